@@ -1,0 +1,1 @@
+"""imgpipe: from an installer ISO to a golden image, unattended."""

@@ -1,0 +1,1 @@
+"""Preseed: Debian by debian-installer."""

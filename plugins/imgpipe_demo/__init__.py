@@ -1,0 +1,1 @@
+"""The stand-in: a medium made from packages that installs as Anaconda does."""

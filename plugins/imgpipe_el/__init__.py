@@ -1,0 +1,1 @@
+"""Kickstart: the Enterprise Linux family and its relatives."""

@@ -1,0 +1,1 @@
+"""Autoinstall: Ubuntu by subiquity."""

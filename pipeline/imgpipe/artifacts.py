@@ -1,0 +1,112 @@
+"""What the stages hand on: each type is the proof that its stage succeeded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Medium:
+    """An installation medium that was found, verified and read.
+
+    `title` is what the medium calls itself; `stand_in` says that it behaves as the system's installer but is not
+    the system's own.
+    """
+
+    path: Path
+    sha256: str
+    volume_id: str
+    title: str
+    stand_in: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedMedia:
+    """What the install machine boots from, besides the medium: files in the work folder of one install.
+
+    `kernel`, `initrd` and `arguments` are None and empty where the medium itself is booted; `iso` is None where
+    the answer files are inside `initrd`. `digests` has the sha256 of each answer file by name.
+    """
+
+    folder: Path
+    digests: tuple[tuple[str, str], ...]
+    kernel: Path | None = None
+    initrd: Path | None = None
+    arguments: tuple[str, ...] = ()
+    iso: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledDisk:
+    """A disk whose installer proved that it finished; `folder` also holds its console and log."""
+
+    path: Path
+    folder: Path
+    key: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package of the image's own package database."""
+
+    name: str
+    version: str
+    arch: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedState:
+    """What was read back from the disk after sealing it.
+
+    `operations` were applied, in order; `asserted` are sentences that were found true.
+    """
+
+    product: str
+    distro: str
+    version: str
+    package_format: str
+    operations: tuple[str, ...]
+    asserted: tuple[str, ...]
+    packages: tuple[Package, ...] = field(repr=False, default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedDisk:
+    """A disk that is generalized: every claim of its `state` was read back from it."""
+
+    path: Path
+    folder: Path
+    key: str
+    state: SealedState
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What the guest said of one check."""
+
+    name: str
+    passed: bool
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedDisk:
+    """A sealed disk of which a throwaway clone booted and passed every check."""
+
+    sealed: SealedDisk
+    results: tuple[CheckResult, ...]
+    facts: tuple[tuple[str, str], ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenImage:
+    """A published image: read-only, versioned, with its manifest beside it."""
+
+    name: str
+    version: str
+    path: Path
+    manifest: Path

@@ -1,0 +1,69 @@
+"""Sizes as people write them, and the size that a recipe's name may carry.
+
+Bytes are whole numbers from here on. Units are binary: '2 GiB', '2G' and '2g' are all 2 * 2**30 bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+KIB = 2**10
+MIB = 2**20
+GIB = 2**30
+
+_UNITS = {"": 1, "k": KIB, "m": MIB, "g": GIB, "t": 2**40}
+_SIZE = re.compile(r"(\d+)\s*(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
+_SIZED_NAME = re.compile(r"(?P<base>[a-z0-9][a-z0-9.-]*)-(?P<cpus>[1-9]\d*)c(?P<memory>[1-9]\d*)g(?P<disk>[1-9]\d*)g")
+
+
+def parse_bytes(text: object) -> object:
+    """Return the bytes that '2 GiB' or 2147483648 means; anything else is left for pydantic to refuse.
+
+    Raises ValueError, which pydantic shows with the field's key.
+    """
+    if not isinstance(text, str):
+        return text
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("must be a size such as '20 GiB'")
+    return int(match[1]) * _UNITS[(match[2] or "").lower()]
+
+
+def show_bytes(count: int) -> str:
+    """Return '2 GiB' for 2147483648: the largest binary unit that stays a short number."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.4g} {unit}"
+        amount /= 1024
+    return f"{amount:.4g} TiB"
+
+
+Bytes = Annotated[
+    int,
+    BeforeValidator(parse_bytes, json_schema_input_type=int | str),
+    Field(gt=0, description="A size: '20 GiB', '512 MiB' or a number of bytes."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """What the end of a name such as 'rocky9-8c16g100g' asks for."""
+
+    cpus: int
+    memory: int
+    disk: int
+
+
+def split_sized_name(name: str) -> tuple[str, Sizing] | None:
+    """Split 'rocky9-8c16g100g' into 'rocky9' and its size; None where the name carries none."""
+    match = _SIZED_NAME.fullmatch(name)
+    if match is None:
+        return None
+    return match["base"], Sizing(
+        cpus=int(match["cpus"]), memory=int(match["memory"]) * GIB, disk=int(match["disk"]) * GIB
+    )

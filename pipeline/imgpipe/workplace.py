@@ -1,0 +1,18 @@
+"""The services a stage works with; nothing in it is a result of another stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imgpipe.adapters.hypervisor import Hypervisor
+from imgpipe.events import Listener
+from imgpipe.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """Where results are kept, which hypervisor runs machines, and who listens."""
+
+    store: Store
+    hypervisor: Hypervisor
+    notify: Listener

@@ -1,0 +1,1 @@
+"""Guests' disks, offline: libguestfs in a worker process of its own."""

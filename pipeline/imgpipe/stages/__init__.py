@@ -1,0 +1,1 @@
+"""The core's own implementation of each stage, one module each."""

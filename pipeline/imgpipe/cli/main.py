@@ -71,7 +71,7 @@ def main() -> None:
         sys.exit(141)
 
 
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     """Treat a request to end like Ctrl-C, so that machines are stopped and partial files removed."""
     raise KeyboardInterrupt
 

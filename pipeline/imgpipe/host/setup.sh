@@ -63,26 +63,21 @@ install_packages() {
     local system=$1 packages=("${@:2}")
     case $system in
         debian)
-            local from=()
+            as_root apt-get update -q >&2
             # shellcheck disable=SC1091
             if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = bookworm ]; then
-                as_root apt-get update -q >&2
                 add_backports
-                from=(-t bookworm-backports)
+                as_root apt-get update -q >&2
+                # PACKAGE/RELEASE and not -t: what needs not come from backports stays with the release.
+                local index
+                for index in "${!packages[@]}"; do
+                    if grep -qE "^backports +${packages[index]} " "$checkout/pipeline/imgpipe/host/packages/debian"; then
+                        packages[index]+=/bookworm-backports
+                    fi
+                done
             fi
-            as_root apt-get update -q >&2
-            # Only what is meant to come from backports is asked for there; the rest stays with the release.
-            local newer=() rest=() package
-            for package in "${packages[@]}"; do
-                if grep -qE "^backports +$package " "$checkout/pipeline/imgpipe/host/packages/debian"; then
-                    newer+=("$package")
-                else
-                    rest+=("$package")
-                fi
-            done
-            local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends)
-            [ ${#newer[@]} = 0 ] || as_root "${install[@]}" "${from[@]}" "${newer[@]}" >&2
-            [ ${#rest[@]} = 0 ] || as_root "${install[@]}" "${rest[@]}" >&2
+            as_root env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -q -y --no-install-recommends "${packages[@]}" >&2
             ;;
         el)
             as_root dnf -y install epel-release >&2 || say "EPEL could not be enabled; the demo needs it"

@@ -59,26 +59,34 @@ confirm() {
     case $answer in [nN]*) die "nothing was changed" ;; esac
 }
 
+apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2; }
+
+install_debian_packages() {
+    local newer=() rest=() package
+    as_root apt-get update -q >&2
+    # shellcheck disable=SC1091
+    if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != bookworm ]; then
+        apt_install "$@"
+        return
+    fi
+    add_backports
+    as_root apt-get update -q >&2
+    for package in "$@"; do
+        if grep -qE "^backports +$package " "$checkout/pipeline/imgpipe/host/packages/debian"; then
+            newer+=("$package")
+        else
+            rest+=("$package")
+        fi
+    done
+    # The release's own first: apt can lift what they share to the backport, but not lower it again.
+    [ ${#rest[@]} = 0 ] || apt_install "${rest[@]}"
+    [ ${#newer[@]} = 0 ] || apt_install -t bookworm-backports "${newer[@]}"
+}
+
 install_packages() {
     local system=$1 packages=("${@:2}")
     case $system in
-        debian)
-            as_root apt-get update -q >&2
-            # shellcheck disable=SC1091
-            if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = bookworm ]; then
-                add_backports
-                as_root apt-get update -q >&2
-                # PACKAGE/RELEASE and not -t: what needs not come from backports stays with the release.
-                local index
-                for index in "${!packages[@]}"; do
-                    if grep -qE "^backports +${packages[index]} " "$checkout/pipeline/imgpipe/host/packages/debian"; then
-                        packages[index]+=/bookworm-backports
-                    fi
-                done
-            fi
-            as_root env DEBIAN_FRONTEND=noninteractive \
-                apt-get install -q -y --no-install-recommends "${packages[@]}" >&2
-            ;;
+        debian) install_debian_packages "${packages[@]}" ;;
         el)
             as_root dnf -y install epel-release >&2 || say "EPEL could not be enabled; the demo needs it"
             as_root dnf -y --enablerepo=crb install "${packages[@]}" >&2

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from imgpipe.cli import context, image_views, output
+from imgpipe.cli import context, output
 from imgpipe.cli.progress import listener
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import stage
-from imgpipe.sizes import show_bytes
 
-# The catalog reads manifests with pydantic, which takes longer than the rest of the command line together: each
-# command imports it when it runs.
+# Whatever loads pydantic takes longer than the rest of the command line together: each command imports it when it
+# runs.
 # ruff: noqa: PLC0415
 
 if TYPE_CHECKING:
@@ -54,6 +53,8 @@ def list_images(
     as_json: AsJson = False,
 ) -> None:
     """List all images, the newest version of each first."""
+    from imgpipe.cli import image_views
+
     found = _catalog(name)
     if as_json:
         output.show_json([image_views.summary(image) for image in found.images])
@@ -66,6 +67,8 @@ def list_images(
 @app.command(epilog="Example: imgpipe images show rocky9@20260301.1")
 def show(reference: Reference, as_json: AsJson = False) -> None:
     """Show what an image is, what it was made of and what was found true of it."""
+    from imgpipe.cli import image_views
+
     image = _find(reference)
     if as_json:
         output.show_json({**image.manifest.model_dump(mode="json"), "path": str(image.disk)})
@@ -130,6 +133,7 @@ def prune(
 ) -> None:
     """Remove old versions that no machine needs, what killed builds left, and old work."""
     from imgpipe.images import retire
+    from imgpipe.sizes import show_bytes
 
     store = context.store()
     found = retire.prunable(store, context.in_use_by(store), keep=keep, unused_s=unused * DAY_S)

@@ -9,7 +9,6 @@ from typing import Literal
 
 from imgpipe.disclosure import one_line
 from imgpipe.events import Event, Note, Progress, StageFinished, StageStarted
-from imgpipe.sizes import show_bytes
 
 Condition = Literal["waiting", "running", "done", "reused", "failed"]
 
@@ -57,6 +56,8 @@ class StageState:
         if found is None or found.done is None:
             return ""
         if found.unit == "bytes":
+            from imgpipe.sizes import show_bytes  # noqa: PLC0415 (it loads pydantic)
+
             parts = [show_bytes(found.done), show_bytes(found.total) if found.total else ""]
             return " of ".join(part for part in parts if part)
         total = f" of {found.total}" if found.total else ""

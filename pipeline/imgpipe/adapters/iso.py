@@ -1,4 +1,4 @@
-"""ISO 9660 media with Rock Ridge, Joliet or UDF names: the only module that imports pycdlib.
+"""ISO 9660 media with Rock Ridge, Joliet or UDF names, read with pycdlib.
 
 What is read comes from outside: how much is read, and how large it may be, is bounded, and a medium whose tables
 are damaged is a RecipeError, never a traceback.
@@ -11,18 +11,18 @@ import hashlib
 import io
 import os
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Protocol
 
 import pycdlib
+from pycdlib.dr import DirectoryRecord
 from pycdlib.pycdlibexception import PyCdlibException
 
-from imgpipe.adapters import iso_dates
-from imgpipe.errors import HostError, PluginError, RecipeError
-from imgpipe.sizes import GIB, KIB, MIB, show_bytes
+from imgpipe.errors import HostError, RecipeError
+from imgpipe.sizes import KIB, MIB, show_bytes
 
 SMALL_FILE = MIB
 _TABLES = 256 * MIB
@@ -59,7 +59,7 @@ class Iso:
     no name fits exactly, one that differs in case alone does: only Rock Ridge keeps case for certain.
     """
 
-    def __init__(self, path: Path, reader: Any) -> None:
+    def __init__(self, path: Path, reader: pycdlib.PyCdlib) -> None:
         self.path = path
         self._reader = reader
         self._names = _name_space(reader)
@@ -86,7 +86,7 @@ class Iso:
                     f"The file '{path}' of the medium '{self.path.name}' is larger than {show_bytes(limit)}.",
                     hint="The medium is damaged, or not an installation medium.",
                 )
-            return bytes(file.read(length))
+            return bytes(file.read(length) or b"")
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         """Return the files whose path matches, in order; `*` and `?` stay within a folder's name."""
@@ -144,7 +144,7 @@ class Iso:
                 yield _plain_name(own, self._names), _Entry(f"{native}/{own}", is_folder=bool(record.is_dir()))
 
     @contextmanager
-    def _open(self, path: str) -> Iterator[tuple[Any, int]]:
+    def _open(self, path: str) -> Iterator[tuple[io.RawIOBase, int]]:
         """Yield a file's content as a stream, and its length; RecipeError if there is no such file."""
         entry = self._find(path)
         if entry is None or entry.is_folder:
@@ -178,42 +178,6 @@ def open_iso(path: Path) -> Iterator[Iso]:
             yield Iso(path, reader)
         finally:
             reader.close()
-
-
-def write_seed(target: Path, volume_id: str, files: Mapping[str, bytes]) -> None:
-    """Write a small ISO (0600) with Joliet level 3 and Rock Ridge 1.09; the same files give the same bytes.
-
-    The tree is that of `genisoimage -volid ... -joliet -rock`. Files are readable by root alone, `*.sh` executable.
-    Raises PluginError for names that Joliet cannot hold (64 characters; 16 for the volume id).
-    """
-    if too_long := [name for name in (part for path in files for part in PurePosixPath(path).parts) if len(name) > 64]:
-        raise PluginError(f"The answer file's name '{too_long[0]}' is longer than the 64 characters that fit.")
-    if len(volume_id) > 16:
-        raise PluginError(f"The seed's volume id '{volume_id}' is longer than the 16 characters that fit.")
-    writer = pycdlib.PyCdlib()
-    writer.new(interchange_level=3, vol_ident=volume_id, joliet=3, rock_ridge="1.09", app_ident_str="IMGPIPE")
-    try:
-        places = _add_folders(writer, files)
-        for path, data in sorted(files.items()):
-            place = PurePosixPath(path)
-            iso_name = _iso_name(place.name, places[place.parent].taken)
-            writer.add_fp(
-                io.BytesIO(data),
-                len(data),
-                iso_path=f"{places[place.parent].iso_path}/{iso_name};1",
-                rr_name=place.name,
-                joliet_path=f"/{place}",
-                file_mode=0o100500 if place.suffix == ".sh" else 0o100400,
-            )
-        image = io.BytesIO()
-        writer.write_fp(image)
-    finally:
-        writer.close()
-    content = bytearray(image.getvalue())
-    iso_dates.set_dates(content)
-    target.unlink(missing_ok=True)
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
 
 
 class _BoundedFile(io.RawIOBase):
@@ -255,38 +219,7 @@ class _BoundedFile(io.RawIOBase):
         return self._file.tell()
 
 
-@dataclass(slots=True)
-class _Folder:
-    iso_path: str
-    taken: set[str]
-
-
-def _add_folders(writer: Any, files: Mapping[str, bytes]) -> dict[PurePosixPath, _Folder]:
-    places = {PurePosixPath("."): _Folder("", set())}
-    for folder in sorted({parent for path in files for parent in PurePosixPath(path).parents} - places.keys()):
-        above = places[folder.parent]
-        iso_path = f"{above.iso_path}/{_iso_name(folder.name, above.taken, extension=False)}"
-        writer.add_directory(iso_path, rr_name=folder.name, joliet_path=f"/{folder}", file_mode=0o040500)
-        places[folder] = _Folder(iso_path, set())
-    return places
-
-
-def _iso_name(name: str, taken: set[str], *, extension: bool = True) -> str:
-    """Return a name of ECMA-119's characters, 8 and 3 at most, that is not taken; nobody who has better sees it."""
-    stem, _, ending = name.lstrip(".").upper().rpartition(".") if extension else (name.upper(), "", "")
-    if not stem:
-        stem, ending = ending, ""
-    stem, ending = ("".join(c if c.isascii() and c.isalnum() else "_" for c in part) for part in (stem, ending))
-    dot = "." if extension else ""
-    result, count = f"{stem[:8] or '_'}{dot}{ending[:3]}", 0
-    while result in taken:
-        count += 1
-        result = f"{stem[: 8 - len(str(count))]}{count}{dot}{ending[:3]}"
-    taken.add(result)
-    return result
-
-
-def _name_space(reader: Any) -> str:
+def _name_space(reader: pycdlib.PyCdlib) -> str:
     if reader.has_rock_ridge():
         return "rr_path"
     if reader.has_udf():
@@ -294,7 +227,7 @@ def _name_space(reader: Any) -> str:
     return "joliet_path" if reader.has_joliet() else "iso_path"
 
 
-def _native_name(record: Any, names: str) -> str:
+def _native_name(record: DirectoryRecord, names: str) -> str:
     if names == "rr_path":
         raw = record.rock_ridge.name() if record.rock_ridge is not None else b""
         return bytes(raw).decode("utf-8", "surrogateescape")
@@ -315,7 +248,7 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name.lower(), pattern.lower())
 
 
-def _copy(source: Any, target: io.BufferedWriter, digest: _Digest) -> Iterator[int]:
+def _copy(source: io.RawIOBase, target: io.BufferedWriter, digest: _Digest) -> Iterator[int]:
     done = 0
     while chunk := source.read(_CHUNK):
         target.write(chunk)

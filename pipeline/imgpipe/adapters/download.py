@@ -42,7 +42,9 @@ class Patience:
 
 
 def local_path(url: str) -> Path | None:
-    """Return the path that a file:// URL means (RFC 8089), None for other URLs."""
+    """Return the path that a file:// URL means (RFC 8089) or that is no URL at all; None for other URLs."""
+    if "://" not in url:
+        return Path(url).expanduser()
     parts = urlsplit(url)
     if parts.scheme != "file":
         return None
@@ -66,7 +68,7 @@ def without_login(url: str) -> str:
 
 
 def fetch_small(url: str, limit: int = MIB) -> bytes | None:
-    """Return what is at a URL, None if there is nothing; RecipeError if it is larger than `limit` bytes."""
+    """Return what is at a URL or a path, None if there is nothing; RecipeError if it is larger than `limit` bytes."""
     path = local_path(url)
     try:
         if path is not None:
@@ -150,6 +152,8 @@ class _Transfer:
                 _refuse_endless(file.tell(), self._url)
                 self._progress(file.tell(), total)
             done = file.tell()
+            file.flush()
+            os.fsync(file.fileno())
         if total is not None and done != total:
             raise _Worth(f"{done} of {total} bytes came")
         return digest.hexdigest()

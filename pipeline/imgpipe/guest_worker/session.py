@@ -52,9 +52,9 @@ class Session:
         self._mount(read_only)
         return self._inspection()
 
-    def _log(self, *event: Any) -> None:
+    def _log(self, *event: object) -> None:
         if self.logged < MOST_LOG:
-            line = printable(event[2])
+            line = printable(str(event[2]))
             self.logged += len(line)
             sys.stderr.write(line + "\n")
 

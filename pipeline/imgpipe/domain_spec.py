@@ -59,7 +59,7 @@ class DomainSpec:
 
     `console` is the file that the serial port is written to; without it the port is a pty for `virsh console`.
     `nvram` is where UEFI keeps its variables; without it libvirt chooses, and removes it with the domain.
-    `screen` adds a display adapter, for screenshots. `once` is a machine that is gone after its first power-off.
+    `screen` adds a display adapter, for screenshots.
     `oem_strings` are SMBIOS type 11 strings that the guest can read. `os_id` is a libosinfo id (a URL).
     """
 
@@ -76,8 +76,6 @@ class DomainSpec:
     guest_agent: bool = False
     nvram: Path | None = None
     screen: bool = False
-    once: bool = False
-    reboot_ends: bool = False
     oem_strings: tuple[str, ...] = ()
     os_id: str = ""
     uuid: str = ""

@@ -31,7 +31,9 @@ def domain_xml(spec: DomainSpec) -> str:
     _add_cpu(domain, spec)
     _add_clock(domain, spec)
     _text(domain, "on_poweroff", "destroy")
-    _text(domain, "on_reboot", "destroy" if spec.reboot_ends else "restart")
+    # With 'destroy', libvirt 11 reports a guest's reboot as a power-off: whoever must tell them apart has 'restart'
+    # and libvirt's reboot event.
+    _text(domain, "on_reboot", "restart")
     _text(domain, "on_crash", "destroy")
     power = ET.SubElement(domain, "pm")
     ET.SubElement(power, "suspend-to-mem", enabled="no")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imgpipe.artifacts import Medium, SeedMedia
 from imgpipe.domain_spec import Accelerator, DirectKernel, DomainDisk, DomainNic, DomainSpec, LogChannel, stable_mac
-from imgpipe.os_family import CacheMode, Hardware, KernelBoot
+from imgpipe.os_family import CacheMode, Hardware
 from imgpipe.plan import Plan
 from imgpipe.recipe import Machine
 
@@ -40,7 +40,6 @@ class FinalMachine:
 
 def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, accelerator: Accelerator) -> DomainSpec:
     """Return the machine that the installer runs in; its disk, console and log are files of `seed.folder`."""
-    boot = plan.unattended.boot
     direct = None
     if seed.kernel:
         direct = DirectKernel(kernel=seed.kernel, initrd=seed.initrd, arguments=seed.arguments)
@@ -58,9 +57,6 @@ def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, accelerator: Acc
         channels=(LogChannel(name=log, file=seed.folder / INSTALLER_LOG),) if log else (),
         nvram=seed.folder / "install-nvram.fd",
         screen=True,
-        once=True,
-        # An installer that boots from its kernel would start again; one that boots from its CD goes on by itself.
-        reboot_ends=isinstance(boot, KernelBoot),
     )
 
 
@@ -78,7 +74,6 @@ def verify_domain(plan: Plan, disk: DomainDisk, folder: Path, accelerator: Accel
         guest_agent=True,
         nvram=folder / "nvram.fd",
         screen=True,
-        once=True,
     )
 
 

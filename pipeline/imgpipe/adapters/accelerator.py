@@ -165,7 +165,6 @@ def _probe_domain(kernel: Path, console: Path) -> DomainSpec:
         accelerator="kvm",
         direct=DirectKernel(kernel=kernel, initrd=None, arguments=_ARGUMENTS),
         console=console,
-        reboot_ends=True,
     )
 
 

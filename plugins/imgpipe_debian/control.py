@@ -9,7 +9,7 @@ Stanza = Mapping[str, str]
 
 
 def stanzas(text: str) -> Iterator[dict[str, str]]:
-    """Yield the paragraphs of a control file; field names in lower case, folded lines joined by line breaks."""
+    """Yield the paragraphs of a control file: names of fields in lower case, folded lines as lines."""
     for paragraph in re.split(r"\n(?:[ \t]*\n)+", text.strip("\n")):
         fields: dict[str, str] = {}
         name = ""

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from imgpipe.errors import HostError
-
 from imgpipe_debian import control
 
 VARIABLE = "IMGPIPE_DEBIAN_MIRROR"
@@ -43,7 +42,9 @@ class Mirror:
 def parse(url: str) -> Mirror:
     """Take an address apart; raises HostError for what the installer could not use."""
     parts = urlsplit(url.strip())
-    plain = re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?", parts.netloc) and re.fullmatch(r"[A-Za-z0-9._~/+-]*", parts.path)
+    plain = re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?", parts.netloc) and re.fullmatch(
+        r"[A-Za-z0-9._~/+-]*", parts.path
+    )
     if parts.scheme not in {"http", "https"} or not plain or parts.query or parts.fragment:
         raise HostError(f"'{url}' is not the address of a Debian mirror.", hint=_HINT)
     return Mirror(protocol=parts.scheme, host=parts.netloc, directory=parts.path.rstrip("/") or "/")

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.adapters import process
-
 from imgpipe_debian import archive, control, kernel_modules, mirror, newc, udebs
 
 SUITE = "trixie"
@@ -46,7 +45,7 @@ def make(target: Path, notify: Notify) -> None:
         packages = archive.open_archive(source, SUITE, folder / "apt")
         parts = _assemble(packages, folder, notify)
         notify("Writing the medium")
-        os.replace(_write_iso(parts, folder), target)
+        _write_iso(parts, folder).replace(target)
 
 
 def fingerprint() -> str:
@@ -82,7 +81,9 @@ def _assemble(packages: archive.Archive, folder: Path, notify: Notify) -> _Parts
     added.append(_modules(packages, folder, base))
     entries = udebs.overlay(base, added, [index[name] for name in wanted])
     notify("Packing the initrd")
-    return _Parts(version=version, kernel=kernel, initrd=initrd + gzip.compress(newc.write(entries), 6, mtime=0))
+    return _Parts(
+        version=version, kernel=kernel, initrd=initrd + gzip.compress(newc.write(entries), 6, mtime=0)
+    )
 
 
 def _provided(installed: dict[str, dict[str, str]]) -> set[str]:
@@ -111,13 +112,20 @@ def _modules(packages: archive.Archive, folder: Path, base: udebs.Tree) -> udebs
         _put(chosen / place / name, (whole / place / name).read_bytes())
     # modprobe needs one index over the modules that are there already and the added ones.
     for entry in base.values():
-        if entry.name.startswith(f"usr/{place}/") and entry.name.rpartition(".")[2] in {"ko", "xz", "order", "builtin"}:
+        if entry.name.startswith(f"usr/{place}/") and entry.name.rpartition(".")[2] in {
+            "ko",
+            "xz",
+            "order",
+            "builtin",
+        }:
             _put(chosen / entry.name.removeprefix("usr/"), entry.data)
     for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
         _put(chosen / place / name, (whole / place / name).read_bytes())
     kernel_modules.index(chosen, release)
     return {
-        name: entry for name, entry in udebs.tree(newc.scan(chosen)).items() if f"usr/{name}" not in base or "/modules." in name
+        name: entry
+        for name, entry in udebs.tree(newc.scan(chosen)).items()
+        if f"usr/{name}" not in base or "/modules." in name
     }
 
 
@@ -128,7 +136,10 @@ def _put(path: Path, data: bytes) -> None:
 
 def _write_iso(parts: _Parts, folder: Path) -> Path:
     root, iso = folder / "iso", folder / "medium.iso"
-    about = f'Debian GNU/Linux 13 "Trixie" - imgpipe netboot amd64 {parts.version}, assembled by imgpipe from Debian packages\n'
+    about = (
+        f'Debian GNU/Linux 13 "Trixie" - imgpipe netboot amd64 {parts.version}, '
+        "assembled by imgpipe from Debian's packages\n"
+    )
     _put(root / ".disk/info", about.encode())
     _put(root / KERNEL, parts.kernel)
     _put(root / INITRD, parts.initrd)

@@ -41,11 +41,18 @@ class Mirror:
 
 def parse(url: str) -> Mirror:
     """Take an address apart; raises HostError for what the installer could not use."""
-    parts = urlsplit(url.strip())
+    parts = urlsplit(url)
     plain = re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?", parts.netloc) and re.fullmatch(
         r"[A-Za-z0-9._~/+-]*", parts.path
     )
-    if parts.scheme not in {"http", "https"} or not plain or parts.query or parts.fragment:
+    # urlsplit drops line breaks and tabs in silence.
+    if (
+        parts.scheme not in {"http", "https"}
+        or not plain
+        or not url.isprintable()
+        or parts.query
+        or parts.fragment
+    ):
         raise HostError(f"'{url}' is not the address of a Debian mirror.", hint=_HINT)
     return Mirror(protocol=parts.scheme, host=parts.netloc, directory=parts.path.rstrip("/") or "/")
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from imgpipe.errors import HostError
 from imgpipe_debian import control
@@ -18,6 +17,7 @@ _HINT = (
     f"Set {VARIABLE} to the address of a Debian mirror (the folder that holds 'dists' and 'pool'), "
     "or give the recipe a Debian ISO."
 )
+_ADDRESS = re.compile(r"(https?)://([A-Za-z0-9.-]+(?::[0-9]+)?)(/[A-Za-z0-9._~/+-]*)?")
 # A derivative's mirror speaks the same language, so a mirror is known by the suites it is used for.
 _SUITES = re.compile(
     r"(?:oldoldstable|oldstable|stable|testing|unstable|sid|bullseye|bookworm|trixie|forky|duke)"
@@ -41,20 +41,10 @@ class Mirror:
 
 def parse(url: str) -> Mirror:
     """Take an address apart; raises HostError for what the installer could not use."""
-    parts = urlsplit(url)
-    plain = re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?", parts.netloc) and re.fullmatch(
-        r"[A-Za-z0-9._~/+-]*", parts.path
-    )
-    # urlsplit drops line breaks and tabs in silence.
-    if (
-        parts.scheme not in {"http", "https"}
-        or not plain
-        or not url.isprintable()
-        or parts.query
-        or parts.fragment
-    ):
+    found = _ADDRESS.fullmatch(url)
+    if not found:
         raise HostError(f"'{url}' is not the address of a Debian mirror.", hint=_HINT)
-    return Mirror(protocol=parts.scheme, host=parts.netloc, directory=parts.path.rstrip("/") or "/")
+    return Mirror(protocol=found[1], host=found[2], directory=(found[3] or "").rstrip("/") or "/")
 
 
 def of_host(etc: Path = Path("/etc/apt"), environment: Mapping[str, str] | None = None) -> Mirror:

@@ -9,15 +9,18 @@ from typing import TypeVar
 
 from imgpipe.artifacts import GoldenImage, InstalledDisk, Medium
 from imgpipe.events import Note, StageFinished, StageStarted
-from imgpipe.images.published import find_published
 from imgpipe.plan import Plan
 from imgpipe.plugins import Plugins
-from imgpipe.provenance import InstallRecord, write_record
+from imgpipe.provenance import InstallRecord, medium_record, write_record
+from imgpipe.stages.publish import find_published
 from imgpipe.store import Store, lock
 from imgpipe.timings import Timings
 from imgpipe.workplace import Workplace
 
 T = TypeVar("T")
+
+SEALING = ("sysprep", "verify", "publish")
+STAGES = ("seed", "install", *SEALING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +78,11 @@ class _Stages:
         seed = self._run("seed", lambda: plugins.seed(plan, medium, workplace))
         disk = self._run("install", lambda: plugins.install(plan, medium, seed, workplace))
         record = InstallRecord(
-            medium=medium,
+            medium=medium_record(medium),
             answer_files=dict(seed.digests),
             seconds=disk.seconds,
             accelerator=workplace.hypervisor.accelerator(),
+            tools=workplace.hypervisor.versions(),
         )
         write_record(disk.folder, record)
         return disk

@@ -69,9 +69,7 @@ class Archive:
 def open_archive(mirror: Mirror, suite: str, folder: Path) -> Archive:
     """Fetch the indexes of `suite` into `folder`; raises HostError if they cannot be had or verified."""
     if not KEYRING.is_file():
-        raise HostError(
-            f"The keyring '{KEYRING}' is not there.", hint="Install the package debian-archive-keyring."
-        )
+        raise HostError(f"The keyring '{KEYRING}' is not there.", hint="Install the package debian-archive-keyring.")
     for name in ("state/lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True)
     (folder / "status").touch()

@@ -81,9 +81,7 @@ def _assemble(packages: archive.Archive, folder: Path, notify: Notify) -> _Parts
     added.append(_modules(packages, folder, base))
     entries = udebs.overlay(base, added, [index[name] for name in wanted])
     notify("Packing the initrd")
-    return _Parts(
-        version=version, kernel=kernel, initrd=initrd + gzip.compress(newc.write(entries), 6, mtime=0)
-    )
+    return _Parts(version=version, kernel=kernel, initrd=initrd + gzip.compress(newc.write(entries), 6, mtime=0))
 
 
 def _provided(installed: dict[str, dict[str, str]]) -> set[str]:

@@ -18,9 +18,7 @@ def recipe(disk: Disk) -> str:
     lvm = "$lvmok{ } " if disk.layout == "lvm" else ""
     parts = [_boot_loader(disk), _file_system(_fixed(disk.boot_mib), "/boot", disk)]
     if disk.swap_mib:
-        parts.append(
-            f"{_fixed(disk.swap_mib)} linux-swap {_named(disk, 'swap')}{lvm}method{{ swap }} format{{ }}"
-        )
+        parts.append(f"{_fixed(disk.swap_mib)} linux-swap {_named(disk, 'swap')}{lvm}method{{ swap }} format{{ }}")
     parts.append(_file_system(_GREEDY, "/", disk, prefix=_named(disk, "root") + lvm))
     return "imgpipe :: " + " ".join(f"{part} ." for part in parts)
 

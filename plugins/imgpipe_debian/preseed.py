@@ -63,9 +63,7 @@ def render_script(settings: PreseedSettings) -> str:
         resolv="".join(f"nameserver {server}\n" for server in name_servers),
         sshd=[f"{key} {value}" for key, value in settings.tuning.sshd],
         sysctl=[f"{key} = {value}" for key, value in settings.tuning.sysctl],
-        limits=[
-            f"{limit.domain} {limit.kind} {limit.item} {limit.value}" for limit in settings.tuning.limits
-        ],
+        limits=[f"{limit.domain} {limit.kind} {limit.item} {limit.value}" for limit in settings.tuning.limits],
     )
 
 
@@ -77,9 +75,7 @@ def interfaces(nics: tuple[Nic, ...]) -> str:
             # hotplug: a clone on a network without a DHCP server must still boot at once.
             parts.append(f"\nallow-hotplug {nic.name}\niface {nic.name} inet dhcp\n")
             continue
-        lines = [
-            f"\nauto {nic.name}\niface {nic.name} inet static\n    address {IPv4Interface(nic.address)}\n"
-        ]
+        lines = [f"\nauto {nic.name}\niface {nic.name} inet static\n    address {IPv4Interface(nic.address)}\n"]
         if nic.gateway:
             lines.append(f"    gateway {nic.gateway}\n")
         parts += lines

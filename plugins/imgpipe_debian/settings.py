@@ -127,9 +127,7 @@ class PreseedSettings:
             *_tuning_faults(self.tuning),
         ]
         if faults:
-            raise RecipeError(
-                "These settings cannot be written as answers to debian-installer.", details=faults
-            )
+            raise RecipeError("These settings cannot be written as answers to debian-installer.", details=faults)
 
     @property
     def target_arguments(self) -> tuple[str, ...]:

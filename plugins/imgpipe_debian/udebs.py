@@ -139,9 +139,7 @@ def _placed(base: Tree, entry: newc.Entry) -> newc.Entry:
 
 
 def _with_parents(base: Tree, wanted: Tree) -> list[newc.Entry]:
-    result = {
-        name: entry for name, entry in wanted.items() if not (name in base and stat.S_ISDIR(entry.mode))
-    }
+    result = {name: entry for name, entry in wanted.items() if not (name in base and stat.S_ISDIR(entry.mode))}
     for name in list(result):
         for parent in Path(name).parents:
             folder = parent.as_posix()

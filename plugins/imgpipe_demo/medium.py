@@ -14,7 +14,6 @@ from pathlib import Path
 
 from imgpipe.adapters import process
 from imgpipe.errors import HostError
-
 from imgpipe_demo import mirror, packages, tree
 
 HOST_PROGRAMS = ("mmdebstrap", "mksquashfs", "xorriso", "cpio", "xz", "tar")
@@ -161,9 +160,7 @@ def _settings() -> str:
 def _lay_out(work: Path, made_at: int) -> None:
     """Put the results where a Rocky ISO has them."""
     results, root = work / "results", work / "tree"
-    places = dict(
-        zip(_RESULTS, (tree.KERNEL, tree.INITRD, tree.STAGE2, tree.ROOTFS, tree.PACKAGES), strict=True)
-    )
+    places = dict(zip(_RESULTS, (tree.KERNEL, tree.INITRD, tree.STAGE2, tree.ROOTFS, tree.PACKAGES), strict=True))
     checksums = {}
     for name, place in places.items():
         path = root / place

@@ -15,9 +15,7 @@ from imgpipe.errors import HostError
 
 OVERRIDE = "IMGPIPE_DEBIAN_MIRROR"
 _APT = Path("/etc/apt")
-_RELEASES = frozenset(
-    ("bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable")
-)
+_RELEASES = frozenset(("bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable"))
 _POCKETS = frozenset(("", "updates", "backports", "backports-sloppy", "proposed-updates"))
 _SCHEMES = ("http://", "https://", "file:")
 _ONE_LINE = re.compile(r"deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s*(?P<components>[^#]*)")

@@ -36,16 +36,18 @@ def build(
 
     What an earlier run finished is reused; with nothing changed a build ends at once.
     """
+    from contextlib import closing
+
+    from imgpipe.build import STAGES, published
     from imgpipe.build import build as run
-    from imgpipe.build import published
-    from imgpipe.cli.output import show_build
+    from imgpipe.cli.built import show_image
     from imgpipe.cli.planned import find_medium, plan_named
     from imgpipe.cli.progress import listener
     from imgpipe.events import Note
     from imgpipe.workplace import Workplace
 
     plan = plan_named(recipe)
-    with listener(as_json) as show:
+    with listener(as_json, STAGES) as show:
 
         def notify(event: object) -> None:
             show(event)  # type: ignore[arg-type]
@@ -56,12 +58,12 @@ def build(
         medium = find_medium(plan, media, notify)
         store = context.store()
         if image := published(plan, medium, store):
-            show_build(image, reused=True, seconds=None, as_json=as_json)
+            show_image(image, "unchanged", as_json=as_json)
             return
-        with context.hypervisor(notify) as hypervisor:
+        with closing(context.hypervisor(notify)) as hypervisor:
             workplace = Workplace(store=store, hypervisor=hypervisor, notify=notify)
             outcome = run(plan, medium, context.plugins(), workplace)
-    show_build(outcome.image, reused=outcome.reused, seconds=outcome.seconds, as_json=as_json)
+    show_image(outcome.image, "unchanged" if outcome.reused else "built", as_json=as_json)
 
 
 build.__doc__ = f"{build.__doc__}\n\n{_EXAMPLES}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgpipe import settings as configuration
@@ -14,8 +15,12 @@ from imgpipe.store import Store
 
 if TYPE_CHECKING:
     from imgpipe.adapters.hypervisor import Hypervisor
+    from imgpipe.images.users import InUseBy
     from imgpipe.passwords import Vault
     from imgpipe.plugins import Plugins
+
+# Where libvirt keeps disks unless told otherwise, and where machines made by hand have theirs.
+_LIBVIRT_IMAGES = Path("/var/lib/libvirt/images")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +82,10 @@ def hypervisor(notify: Listener) -> Hypervisor:
     from imgpipe.adapters.hypervisor import connect
 
     return connect(choices().connect or settings().connect, notify, store().cache)
+
+
+def in_use_by(found: Store) -> InUseBy:
+    """Return what tells who needs an image; it looks at the disks of all machines that can be there, once."""
+    from imgpipe.images.users import overlays_in
+
+    return overlays_in((found.root / "machines", found.root / "work", _LIBVIRT_IMAGES))

@@ -14,7 +14,6 @@ from imgpipe.events import stage
 
 # Whatever loads pydantic takes longer than the rest of the command line together: each command imports it when it
 # runs.
-# ruff: noqa: PLC0415
 
 if TYPE_CHECKING:
     from imgpipe.images.catalog import Catalog, Image

@@ -33,8 +33,10 @@ def import_image(
 
       imgpipe import old-web --disk /var/lib/libvirt/images/web.qcow2 --recipe rocky8
     """
-    from imgpipe.build import seal_and_publish
-    from imgpipe.cli.output import show_build
+    from contextlib import closing
+
+    from imgpipe.build import SEALING, seal_and_publish
+    from imgpipe.cli.built import show_image
     from imgpipe.cli.progress import listener
     from imgpipe.errors import RecipeError
     from imgpipe.importing import import_disk, imported_plan
@@ -42,10 +44,10 @@ def import_image(
 
     if (disk is None) == (domain is None):
         raise RecipeError("An import takes either '--disk' or '--domain'.")
-    with listener(as_json) as notify, context.hypervisor(notify) as hypervisor:
+    with listener(as_json, SEALING) as notify, closing(context.hypervisor(notify)) as hypervisor:
         workplace = Workplace(store=context.store(), hypervisor=hypervisor, notify=notify)
         source = disk if disk is not None else hypervisor.disk_of_shut_off_domain(domain or "")
         installed = import_disk(name, source, workplace)
         plan = imported_plan(name, recipe, installed, context.recipe_folders(), context.plugins())
         image = seal_and_publish(plan, installed, context.plugins(), workplace)
-    show_build(image, reused=False, seconds=None, as_json=as_json)
+    show_image(image, "imported", as_json=as_json)

@@ -1,101 +1,93 @@
-"""What `imgpipe media list` and `imgpipe media check` tell, as values to show as rows or as JSON."""
+"""`imgpipe media`: the installation media that are here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from imgpipe.errors import ImgpipeError
-from imgpipe.events import Listener
-from imgpipe.media.digests import file_digest
-from imgpipe.media.find import media_folders, media_in
-from imgpipe.media.identify import MediumFacts, identify, mismatches
-from imgpipe.media.progress import reporter
-from imgpipe.media.verify import expectations, verify
-from imgpipe.os_family import System
-from imgpipe.recipe import MediumSource
-from imgpipe.sizes import show_bytes
-from imgpipe.store import Store
+import typer
 
-COLUMNS = ("medium", "is", "arch", "size", "for")
+from imgpipe.cli import context
+
+app = typer.Typer(help="Look at installation media, and make those that need no download.", no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediumRow:
-    """One ISO file: what it says it is, and the systems that take it; `trouble` says why it could not be read."""
-
-    path: Path
-    size: int
-    title: str = ""
-    family: str = ""
-    version: str = ""
-    arch: str = ""
-    volume_id: str = ""
-    systems: tuple[str, ...] = ()
-    stand_in: bool = False
-    trouble: str = ""
-    sha256: str = ""
-    verified: bool = False
-
-    def cells(self) -> tuple[str, ...]:
-        """Return the row's text in the order of COLUMNS."""
-        fits = ", ".join(self.systems) or ("any kickstart system (--media stand-in)" if self.stand_in else "-")
-        return (str(self.path), self.trouble or self.title, self.arch or "-", show_bytes(self.size), fits)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the row as JSON values."""
-        return {**asdict(self), "path": str(self.path), "systems": list(self.systems)}
+def _folders() -> tuple[Path, ...]:
+    return tuple(Path(folder).expanduser() for folder in context.settings().media)
 
 
-def list_media(own_folders: tuple[Path, ...], store: Store, systems: Iterable[System]) -> tuple[MediumRow, ...]:
-    """Return every ISO file of the media folders; one that cannot be read is a row that says so."""
-    known = tuple(systems)
-    paths = dict.fromkeys(path for folder in media_folders(own_folders, store) for path in media_in(folder))
-    return tuple(_row(path, known) for path in paths)
+@app.command("list")
+def list_media(as_json: _Json = False) -> None:
+    """List the ISO files of the media folders: what each says it is, and which systems take it.
 
-
-def check_medium(
-    path: Path, source: MediumSource, store: Store, systems: Iterable[System], notify: Listener
-) -> MediumRow:
-    """Read a medium whole: what it is, its sha256, and whether it has the digest that `source` gives, if any.
-
-    Raises RecipeError if it is no medium or has another digest.
+    Example: imgpipe media list
     """
-    expected = expectations(source, path.name)
-    verify(path, expected, store, notify)
-    sha256 = file_digest(path, "sha256", store, reporter(notify, f"reading {path.name}"))
-    return _described(path, identify(path), tuple(systems), sha256=sha256, verified=bool(expected))
+    from imgpipe.cli.output import show_json, show_table
+    from imgpipe.media.listing import COLUMNS
+    from imgpipe.media.listing import list_media as look
+
+    systems = [system for family in context.plugins().families for system in family.systems]
+    rows = look(_folders(), context.store(), systems)
+    if as_json:
+        show_json([row.as_json() for row in rows])
+    else:
+        show_table([dict(zip(COLUMNS, row.cells(), strict=True)) for row in rows])
 
 
-def _row(path: Path, systems: tuple[System, ...]) -> MediumRow:
-    try:
-        return _described(path, identify(path), systems)
-    except ImgpipeError as error:
-        return MediumRow(path=path, size=_size(path), trouble=str(error))
+@app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(help="The ISO.")],
+    sha256: Annotated[str | None, typer.Option(help="The digest it must have.")] = None,
+    checksums: Annotated[str | None, typer.Option(help="A CHECKSUM file, or its URL.")] = None,
+    keyring: Annotated[str | None, typer.Option(help="A GPG keyring that must have signed it.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Read a medium whole: what it is, its sha256, and whether that is as it should be.
+
+    Example: imgpipe media check Rocky-9.7-x86_64-minimal.iso --checksums CHECKSUM
+    """
+    from imgpipe.cli.output import show_fields, show_json
+    from imgpipe.cli.progress import listener
+    from imgpipe.media.listing import check_medium
+    from imgpipe.recipe import MediumSource
+    from imgpipe.recipe_files import parse
+
+    given = {"sha256": sha256, "checksums": checksums, "keyring": keyring}
+    source = parse(MediumSource, {key: value for key, value in given.items() if value}, "The command line")
+    systems = [system for family in context.plugins().families for system in family.systems]
+    with listener() as notify:
+        row = check_medium(file, source, context.store(), systems, notify)
+    if as_json:
+        show_json(row.as_json())
+    else:
+        show_fields({key: str(value) for key, value in row.as_json().items() if value})
 
 
-def _described(
-    path: Path, facts: MediumFacts, systems: tuple[System, ...], sha256: str = "", *, verified: bool = False
-) -> MediumRow:
-    return MediumRow(
-        path=path,
-        size=_size(path),
-        title=facts.title,
-        family=facts.family,
-        version=facts.version,
-        arch=facts.arch,
-        volume_id=facts.volume_id,
-        systems=tuple(system.name for system in systems if not mismatches(facts, system)),
-        stand_in=facts.stand_in_for is not None,
-        sha256=sha256,
-        verified=verified,
-    )
+def _makers(incomplete: str) -> list[str]:
+    return [name for name in context.plugins().makers if name.startswith(incomplete)]
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+@app.command("make")
+def make(
+    name: Annotated[str | None, typer.Argument(help="What to make; nothing lists it.", autocompletion=_makers)] = None,
+) -> None:
+    """Make a medium from packages, as a build does when it needs it; print its path.
+
+    Example: imgpipe media make anaconda-stand-in
+    """
+    from imgpipe.cli.output import show_line, show_table
+    from imgpipe.cli.progress import listener
+    from imgpipe.errors import RecipeError
+    from imgpipe.media.made import made_medium
+
+    makers = context.plugins().makers
+    if name is None:
+        show_table([{"medium": maker.name, "is": maker.summary} for maker in makers.values()])
+        return
+    if name not in makers:
+        raise RecipeError(f"No plugin makes a medium called '{name}'.", hint=f"There are {', '.join(makers)}.")
+    with listener() as notify:
+        path = made_medium(makers[name], context.store(), notify)
+    show_line(str(path))

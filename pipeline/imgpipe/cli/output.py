@@ -20,9 +20,9 @@ def show_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ()) 
     """
     if not rows:
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     terminal = sys.stdout.isatty()
     console = Console(file=sys.stdout, width=None if terminal else 10_000, highlight=False)
@@ -72,6 +72,6 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise RecipeError("Nobody can be asked here.", hint="Answer in advance with '--yes'.", details=(question,))
-    import typer  # noqa: PLC0415
+    import typer
 
     typer.confirm(one_line(question), err=True, abort=True)

@@ -40,7 +40,8 @@ def plan_for(recipe: Recipe) -> Plan:
 
 def find_medium(plan: Plan, override: str | None, notify: Listener) -> Medium:
     """Find or make the plan's medium, verify and read it."""
-    from imgpipe.media.resolve import MediumRequest, resolve
+    from imgpipe.media.request import MediumRequest
+    from imgpipe.media.resolve import resolve
 
     plugins = context.plugins()
     family, system = plugins.system(plan.system.name)

@@ -35,7 +35,7 @@ def listener(json: bool = False, stages: Sequence[str] = ()) -> Iterator[Listene
     if json:
         yield _serial(JsonLines(sys.stdout))
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        from imgpipe.cli.live import live_display  # noqa: PLC0415 (rich is slow to load)
+        from imgpipe.cli.live import live_display
 
         with live_display(stages) as listen:
             yield _serial(listen)

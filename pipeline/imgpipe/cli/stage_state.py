@@ -56,7 +56,7 @@ class StageState:
         if found is None or found.done is None:
             return ""
         if found.unit == "bytes":
-            from imgpipe.sizes import show_bytes  # noqa: PLC0415 (it loads pydantic)
+            from imgpipe.sizes import show_bytes
 
             parts = [show_bytes(found.done), show_bytes(found.total) if found.total else ""]
             return " of ".join(part for part in parts if part)

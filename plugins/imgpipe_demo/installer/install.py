@@ -132,9 +132,7 @@ def _store_logs() -> None:
 def _stop(error: Exception, kickstart: Kickstart, options: BootOptions, console: Console) -> NoReturn:
     console.log(str(error), level="ERR")
     mode = kickstart.displaymode
-    if not (
-        options.cmdline or mode.displayMode == DISPLAY_MODE_CMDLINE or getattr(mode, "nonInteractive", False)
-    ):
+    if not (options.cmdline or mode.displayMode == DISPLAY_MODE_CMDLINE or getattr(mode, "nonInteractive", False)):
         console.say(f"\n{_RULE}\nError\n\n{error}\n")
         scripts.run_scripts(kickstart, scripts.ON_ERROR, console)
         console.ask("Press ENTER to exit: ")

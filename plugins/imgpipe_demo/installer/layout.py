@@ -66,9 +66,7 @@ def place_partitions(wishes: Sequence[Wish], disks: dict[str, int], label: str) 
     for wish in sorted(wishes, key=_order):
         chosen[_choose_disk(wish, disks, chosen)].append(wish)
     return tuple(
-        partition
-        for disk, members in chosen.items()
-        for partition in _place_on(disk, disks[disk], members, label)
+        partition for disk, members in chosen.items() for partition in _place_on(disk, disks[disk], members, label)
     )
 
 
@@ -77,9 +75,7 @@ def size_volumes(wishes: Sequence[Wish], extents: int, group: str) -> tuple[tupl
     fixed = [-(-wish.size // EXTENT) for wish in wishes]
     left = extents - sum(fixed)
     if left < 0:
-        raise LayoutError(
-            f'not enough free space in volume group "{group}": {-left * EXTENT} MiB more are needed'
-        )
+        raise LayoutError(f'not enough free space in volume group "{group}": {-left * EXTENT} MiB more are needed')
     shares = [wish.percent * left // 100 for wish in wishes]
     growing = tuple(replace(wish, size=size * EXTENT) for wish, size in zip(wishes, fixed, strict=True))
     rest = (left - sum(shares)) * EXTENT

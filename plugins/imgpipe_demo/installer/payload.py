@@ -41,8 +41,7 @@ def packages() -> tuple[Package, ...]:
     """Return what the root file system is made of."""
     lines = (_FACTS / "packages").read_text().splitlines()
     return tuple(
-        Package(name=name, arch=arch, version=version)
-        for name, arch, version in (line.split() for line in lines)
+        Package(name=name, arch=arch, version=version) for name, arch, version in (line.split() for line in lines)
     )
 
 
@@ -67,9 +66,7 @@ def check_selection(kickstart: Kickstart, console: Console) -> None:
     for name in absent:
         console.log(f"package '{name}': not part of the stand-in, ignored", level="WARN")
     for name in (*asked.excludedList, *(group.name for group in asked.excludedGroupList)):
-        console.log(
-            f"package or group '{name}': excluded" + (", yet part of the root" if name in present else "")
-        )
+        console.log(f"package or group '{name}': excluded" + (", yet part of the root" if name in present else ""))
 
 
 def install(console: Console, at: Callable[[float], None]) -> None:

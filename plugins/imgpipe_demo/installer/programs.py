@@ -27,9 +27,7 @@ def run(*argv: str | os.PathLike[str], stdin: str = "", env: Mapping[str, str] |
         env={**os.environ, **(env or {})},
     )
     if done.returncode != 0:
-        raise CommandError(
-            f"{' '.join(words)} failed with code {done.returncode}: {done.stderr.strip()[-800:]}"
-        )
+        raise CommandError(f"{' '.join(words)} failed with code {done.returncode}: {done.stderr.strip()[-800:]}")
     return done.stdout
 
 

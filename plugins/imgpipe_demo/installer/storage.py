@@ -11,7 +11,7 @@ from . import layout, wishes
 from .answers import Kickstart
 from .console import Console
 from .errors import InstallError
-from .layout import EXTENT, Group, Partition, Wish
+from .layout import Group, Partition, Wish
 from .programs import SYSROOT, CommandError, run
 
 _GPT_TYPES = {
@@ -98,17 +98,13 @@ def make(scheme: Scheme, console: Console) -> Storage:
         ]
         for group in scheme.groups:
             members = [
-                devices[part.disk, part.number]
-                for part in scheme.partitions
-                if part.wish.mountpoint in group.volumes
+                devices[part.disk, part.number] for part in scheme.partitions if part.wish.mountpoint in group.volumes
             ]
             volumes += _make_group(group, members, scheme.volumes, console)
         for volume in volumes:
             _make_filesystem(volume, console)
     except (CommandError, layout.LayoutError) as error:
-        raise InstallError(
-            f"An error occurred while activating your storage configuration.\n\n{error}"
-        ) from None
+        raise InstallError(f"An error occurred while activating your storage configuration.\n\n{error}") from None
     return Storage(
         label=scheme.label,
         boot_disk=f"/dev/{scheme.partitions[0].disk}",
@@ -172,13 +168,9 @@ def _check_clearable(kickstart: Kickstart, disk: str) -> None:
     cleared = clears and (disk in drives or not drives)
     has_partitions = any(Path("/sys/class/block", disk).glob(f"{disk}*/partition"))
     if has_partitions and not cleared:
-        raise layout.LayoutError(
-            f"Not enough free space on disks: '{disk}' has partitions and is not to be cleared."
-        )
+        raise layout.LayoutError(f"Not enough free space on disks: '{disk}' has partitions and is not to be cleared.")
     if not cleared and not kickstart.zerombr.zerombr:
-        raise layout.LayoutError(
-            f"Disk '{disk}' has no disk label, and neither zerombr nor clearpart is given."
-        )
+        raise layout.LayoutError(f"Disk '{disk}' has no disk label, and neither zerombr nor clearpart is given.")
 
 
 def _make_partitions(scheme: Scheme, console: Console) -> dict[tuple[str, int], str]:
@@ -224,18 +216,14 @@ def _sectors(mib: int) -> int:
     return mib * 2048
 
 
-def _make_group(
-    group: Group, members: Sequence[str], asked: Sequence[Wish], console: Console
-) -> list[Volume]:
+def _make_group(group: Group, members: Sequence[str], asked: Sequence[Wish], console: Console) -> list[Volume]:
     for device in members:
         console.say(f"Creating lvmpv on {device}")
         run("pvcreate", "--yes", "--force", device)
     run("vgcreate", "--yes", group.name, *members)
     extents = int(run("vgs", "--noheadings", "--options", "vg_free_count", group.name))
     made = []
-    for wish, count in layout.size_volumes(
-        [wish for wish in asked if wish.group == group.name], extents, group.name
-    ):
+    for wish, count in layout.size_volumes([wish for wish in asked if wish.group == group.name], extents, group.name):
         run(
             "lvcreate",
             "--yes",

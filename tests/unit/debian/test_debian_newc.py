@@ -51,7 +51,5 @@ def test_a_folder_is_read_with_parents_first(tmp_path):
 @pytest.mark.programs
 @pytest.mark.skipif(not shutil.which("cpio"), reason="cpio is not installed")
 def test_cpio_agrees():
-    done = subprocess.run(
-        ["cpio", "--list", "--quiet"], input=newc.write(ENTRIES), capture_output=True, check=True
-    )
+    done = subprocess.run(["cpio", "--list", "--quiet"], input=newc.write(ENTRIES), capture_output=True, check=True)
     assert done.stdout.decode().split() == [entry.name for entry in ENTRIES]

@@ -47,9 +47,7 @@ def test_the_mirror_is_given_in_pieces():
 
 
 def test_an_https_mirror_has_questions_of_its_own():
-    found = answers(
-        replace(PLAIN, sources=Sources(mirror=replace(MIRROR, protocol="https"), suite="bookworm"))
-    )
+    found = answers(replace(PLAIN, sources=Sources(mirror=replace(MIRROR, protocol="https"), suite="bookworm")))
     assert found["mirror/https/hostname"] == ("string", "mirror.example")
     assert found["mirror/suite"] == ("string", "bookworm")
 
@@ -67,9 +65,7 @@ def test_packages_are_asked_for_once_each_and_checked_afterwards():
 
 
 def test_the_serial_console_is_the_last_of_the_target():
-    value = answers(replace(PLAIN, kernel_arguments=("mitigations=off",)))[
-        "debian-installer/add-kernel-opts"
-    ][1]
+    value = answers(replace(PLAIN, kernel_arguments=("mitigations=off",)))["debian-installer/add-kernel-opts"][1]
     assert value == "net.ifnames=0 biosdevname=0 mitigations=off console=tty0 console=ttyS0,115200n8"
 
 

@@ -113,9 +113,7 @@ kernel/drivers/net/other.ko.xz:
 
 
 def test_modules_come_with_what_they_need():
-    assert kernel_modules.select(
-        DEP, "kernel/drivers/virtio/virtio_pci.ko\n", ["ext4", "virtio_pci", "dm_mod"]
-    ) == [
+    assert kernel_modules.select(DEP, "kernel/drivers/virtio/virtio_pci.ko\n", ["ext4", "virtio_pci", "dm_mod"]) == [
         "kernel/drivers/md/dm-mod.ko.xz",
         "kernel/fs/ext4/ext4.ko.xz",
         "kernel/fs/jbd2/jbd2.ko.xz",

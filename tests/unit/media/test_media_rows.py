@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from imgpipe.cli.media import COLUMNS, check_medium, list_media
 from imgpipe.errors import RecipeError
+from imgpipe.media.listing import COLUMNS, check_medium, list_media
 from imgpipe.recipe import MediumSource
 
 

@@ -3,7 +3,6 @@ import os
 from datetime import UTC, datetime
 
 import pytest
-from sample_images import HASH, SECRETS, Heard, sample_plan, sample_workplace, with_key
 
 from imgpipe import manifest
 from imgpipe.adapters import qemu_img
@@ -11,6 +10,7 @@ from imgpipe.errors import HostError
 from imgpipe.events import Note, Progress
 from imgpipe.images import catalog
 from imgpipe.stages.publish import find_published, next_version, publish
+from sample_images import HASH, SECRETS, Heard, sample_plan, sample_workplace, with_key
 
 
 def names(folder):

@@ -98,6 +98,16 @@ def test_blkid_finds_the_label_that_the_kernel_arguments_name(tmp_path, label):
     assert told["ID_FS_TYPE"] == "iso9660"
 
 
+@pytest.mark.parametrize("label", ["Rocky-10-1-x86_64-dvd", "Debian 13.1.0 amd64 n", "CCCOMA_X64FRE_EN-US_DV9"])
+def test_blkid_finds_a_medium_by_the_volume_id_that_we_read(tmp_path, label):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/a").touch()
+    run("genisoimage", "-quiet", "-joliet", "-rock", "-volid", label, "-output", tmp_path / "m.iso", tmp_path / "tree")
+    told = run("blkid", "--probe", "--output", "udev", tmp_path / "m.iso").decode().splitlines()
+    with open_iso(tmp_path / "m.iso") as medium:
+        assert f"ID_FS_LABEL_ENC={escape(medium.volume_id)}" in told
+
+
 @pytest.mark.parametrize(
     ("options", "names"),
     [

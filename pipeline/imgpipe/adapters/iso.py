@@ -25,8 +25,8 @@ from imgpipe.errors import HostError, RecipeError
 from imgpipe.sizes import KIB, MIB, show_bytes
 
 SMALL_FILE = MIB
-_TABLES = 256 * MIB
-_ONE_READ = 64 * MIB
+# A DVD of 12,000 packages has 3 MiB of tables.
+_TABLES = 64 * MIB
 _SECTOR = 2048
 _CHUNK = MIB
 # Tools pad images with up to 150 sectors, which some copies lack.
@@ -202,7 +202,7 @@ class _BoundedFile(io.RawIOBase):
         return True
 
     def read(self, size: int | None = -1) -> bytes:
-        if size is None or size < 0 or size > _ONE_READ or (self._budget is not None and size > self._budget):
+        if size is None or size < 0 or size > _TABLES or (self._budget is not None and size > self._budget):
             raise RecipeError(
                 f"The tables of the medium '{self._path.name}' are larger than any installation medium's.",
                 hint="The file is damaged; compare its checksum with the publisher's.",

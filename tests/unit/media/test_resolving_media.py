@@ -1,5 +1,6 @@
 import hashlib
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -126,6 +127,28 @@ def test_missing_programs_of_a_maker_are_all_named(rocky, media, store, events):
     with pytest.raises(HostError, match="'no-such-a', 'no-such-b'"):
         resolve(ask(rocky, media, maker=maker(made, ("no-such-a", "no-such-b"))), store, events.append)
     assert made == []
+
+
+def test_two_builds_make_a_medium_once(rocky, media, store):
+    made, go_on, results = [], threading.Event(), []
+
+    def make(target, say):
+        assert go_on.wait(60)
+        made.append(target)
+        write_seed(target, "standin", {".treeinfo": STAND_IN})
+
+    def notify(event):
+        if isinstance(event, Note) and event.text.startswith("Waiting for process"):
+            go_on.set()
+
+    request = ask(rocky, media, override="stand-in", stand_in=replace(maker(made), make=make))
+    builds = [threading.Thread(target=lambda: results.append(resolve(request, store, notify))) for _ in range(2)]
+    for build in builds:
+        build.start()
+    for build in builds:
+        build.join(120)
+    assert len(made) == 1
+    assert results[0] == results[1]
 
 
 def test_a_maker_that_fails_leaves_no_medium(rocky, media, store, events):

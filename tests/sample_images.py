@@ -36,7 +36,9 @@ def sample_plan(name: str = "rocky9") -> Plan:
     secret = AnswerFile(name="ks.cfg", text=f"rootpw --iscrypted {HASH}\n# hunter2-in-the-kickstart\n")
     unattended = Unattended(
         seed=Seed(files=(secret,)),
-        boot=KernelBoot(kernel=("images/pxeboot/vmlinuz",), initrd=("images/pxeboot/initrd.img",), arguments=("quiet",)),
+        boot=KernelBoot(
+            kernel=("images/pxeboot/vmlinuz",), initrd=("images/pxeboot/initrd.img",), arguments=("quiet",)
+        ),
         hardware=Hardware(),
         console=Console(phases=(), troubles=()),
         proof=Proof(console="done", failure="failed", file="/root/proof", content="ok"),
@@ -99,7 +101,9 @@ class Heard(list[Event]):
 
 def sample_workplace(root: Path, heard: Heard | None = None) -> Workplace:
     # The stage talks to no hypervisor, so an unconnected one does.
-    return Workplace(store=Store(root), hypervisor=Hypervisor.__new__(Hypervisor), notify=Heard() if heard is None else heard)
+    return Workplace(
+        store=Store(root), hypervisor=Hypervisor.__new__(Hypervisor), notify=Heard() if heard is None else heard
+    )
 
 
 DISK_BYTES = 64 * MIB

@@ -6,14 +6,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from sample_images import Heard, sample_disk, sample_plan
-
 from imgpipe.description import Published, describe
 from imgpipe.digest import sha256_of
 from imgpipe.images.catalog import Image, find
 from imgpipe.manifest import ImagePart, write
 from imgpipe.provenance import read_record
 from imgpipe.store import Store
+from sample_images import Heard, sample_disk, sample_plan
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_images import HASH
 
 from imgpipe.disclosure import one_line, printable, without_secrets
 from imgpipe.provenance import InstallRecord, add_tools, read_record, write_record
+from sample_images import HASH
 
 
 @given(st.text())

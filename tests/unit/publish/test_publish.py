@@ -3,7 +3,6 @@ import os
 from datetime import UTC, datetime
 
 import pytest
-from sample_images import HASH, SECRETS, Heard, sample_plan, sample_workplace, with_key
 
 from imgpipe import manifest
 from imgpipe.adapters import qemu_img
@@ -11,6 +10,7 @@ from imgpipe.errors import HostError
 from imgpipe.events import Note, Progress
 from imgpipe.images import catalog
 from imgpipe.stages.publish import find_published, next_version, publish
+from sample_images import HASH, SECRETS, Heard, sample_plan, sample_workplace, with_key
 
 
 def names(folder):
@@ -113,7 +113,7 @@ def test_an_error_of_the_system_is_told_as_one_of_the_host(qemu, disk, tmp_path)
 
 
 def test_an_image_that_was_not_written_whole_is_refused(qemu, disk, tmp_path, monkeypatch):
-    monkeypatch.setattr(qemu_img, "convert", lambda source, target, **_: target.write_bytes(b"half"))
+    monkeypatch.setattr(qemu_img, "convert", lambda _, target, **__: target.write_bytes(b"half"))
     with pytest.raises(HostError, match="not written whole"):
         publish(sample_plan(), disk, sample_workplace(tmp_path))
 

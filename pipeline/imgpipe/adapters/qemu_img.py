@@ -23,7 +23,7 @@ _FOREIGN: dict[ForeignFormat, tuple[str, ...]] = {
     "vhdx": ("-O", "vhdx", "-o", "subformat=dynamic"),
 }
 _PERCENT = re.compile(r"\((\d+\.\d+)/100%\)")
-# 'json:{...}', 'nbd://...': names that only QEMU itself can read.
+# 'nbd://host/disk' and the like; a path with a colon is written './a:b' or has a slash before it.
 _PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -93,7 +93,7 @@ def version() -> str:
 
 
 def backing_of(path: Path) -> Path | None:
-    """Return the file that the qcow2 image at `path` is an overlay of; None for any other file.
+    """Return the file that the qcow2 image at `path` is an overlay of; None if it is of none, or of no local file.
 
     Read from the header (QEMU's docs/interop/qcow2.rst), because a folder may hold thousands of overlays and a
     program for each takes long. Raises OSError if the file cannot be read.
@@ -107,9 +107,23 @@ def backing_of(path: Path) -> Path | None:
             return None
         file.seek(offset)
         name = os.fsdecode(file.read(length))
-    if _PROTOCOL.match(name):
-        return info(path).backing
-    return path.parent / name
+    local = _local_name(name)
+    return path.parent / local if local else None
+
+
+def _local_name(name: str) -> str:
+    """Return the path in a name as QEMU takes it: a path, 'file:PATH' or 'json:{...}'; '' for what is on no disk."""
+    if name.startswith("json:"):
+        try:
+            node: object = json.loads(name.removeprefix("json:"))
+        except ValueError:
+            return ""
+        while isinstance(node, dict):
+            node = node.get("filename") or node.get("file.filename") or node.get("file")
+        return node if isinstance(node, str) else ""
+    if name.startswith("file:"):
+        return name.removeprefix("file:")
+    return "" if _PROTOCOL.match(name) else name
 
 
 def _convert(source: Path, target: Path, options: tuple[str, ...], moved: Moved) -> None:

@@ -23,7 +23,8 @@ _MARKS: dict[Condition, tuple[str, str, str]] = {
     "failed": ("✗", "x", "bold red"),
 }
 _WIDE = 90
-_BAR = 24
+# How wide the bar is on a terminal of at least so many columns.
+_BARS = ((110, 24), (60, 12))
 
 
 @contextmanager
@@ -62,7 +63,7 @@ class StageList:
         width = max((len(stage.name) for stage in stages), default=0)
         lines: list[RenderableType] = []
         for stage in stages:
-            lines.append(_line(stage, width, wide=options.max_width >= _WIDE, fancy=fancy))
+            lines.append(_line(stage, width, options.max_width, fancy=fancy))
         yield Group(*lines)
 
 
@@ -72,12 +73,12 @@ def note(event: Note) -> Text:
     return Text.assemble((label, style), one_line(event.text))
 
 
-def _line(stage: StageState, width: int, *, wide: bool, fancy: bool) -> Table:
+def _line(stage: StageState, width: int, columns: int, *, fancy: bool) -> Table:
     """Draw one stage on one line: mark, name, bar, phase, clock."""
     mark, plain, style = _MARKS[stage.condition]
     grid = Table.grid(expand=True, padding=(0, 1, 0, 0))
     grid.add_column(width=1)
-    grid.add_column(width=width)
+    grid.add_column(width=width, no_wrap=True)
     running = stage.condition == "running"
     fraction = stage.fraction() if running else None
     cells: list[RenderableType] = [
@@ -85,12 +86,14 @@ def _line(stage: StageState, width: int, *, wide: bool, fancy: bool) -> Table:
         Text(stage.name, "bold" if running else ("dim" if stage.condition == "waiting" else "")),
     ]
     if fraction is not None:
-        grid.add_column(width=_BAR if wide else _BAR // 2)
-        grid.add_column(width=4, justify="right")
-        cells += [ProgressBar(total=1, completed=fraction), Text(f"{int(fraction * 100)} %")]
+        if bar := next((bar for least, bar in _BARS if columns >= least), 0):
+            grid.add_column(width=bar)
+            cells.append(ProgressBar(total=1, completed=fraction))
+        grid.add_column(width=5, justify="right", no_wrap=True)
+        cells.append(Text(f"{int(fraction * 100)} %"))
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis" if fancy else "crop")
     grid.add_column(justify="right", no_wrap=True)
-    grid.add_row(*cells, _doing(stage), _clock(stage, wide=wide))
+    grid.add_row(*cells, _doing(stage), _clock(stage, wide=columns >= _WIDE))
     return grid
 
 
@@ -108,11 +111,5 @@ def _clock(stage: StageState, *, wide: bool) -> Text:
     if stage.condition in ("waiting", "reused"):
         return Text("")
     left = stage.left_s() if stage.condition == "running" and wide else None
-    guess = f"about {show_span(_coarse(left))} left  " if left else ""
+    guess = f"about {show_span(left)} left  " if left else ""
     return Text.assemble((guess, "dim"), show_counter(stage.elapsed_s()))
-
-
-def _coarse(seconds: float) -> float:
-    """Round up, so that an estimate does not flicker: to 5 s, above two minutes to whole minutes."""
-    step = 60 if seconds > 120 else 5
-    return max(step, -(-seconds // step) * step)

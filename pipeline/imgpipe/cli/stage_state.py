@@ -40,15 +40,18 @@ class StageState:
     def left_s(self) -> float | None:
         """Estimate how long the stage will still run; None where any number would be a guess.
 
-        Early on last time's duration knows better, later the percentage does: they are mixed by how far it is.
+        Early on last time's duration knows better, later the percentage does: they are mixed by how far it is. The
+        number is rounded up, to 5 s or to whole minutes, so that it does not flicker.
         """
         elapsed = self.elapsed_s()
         told = self.progress.percent / 100 if self.progress and self.progress.percent else 0.0
         by_percent = elapsed * (1 - told) / told if told >= 0.05 and elapsed >= 5 else None
         by_last_time = self.estimate_s - elapsed if self.estimate_s and self.estimate_s > elapsed else None
         if by_percent is None or by_last_time is None:
-            return by_last_time if by_percent is None else by_percent
-        return told * by_percent + (1 - told) * by_last_time
+            guess = by_last_time if by_percent is None else by_percent
+        else:
+            guess = told * by_percent + (1 - told) * by_last_time
+        return None if guess is None else _coarse(guess)
 
     def count(self) -> str:
         """Return '212 of 431 packages', or nothing where nothing is counted."""
@@ -90,6 +93,8 @@ class BuildState:
             stage.condition = "reused" if event.reused else "done"
             stage.seconds = event.seconds
         else:
+            if stage.condition == "waiting":
+                stage.condition, stage.begun = "running", self.clock()
             stage.progress = event
         return stage
 
@@ -120,3 +125,8 @@ def show_span(seconds: float) -> str:
         return f"{int(seconds) // 60} min" + (f" {rest} s" if rest else "")
     minutes = int(seconds) // 60 % 60
     return f"{int(seconds) // 3600} h" + (f" {minutes} min" if minutes else "")
+
+
+def _coarse(seconds: float) -> float:
+    step = 60 if seconds > 120 else 5
+    return -(-seconds // step) * step

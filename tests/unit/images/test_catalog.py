@@ -65,7 +65,7 @@ def test_a_damaged_manifest_is_told_of_and_hides_nothing_else(store, add_image, 
 def test_a_damaged_version_asked_for_by_name_is_called_damaged(store, add_image):
     image = add_image("rocky9", "20260301.1")
     (image.folder / "golden.qcow2").unlink()
-    with pytest.raises(HostError, match="it has no 'golden.qcow2'"):
+    with pytest.raises(HostError, match=r"it has no 'golden\.qcow2'"):
         catalog.find(store, "rocky9")
 
 

@@ -48,7 +48,7 @@ def test_an_image_with_linked_clones_stays_and_they_are_named(store, add_image):
 
 def test_an_image_is_not_removed_while_its_name_is_published(store, add_image):
     image = add_image("rocky9", "20260301.1")
-    with catalog.image_lock(store, "rocky9", lambda holder: None), pytest.raises(HostError, match="in use by process"):
+    with catalog.image_lock(store, "rocky9", lambda _: None), pytest.raises(HostError, match="in use by process"):
         retire.remove(store, image, nobody)
     assert image.disk.exists()
 
@@ -72,7 +72,7 @@ def test_pruning_keeps_the_newest_of_each_name_and_what_is_needed(store, add_ima
 def test_what_came_into_use_since_it_was_found_is_left_alone(store, add_image):
     old = add_image("rocky9", "20260101.1")
     add_image("rocky9", "20260102.1")
-    assert list(retire.prune(store, found(store), lambda disk: ("web1",))) == []
+    assert list(retire.prune(store, found(store), lambda _: ("web1",))) == []
     assert old.disk.exists()
 
 
@@ -88,7 +88,7 @@ def test_leftovers_go_unless_somebody_is_writing_them(store, add_image):
     add_image("rocky9", "20260101.1")
     for name in (".partial-20260102.1-abc", ".removed-20250101.1"):
         (store.images / "rocky9" / name).mkdir()
-    with catalog.image_lock(store, "rocky9", lambda holder: None):
+    with catalog.image_lock(store, "rocky9", lambda _: None):
         assert found(store).names(store) == []
     names = found(store).names(store)
     assert names == ["images/rocky9/.partial-20260102.1-abc", "images/rocky9/.removed-20250101.1"]

@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.qemu_img import ImageInfo
+from sample_images import sample_disk
 
 
 class FakeQemuImg:
@@ -17,7 +18,8 @@ class FakeQemuImg:
         self.converted: list[Path] = []
         self.fails: Exception | None = None
 
-    def convert(self, source, target, *, compress=False, moved=lambda percent: None):
+    def convert(self, source, target, *, compress=False, moved):
+        assert compress
         self.converted.append(target)
         shutil.copyfile(source, target)
         moved(50.0)
@@ -34,15 +36,13 @@ def qemu(monkeypatch):
     fake = FakeQemuImg()
     monkeypatch.setattr(qemu_img, "convert", fake.convert)
     monkeypatch.setattr(qemu_img, "info", fake.info)
-    monkeypatch.setattr(qemu_img, "check", lambda path: None)
+    monkeypatch.setattr(qemu_img, "check", lambda _: None)
     monkeypatch.setattr(qemu_img, "version", lambda: "10.0.2")
     return fake
 
 
 @pytest.fixture
 def disk(tmp_path):
-    from sample_images import sample_disk
-
     verified = sample_disk(tmp_path / "work" / "0123456789abcdef")
     verified.sealed.path.write_bytes(b"disk" * 1000)
     return verified

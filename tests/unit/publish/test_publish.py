@@ -113,7 +113,7 @@ def test_an_error_of_the_system_is_told_as_one_of_the_host(qemu, disk, tmp_path)
 
 
 def test_an_image_that_was_not_written_whole_is_refused(qemu, disk, tmp_path, monkeypatch):
-    monkeypatch.setattr(qemu_img, "convert", lambda source, target, **_: target.write_bytes(b"half"))
+    monkeypatch.setattr(qemu_img, "convert", lambda _, target, **__: target.write_bytes(b"half"))
     with pytest.raises(HostError, match="not written whole"):
         publish(sample_plan(), disk, sample_workplace(tmp_path))
 

@@ -11,7 +11,7 @@ from imgpipe_el.lint.directives import directive_faults
 from imgpipe_el.lint.layout import layout_faults
 from imgpipe_el.lint.scripts import script_faults
 from imgpipe_el.lint.secrets import secret_faults
-from imgpipe_el.lint.source import read_kickstart
+from imgpipe_el.lint.source import read_kickstart, text_faults
 from imgpipe_el.lint.syntax import syntax_faults
 from imgpipe_el.release import Release
 from imgpipe_el.systems import release_of
@@ -26,6 +26,7 @@ def lint_kickstart(text: str, release: Release, firmware: str) -> tuple[Fault, .
     """Return every fault of the kickstart `text` for `release` on a machine with `firmware`, by line."""
     kickstart = read_kickstart(text)
     faults = {
+        *text_faults(text),
         *kickstart.faults,
         *syntax_faults(kickstart, release.installer.handler),
         *directive_faults(kickstart, release),

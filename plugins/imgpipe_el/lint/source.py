@@ -158,3 +158,13 @@ def read_kickstart(text: str) -> Kickstart:
         includes=tuple(reader.includes),
         faults=tuple(reader.faults),
     )
+
+
+def text_faults(text: str) -> Iterator[Fault]:
+    """Yield what keeps a file from being a kickstart at all: line ends and marks that other systems' editors leave."""
+    if text.startswith("\ufeff"):
+        yield Fault(line=1, text="The file begins with a byte order mark: the installer takes it for a command.")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.endswith("\r"):
+            yield Fault(line=number, text="The lines end as on Windows, which no script survives: run 'dos2unix'.")
+            return

@@ -57,6 +57,15 @@ def convert(source: Path, target: Path, *, compress: bool = False) -> None:
     )  # fmt: skip
 
 
+def adopt(source: Path, source_format: str, target: Path) -> None:
+    """Copy a foreign image, its backing files merged in, to a qcow2 of our own; its format is told, never guessed."""
+    process.run(
+        "qemu-img", "convert", "-f", source_format, "-O", "qcow2", "-m", "8", "-W",
+        source, target,
+        timeout_s=4 * 3600,
+    )  # fmt: skip
+
+
 def check(path: Path) -> None:
     """Raise HostError if the image's own tables are damaged or leak clusters."""
     process.run("qemu-img", "check", "-q", path, timeout_s=3600)

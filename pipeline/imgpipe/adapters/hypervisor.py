@@ -1,7 +1,168 @@
-"""libvirt: the only module that imports it."""
+"""libvirt: a connection to one daemon, and what is asked of it.
+
+Only this package's modules import libvirt. Every failure of libvirt becomes HostError.
+"""
 
 from __future__ import annotations
 
+import os
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import libvirt
+
+from imgpipe.adapters import libvirt_daemon
+from imgpipe.adapters.accelerator import AcceleratorProbe
+from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_as_host_error
+from imgpipe.adapters.libvirt_events import start_event_loop
+from imgpipe.adapters.machine import RunningMachine
+from imgpipe.domain_spec import Accelerator
+from imgpipe.errors import RecipeError
+from imgpipe.events import Listener, Note
+
+_KEEPALIVE_SECONDS = 3
+_KEEPALIVE_COUNT = 3
+
+
+def connect(uri: str | None, notify: Listener, cache: Path | None = None) -> Hypervisor:
+    """Connect to `uri`, else to LIBVIRT_DEFAULT_URI, else as virsh does: root to the system, others to their session.
+
+    Where root's daemon does not answer and no systemd manages it, it is started. `cache` is the folder that
+    remembers which accelerator works. Raises HostError.
+    """
+    silence()
+    start_event_loop()
+    wanted = uri or os.environ.get("LIBVIRT_DEFAULT_URI") or None
+    chosen = wanted or ("qemu:///system" if os.geteuid() == 0 else "qemu:///session")
+    ours = (
+        chosen in {"qemu:///system", "qemu:///session"}
+        and libvirt_daemon.may_start_system_daemon()
+        and not libvirt_daemon.system_daemon_answers()
+    )
+    if ours:
+        program = libvirt_daemon.start_system_daemon()
+        notify(Note(text=f"No libvirt daemon answered, so '{program}' was started; it ends when nobody uses it."))
+    return Hypervisor(chosen, notify, cache)
+
 
 class Hypervisor:
-    """A connection to one libvirt daemon."""
+    """A connection to one libvirt daemon; it stays open, and a session daemon alive, until `close`."""
+
+    def __init__(self, uri: str, notify: Listener, cache: Path | None) -> None:
+        self.uri = uri
+        self._connection = _open(uri)
+        self._probe = AcceleratorProbe(self, notify, cache)
+        self._close = weakref.finalize(self, _close, self._connection)
+
+    def close(self) -> None:
+        """Close the connection; machines that were started transient end with it."""
+        self._close()
+
+    def accelerator(self, kernel: Path | None = None) -> Accelerator:
+        """Say which accelerator really boots a kernel here; the answer is remembered for host, kernel and QEMU.
+
+        `kernel` is tried where none of the host's own can be read. IMGPIPE_ACCELERATOR=kvm or tcg answers instead.
+        """
+        return self._probe.accelerator(kernel)
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of libvirt's daemon and of QEMU."""
+        with told_as_host_error(self.uri, "say its version"):
+            return {
+                "libvirt": _dotted(self._connection.getLibVersion()),
+                "qemu": _dotted(self._connection.getVersion()),
+            }
+
+    def capabilities(self) -> ET.Element:
+        """Return libvirt's `<capabilities>` of this host."""
+        with told_as_host_error(self.uri, "say what the host can do"):
+            return ET.fromstring(self._connection.getCapabilities())  # noqa: S314 (the daemon's own words)
+
+    def offers_kvm(self) -> bool:
+        """Say whether libvirt lists KVM for x86-64; that is no proof that it works."""
+        guests = self.capabilities().iterfind("guest/arch[@name='x86_64']/domain")
+        return any(domain.get("type") == "kvm" for domain in guests)
+
+    def define_check(self, xml: str) -> None:
+        """Raise HostError if libvirt would not accept this machine; nothing stays defined."""
+        with told_as_host_error(self.uri, "accept the machine's XML"):
+            self._connection.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE).undefineFlags(
+                libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+            )
+
+    def start_transient(self, xml: str, *, prepare: Callable[[], None] = lambda: None) -> RunningMachine:
+        """Start a machine that leaves nothing behind, and that libvirt ends when this process does.
+
+        A leftover of the same name, from a daemon that died, is ended first; then `prepare` is called, when
+        nothing uses the machine's files any more.
+        """
+        if libvirt_daemon.may_start_system_daemon() and "socket=" not in self.uri:
+            libvirt_daemon.ensure_log_daemon()
+        name = ET.fromstring(xml).findtext("name") or ""  # noqa: S314 (our own text)
+        self._end_leftover(name)
+        prepare()
+        with told_as_host_error(self.uri, f"start the machine '{name}'"):
+            flags = libvirt.VIR_DOMAIN_START_AUTODESTROY | libvirt.VIR_DOMAIN_START_PAUSED
+            domain = self._connection.createXML(xml, flags)
+            machine = RunningMachine(domain, self.uri, self._reconnect)
+            # Started paused, so that no event is missed between its start and the first listener.
+            domain.resume()
+        return machine
+
+    def domain_names(self) -> tuple[str, ...]:
+        """Return the names of all machines, running or not, sorted."""
+        with told_as_host_error(self.uri, "list the machines"):
+            return tuple(sorted(domain.name() for domain in self._connection.listAllDomains()))
+
+    def disk_of_shut_off_domain(self, name: str) -> Path:
+        """Return the file of the only disk of a machine that is shut off.
+
+        Raises RecipeError if there is no such machine, it runs, or it has not exactly one disk file.
+        """
+        try:
+            domain = self._connection.lookupByName(name)
+            active = domain.isActive()
+            xml = domain.XMLDesc()
+        except libvirt.libvirtError as error:
+            if is_gone(error):
+                known = ", ".join(self.domain_names()) or "none"
+                raise RecipeError(f"There is no machine '{name}'.", hint=f"Machines here: {known}.") from error
+            raise host_error(error, self.uri, f"look at the machine '{name}'") from error
+        if active:
+            raise RecipeError(f"The machine '{name}' is running.", hint=f"Shut it off: 'virsh shutdown {name}'.")
+        disks = ET.fromstring(xml).findall("devices/disk[@device='disk']/source")  # noqa: S314 (libvirt's own text)
+        if len(disks) != 1 or not disks[0].get("file"):
+            raise RecipeError(f"The machine '{name}' does not have exactly one disk that is a file.")
+        return Path(disks[0].get("file", ""))
+
+    def _end_leftover(self, name: str) -> None:
+        try:
+            self._connection.lookupByName(name).destroy()
+        except libvirt.libvirtError as error:
+            if not is_gone(error):
+                raise host_error(error, self.uri, f"end the leftover machine '{name}'") from error
+
+    def _reconnect(self) -> libvirt.virConnect:
+        return _open(self.uri)
+
+
+def _open(uri: str) -> libvirt.virConnect:
+    with told_as_host_error(uri, "connect"):
+        connection = libvirt.open(uri)
+        # The test driver has no connection to keep alive.
+        if not uri.startswith("test:"):
+            connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
+        return connection
+
+
+def _close(connection: libvirt.virConnect) -> None:
+    try:
+        connection.close()
+    except libvirt.libvirtError:
+        return
+
+
+def _dotted(number: int) -> str:
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"

@@ -59,31 +59,34 @@ confirm() {
     case $answer in [nN]*) die "nothing was changed" ;; esac
 }
 
+apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2; }
+
+install_debian_packages() {
+    local newer=() rest=() package
+    as_root apt-get update -q >&2
+    # shellcheck disable=SC1091
+    if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != bookworm ]; then
+        apt_install "$@"
+        return
+    fi
+    add_backports
+    as_root apt-get update -q >&2
+    for package in "$@"; do
+        if grep -qE "^backports +$package " "$checkout/pipeline/imgpipe/host/packages/debian"; then
+            newer+=("$package")
+        else
+            rest+=("$package")
+        fi
+    done
+    # The release's own first: apt can lift what they share to the backport, but not lower it again.
+    [ ${#rest[@]} = 0 ] || apt_install "${rest[@]}"
+    [ ${#newer[@]} = 0 ] || apt_install -t bookworm-backports "${newer[@]}"
+}
+
 install_packages() {
     local system=$1 packages=("${@:2}")
     case $system in
-        debian)
-            local from=()
-            # shellcheck disable=SC1091
-            if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = bookworm ]; then
-                as_root apt-get update -q >&2
-                add_backports
-                from=(-t bookworm-backports)
-            fi
-            as_root apt-get update -q >&2
-            # Only what is meant to come from backports is asked for there; the rest stays with the release.
-            local newer=() rest=() package
-            for package in "${packages[@]}"; do
-                if grep -qE "^backports +$package " "$checkout/pipeline/imgpipe/host/packages/debian"; then
-                    newer+=("$package")
-                else
-                    rest+=("$package")
-                fi
-            done
-            local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends)
-            [ ${#newer[@]} = 0 ] || as_root "${install[@]}" "${from[@]}" "${newer[@]}" >&2
-            [ ${#rest[@]} = 0 ] || as_root "${install[@]}" "${rest[@]}" >&2
-            ;;
+        debian) install_debian_packages "${packages[@]}" ;;
         el)
             as_root dnf -y install epel-release >&2 || say "EPEL could not be enabled; the demo needs it"
             as_root dnf -y --enablerepo=crb install "${packages[@]}" >&2

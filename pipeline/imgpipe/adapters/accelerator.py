@@ -1,0 +1,190 @@
+"""Which accelerator works: a device node and libvirt's word are no proof, a kernel's first console line is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from imgpipe.adapters.machine import RunningMachine
+from imgpipe.domain_spec import Accelerator, DirectKernel, DomainSpec
+from imgpipe.domain_xml import domain_xml
+from imgpipe.errors import HostError, RecipeError
+from imgpipe.events import Listener, Note
+from imgpipe.os_family import Hardware
+from imgpipe.recipe import Machine
+from imgpipe.sizes import MIB
+
+_PATIENCE_SECONDS = 10.0
+_FIRST_LINE = b"Linux version"
+_VARIABLE = "IMGPIPE_ACCELERATOR"
+_ARGUMENTS = ("console=ttyS0", "earlyprintk=ttyS0", "panic=-1")
+
+
+class _Starter(Protocol):
+    """What the probe needs of a hypervisor."""
+
+    uri: str
+
+    def offers_kvm(self) -> bool:
+        """Say whether libvirt lists KVM."""
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of libvirt and QEMU."""
+
+    def start_transient(self, xml: str) -> RunningMachine:
+        """Start a machine that ends with this process."""
+
+
+class AcceleratorProbe:
+    """Asks once, remembers in `cache`/accelerator.json for this host, its kernel and its QEMU.
+
+    IMGPIPE_ACCELERATOR=kvm or tcg answers instead; `auto` is as if it were not set.
+    """
+
+    def __init__(self, starter: _Starter, notify: Listener, cache: Path | None) -> None:
+        self._starter = starter
+        self._notify = notify
+        self._file = cache / "accelerator.json" if cache else None
+        self._answer: Accelerator | None = None
+
+    def accelerator(self, kernel: Path | None = None) -> Accelerator:
+        """Return what works; `kernel` is booted where none of the host's own can be read."""
+        if self._answer is None:
+            self._answer = asked_for() or self._remembered() or self._probe_and_remember(kernel)
+        return self._answer
+
+    def _probe_and_remember(self, kernel: Path | None) -> Accelerator:
+        if not self._starter.offers_kvm():
+            self._tell("The host offers no KVM")
+            return "tcg"
+        found = newest_host_kernel() or kernel
+        if found is None:
+            self._notify(
+                Note(
+                    text="KVM is taken on trust: no kernel in '/boot' can be read to try it with; "
+                    f"set {_VARIABLE}=tcg if machines hang at their start.",
+                    warning=True,
+                )
+            )
+            return "kvm"
+        answer: Accelerator = "kvm" if self._boots(found) else "tcg"
+        self._remember(answer)
+        return answer
+
+    def _boots(self, kernel: Path) -> bool:
+        with _probe_folder(self._file.parent if self._file else None) as folder:
+            # A copy, because libvirt gives a machine's files to QEMU's user while it runs.
+            copy = folder / "kernel"
+            shutil.copyfile(kernel, copy)
+            console = folder / "console.log"
+            try:
+                machine = self._starter.start_transient(domain_xml(_probe_domain(copy, console)))
+            except HostError as error:
+                if "kvm" not in " ".join(error.details).lower():
+                    raise
+                self._tell("libvirt offers KVM, but QEMU cannot use it")
+                return False
+            try:
+                boots = _first_line_shows(machine, console)
+            finally:
+                machine.destroy()
+            if not boots:
+                self._tell(f"libvirt offers KVM, but a kernel prints nothing under it in {_PATIENCE_SECONDS:.0f} s")
+            return boots
+
+    def _tell(self, why: str) -> None:
+        self._notify(Note(text=f"{why}: machines are emulated (TCG), which is some ten times slower.", warning=True))
+
+    def _key(self) -> str:
+        identity = Path("/etc/machine-id")
+        host = identity.read_text() if identity.is_file() else platform.node()
+        parts = (host, platform.release(), self._starter.uri, sorted(self._starter.versions().items()))
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+    def _remembered(self) -> Accelerator | None:
+        answers = self._read()
+        match answers.get(self._key()) if answers else None:
+            case "kvm":
+                return "kvm"
+            case "tcg":
+                self._tell("KVM was tried on this host before and does not work")
+                return "tcg"
+        return None
+
+    def _remember(self, answer: Accelerator) -> None:
+        if self._file is None:
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+        partial.write_text(json.dumps({**self._read(), self._key(): answer}))
+        partial.replace(self._file)
+
+    def _read(self) -> dict[str, object]:
+        if self._file is None or not self._file.is_file():
+            return {}
+        try:
+            answers = json.loads(self._file.read_text())
+        except ValueError:
+            return {}
+        return answers if isinstance(answers, dict) else {}
+
+
+def asked_for() -> Accelerator | None:
+    """Return what IMGPIPE_ACCELERATOR asks for; None for 'auto'. Raises RecipeError for anything else."""
+    match os.environ.get(_VARIABLE, "auto"):
+        case "kvm":
+            return "kvm"
+        case "tcg":
+            return "tcg"
+        case "auto" | "":
+            return None
+        case other:
+            raise RecipeError(f"{_VARIABLE} is '{other}'.", hint="Use 'kvm', 'tcg' or 'auto'.")
+
+
+def newest_host_kernel(boot: Path = Path("/boot")) -> Path | None:
+    """Return the newest kernel in /boot that may be read."""
+    readable = [path for path in boot.glob("vmlinuz*") if path.is_file() and os.access(path, os.R_OK)]
+    return max(readable, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _probe_domain(kernel: Path, console: Path) -> DomainSpec:
+    return DomainSpec(
+        name=f"imgpipe-probe-{os.getpid()}",
+        machine=Machine(cpus=1, memory=512 * MIB),
+        hardware=Hardware(),
+        accelerator="kvm",
+        direct=DirectKernel(kernel=kernel, initrd=None, arguments=_ARGUMENTS),
+        console=console,
+    )
+
+
+def _first_line_shows(machine: RunningMachine, console: Path) -> bool:
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < end:
+        if console.is_file() and _FIRST_LINE in console.read_bytes():
+            return True
+        if machine.state().situation == "ended":
+            return console.is_file() and _FIRST_LINE in console.read_bytes()
+        time.sleep(0.1)
+    return False
+
+
+@contextmanager
+def _probe_folder(parent: Path | None) -> Iterator[Path]:
+    """Make a folder that QEMU's user may pass through, for the length of the block."""
+    if parent:
+        parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="probe-", dir=parent, ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder

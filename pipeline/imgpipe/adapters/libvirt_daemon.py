@@ -1,0 +1,71 @@
+"""libvirt's daemons where no service manager starts them: in containers and minimal hosts.
+
+As a user, libvirt starts its session daemon by itself. As root, 'qemu:///session' is the system daemon too (libvirt
+honours /session for other users only), and on a host without systemd nothing listens. There the daemons are
+started as libvirt starts a session's: they end by themselves when no machine runs and nobody is connected.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+from imgpipe.adapters import process
+from imgpipe.errors import HostError
+
+_RUN = Path("/run/libvirt")
+_IDLE_SECONDS = 120
+_PATIENCE_SECONDS = 15
+_SERVERS = (("libvirtd", "libvirt-sock"), ("virtqemud", "virtqemud-sock"))
+
+
+def system_daemon_answers() -> bool:
+    """Say whether someone listens on a socket of the system daemon."""
+    return any(_answers(_RUN / name) for _, name in _SERVERS)
+
+
+def may_start_system_daemon() -> bool:
+    """Say whether the daemons are ours to start: we are root, and no systemd manages them."""
+    return os.geteuid() == 0 and not Path("/run/systemd/system").is_dir()
+
+
+def start_system_daemon() -> str:
+    """Start what is missing of the log daemon and the QEMU daemon; return the latter's name.
+
+    Raises HostError if none is installed or it does not come up.
+    """
+    ensure_log_daemon()
+    for program, name in _SERVERS:
+        if process.is_installed(program):
+            process.run(program, "--daemon", "--timeout", str(_IDLE_SECONDS), timeout_s=60)
+            _wait_for(_RUN / name, program)
+            return program
+    raise HostError("No libvirt daemon is installed.", hint="Install 'libvirt-daemon-system' or 'libvirt-daemon'.")
+
+
+def ensure_log_daemon() -> None:
+    """Start virtlogd if nobody listens; consoles that are written to files go through it."""
+    name = _RUN / "virtlogd-sock"
+    if process.is_installed("virtlogd") and not _answers(name):
+        process.run("virtlogd", "--daemon", "--timeout", str(_IDLE_SECONDS), timeout_s=60)
+        _wait_for(name, "virtlogd")
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _wait_for(path: Path, program: str) -> None:
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while not _answers(path):
+        if time.monotonic() > end:
+            raise HostError(f"The daemon '{program}' was started but does not answer on '{path}'.")
+        time.sleep(0.1)

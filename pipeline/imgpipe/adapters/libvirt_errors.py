@@ -1,0 +1,119 @@
+"""libvirt's failures, told as HostError: one sentence of what is wrong and a hint of what to do."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import libvirt
+
+from imgpipe.errors import HostError
+
+_CONNECTION_LOST = {
+    libvirt.VIR_ERR_NO_CONNECT,
+    libvirt.VIR_ERR_INVALID_CONN,
+    libvirt.VIR_ERR_RPC,
+    libvirt.VIR_ERR_SYSTEM_ERROR,
+    libvirt.VIR_ERR_INTERNAL_ERROR,
+}
+_LOST_TEXT = re.compile(
+    r"client socket is closed|end of file while reading|connection reset|broken pipe|connection closed"
+    r"|failed to connect socket|cannot recv data|keepalive|connection refused",
+    re.IGNORECASE,
+)
+_STORAGE = re.compile(r"Cannot access storage file '(?P<path>[^']+)' \(as uid:(?P<uid>\d+), gid:(?P<gid>\d+)\)")
+_DENIED = re.compile(r"Could not open '(?P<path>/[^']+)': Permission denied")
+
+
+@contextmanager
+def told_as_host_error(uri: str, doing: str) -> Iterator[None]:
+    """Turn libvirt's error into HostError; `doing` completes 'libvirt could not ...'."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise host_error(error, uri, doing) from error
+
+
+def silence() -> None:
+    """Keep libvirt from printing its errors on stderr; each is raised as well."""
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+
+
+def is_gone(error: libvirt.libvirtError) -> bool:
+    """Say whether the error means that the domain does not exist (any more)."""
+    return bool(error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN)
+
+
+def host_error(error: libvirt.libvirtError, uri: str, doing: str) -> HostError:
+    """Return the HostError that tells `error`."""
+    text = str(error.get_error_message() or error)
+    if error.get_error_code() in _CONNECTION_LOST and _LOST_TEXT.search(text):
+        return HostError(
+            f"The libvirt daemon at '{uri}' does not answer.",
+            hint="Start it ('systemctl start libvirtd.socket' or 'virtqemud.socket'), then run the command again.",
+            details=(text,),
+        )
+    if match := (_STORAGE.search(text) or _DENIED.search(text)):
+        found = match.groupdict()
+        return _storage_error(Path(found["path"]), int(found.get("uid") or -1), int(found.get("gid") or -1), text)
+    if error.get_error_code() in {libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_UNAVAILABLE} or (
+        "ermission denied" in text and "socket" in text
+    ):
+        return HostError(
+            f"The libvirt daemon at '{uri}' refuses you.",
+            hint="Join the group 'libvirt' and log in again, or use 'qemu:///session'.",
+            details=(text,),
+        )
+    return HostError(f"libvirt could not {doing}.", hint=_hint(text), details=tuple(text.splitlines()[-20:]))
+
+
+def blocked_folder(path: Path, uid: int, gid: int) -> Path | None:
+    """Return the outermost folder above `path` that user `uid` cannot pass through; None if there is none.
+
+    Judged by mode bits alone; access control lists and security modules are not looked at.
+    """
+    for folder in reversed(path.parents):
+        try:
+            status = folder.stat()
+        except OSError:
+            return folder
+        if uid == status.st_uid:
+            passes = status.st_mode & stat.S_IXUSR
+        elif gid == status.st_gid:
+            passes = status.st_mode & stat.S_IXGRP
+        else:
+            passes = status.st_mode & stat.S_IXOTH
+        if uid != 0 and not passes:
+            return folder
+    return None
+
+
+def _storage_error(path: Path, uid: int, gid: int, text: str) -> HostError:
+    folder = blocked_folder(path, uid, gid) if uid >= 0 else None
+    if folder:
+        return HostError(
+            f"QEMU cannot reach '{path}', because its user may not pass through '{folder}'.",
+            hint=f"Run 'chmod o+x {folder}', or put imgpipe's data elsewhere with IMGPIPE_HOME.",
+            details=(text,),
+        )
+    return HostError(
+        f"QEMU may not open '{path}'.",
+        hint="Look at the file's owner and mode, and at AppArmor's or SELinux's log; "
+        "the user that QEMU of qemu:///system runs as is set in /etc/libvirt/qemu.conf.",
+        details=(text,),
+    )
+
+
+def _hint(text: str) -> str:
+    if "virtlogd" in text:
+        return "Start libvirt's log daemon: 'systemctl start virtlogd.socket'."
+    if "Unable to find" in text and "firmware" in text:
+        return "Install the UEFI firmware that has what the recipe asks for: package 'ovmf' or 'edk2-ovmf'."
+    if "swtpm" in text:
+        return "Install the packages 'swtpm' and 'swtpm-tools'."
+    if "Cannot allocate memory" in text or "cannot set up guest memory" in text:
+        return "The host is out of memory: end other machines, or give this one less."
+    return "Look at libvirt's own log, in /var/log/libvirt or ~/.cache/libvirt."

@@ -1,0 +1,100 @@
+"""The devices of a domain's XML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from imgpipe.domain_spec import DomainDisk, DomainNic, DomainSpec, LogChannel
+
+_DISK_NAMES = {"virtio": "vda", "sata": "sda", "scsi": "sda"}
+_AGENT = "org.qemu.guest_agent.0"
+
+
+def add_devices(domain: ET.Element, spec: DomainSpec) -> None:
+    """Append `<devices>` with all that `spec` asks for."""
+    devices = ET.SubElement(domain, "devices")
+    if spec.disk:
+        _add_disk(devices, spec.disk, spec.hardware.disk_bus)
+    # SATA names its devices in one row: the disk, where it is a SATA or SCSI one, is sda.
+    for index, path in enumerate(spec.cds):
+        _add_cd(devices, path, index, first="bcdefgh" if spec.hardware.disk_bus != "virtio" else "abcdefgh")
+    if spec.hardware.disk_bus == "scsi":
+        ET.SubElement(devices, "controller", type="scsi", index="0", model="virtio-scsi")
+    for nic in spec.nics:
+        _add_nic(devices, nic, spec.hardware.nic_model)
+    _add_console(devices, spec.console)
+    for channel in spec.channels:
+        _add_log_channel(devices, channel)
+    if spec.guest_agent:
+        agent = ET.SubElement(devices, "channel", type="unix")
+        ET.SubElement(agent, "target", type="virtio", name=_AGENT)
+    _add_screen(devices, spec)
+    if spec.hardware.tpm:
+        tpm = ET.SubElement(devices, "tpm", model="tpm-crb")
+        ET.SubElement(tpm, "backend", type="emulator", version="2.0")
+    ET.SubElement(devices, "memballoon", model="virtio")
+    rng = ET.SubElement(devices, "rng", model="virtio")
+    ET.SubElement(rng, "backend", model="random").text = "/dev/urandom"
+    # The guest's kernel tells libvirt of its panic through this device, whatever its console shows.
+    ET.SubElement(devices, "panic", model="isa")
+
+
+def _add_disk(devices: ET.Element, disk: DomainDisk, bus: str) -> None:
+    element = ET.SubElement(devices, "disk", type="file", device="disk")
+    driver = ET.SubElement(element, "driver", name="qemu", type="qcow2", cache=disk.cache, discard="unmap")
+    if disk.stop_on_error:
+        driver.set("error_policy", "stop")
+    ET.SubElement(element, "source", file=str(disk.path))
+    ET.SubElement(element, "target", dev=_DISK_NAMES[bus], bus=bus)
+    ET.SubElement(element, "boot", order="1")
+
+
+def _add_cd(devices: ET.Element, path: Path, index: int, *, first: str) -> None:
+    """Add a CD on SATA; the first one boots where the disk does not."""
+    element = ET.SubElement(devices, "disk", type="file", device="cdrom")
+    # Only read, and by several builds at once: the host's page cache is what one wants here.
+    ET.SubElement(element, "driver", name="qemu", type="raw", cache="writeback")
+    ET.SubElement(element, "source", file=str(path))
+    ET.SubElement(element, "target", dev=f"sd{first[index]}", bus="sata")
+    ET.SubElement(element, "readonly")
+    if index == 0:
+        ET.SubElement(element, "boot", order="2")
+
+
+def _add_nic(devices: ET.Element, nic: DomainNic, model: str) -> None:
+    kind = "user" if nic.kind == "isolated" else nic.kind
+    element = ET.SubElement(devices, "interface", type=kind)
+    ET.SubElement(element, "mac", address=nic.mac)
+    if nic.kind in {"bridge", "network"}:
+        ET.SubElement(element, "source", {nic.kind: nic.source})
+    ET.SubElement(element, "model", type=model)
+    if nic.kind == "isolated":
+        # libvirt's 'null' interface is refused by its QEMU driver; QEMU drops every packet of a link that is down.
+        ET.SubElement(element, "link", state="down")
+
+
+def _add_console(devices: ET.Element, file: Path | None) -> None:
+    kind = "file" if file else "pty"
+    serial = ET.SubElement(devices, "serial", type=kind)
+    console = ET.SubElement(devices, "console", type=kind)
+    for element, target in ((serial, "isa-serial"), (console, "serial")):
+        if file:
+            ET.SubElement(element, "source", path=str(file))
+        ET.SubElement(element, "target", type=target, port="0")
+
+
+def _add_log_channel(devices: ET.Element, channel: LogChannel) -> None:
+    element = ET.SubElement(devices, "channel", type="file")
+    ET.SubElement(element, "source", path=str(channel.file))
+    ET.SubElement(element, "target", type="virtio", name=channel.name)
+
+
+def _add_screen(devices: ET.Element, spec: DomainSpec) -> None:
+    """Add what a picture needs: an adapter for screenshots, and VNC with a tablet for systems with a desktop."""
+    if spec.hardware.graphics:
+        ET.SubElement(devices, "input", type="tablet", bus="usb")
+        graphics = ET.SubElement(devices, "graphics", type="vnc", autoport="yes")
+        ET.SubElement(graphics, "listen", type="address", address="127.0.0.1")
+    if spec.screen or spec.hardware.graphics:
+        ET.SubElement(ET.SubElement(devices, "video"), "model", type="vga")

@@ -1,0 +1,88 @@
+"""What a virtual machine consists of, as values: everything that its libvirt XML is written from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from imgpipe.os_family import CacheMode, Hardware
+from imgpipe.recipe import Machine
+
+Accelerator = Literal["kvm", "tcg"]
+NETWORKED = ("bridge", "network", "user")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainDisk:
+    """The machine's disk, a qcow2 file; `stop_on_error` pauses the machine where a write fails."""
+
+    path: Path
+    cache: CacheMode
+    stop_on_error: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainNic:
+    """A network interface.
+
+    `isolated` has its link down, so that nothing leaves the machine and nothing reaches it; `user` is NAT by
+    QEMU itself; `bridge` and `network` name the host's bridge or libvirt's network in `source`.
+    """
+
+    kind: Literal["isolated", "user", "bridge", "network"] = "isolated"
+    source: str = ""
+    mac: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectKernel:
+    """A kernel that the hypervisor loads itself, instead of the disk's boot loader."""
+
+    kernel: Path
+    initrd: Path | None
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogChannel:
+    """A virtio-serial port whose bytes the host keeps in a file."""
+
+    name: str
+    file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainSpec:
+    """A virtual machine.
+
+    `console` is the file that the serial port is written to; without it the port is a pty for `virsh console`.
+    `nvram` is where UEFI keeps its variables; without it libvirt chooses, and removes it with the domain.
+    `screen` adds a display adapter, for screenshots.
+    `oem_strings` are SMBIOS type 11 strings that the guest can read. `os_id` is a libosinfo id (a URL).
+    """
+
+    name: str
+    machine: Machine
+    hardware: Hardware
+    accelerator: Accelerator
+    disk: DomainDisk | None = None
+    nics: tuple[DomainNic, ...] = ()
+    cds: tuple[Path, ...] = ()
+    direct: DirectKernel | None = None
+    console: Path | None = None
+    channels: tuple[LogChannel, ...] = ()
+    guest_agent: bool = False
+    nvram: Path | None = None
+    screen: bool = False
+    oem_strings: tuple[str, ...] = ()
+    os_id: str = ""
+    uuid: str = ""
+    metadata: str = ""
+
+
+def stable_mac(*parts: str) -> str:
+    """Return a MAC address in QEMU's own range that is the same whenever `parts` are."""
+    digest = hashlib.sha256("/".join(parts).encode()).digest()
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])

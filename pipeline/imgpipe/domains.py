@@ -1,0 +1,103 @@
+"""Which machine each stage runs: the install machine, the verify machine and the machine made from an image.
+
+The install document and the final one are two: the final one has no medium and no kernel. All functions are pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgpipe.artifacts import Medium, SeedMedia
+from imgpipe.domain_spec import Accelerator, DirectKernel, DomainDisk, DomainNic, DomainSpec, LogChannel, stable_mac
+from imgpipe.os_family import CacheMode, Hardware
+from imgpipe.plan import Plan
+from imgpipe.recipe import Machine
+
+INSTALL_DISK = "installed.qcow2"
+CONSOLE = "console.log"
+INSTALLER_LOG = "installer.log"
+REPORT_CHANNEL = "org.imgpipe.verify.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalMachine:
+    """A machine made from an image: what its owner decides; the image's system decides the rest."""
+
+    name: str
+    machine: Machine
+    hardware: Hardware
+    cache: CacheMode
+    disk: Path
+    nics: tuple[DomainNic, ...] = ()
+    accelerator: Accelerator = "kvm"
+    oem_strings: tuple[str, ...] = ()
+    os_id: str = ""
+    uuid: str = ""
+    metadata: str = ""
+    nvram: Path | None = None
+
+
+def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, accelerator: Accelerator) -> DomainSpec:
+    """Return the machine that the installer runs in; its disk, console and log are files of `seed.folder`."""
+    direct = None
+    if seed.kernel:
+        direct = DirectKernel(kernel=seed.kernel, initrd=seed.initrd, arguments=seed.arguments)
+    log = plan.unattended.console.log_channel
+    return DomainSpec(
+        name=f"imgpipe-install-{seed.folder.name}",
+        machine=plan.machine,
+        hardware=plan.unattended.hardware,
+        accelerator=accelerator,
+        disk=DomainDisk(path=seed.folder / f"{INSTALL_DISK}.partial", cache=plan.install_cache, stop_on_error=True),
+        nics=_passing_nics(plan, plan.install_network),
+        cds=(medium.path, *((seed.iso,) if seed.iso else ())),
+        direct=direct,
+        console=seed.folder / CONSOLE,
+        channels=(LogChannel(name=log, file=seed.folder / INSTALLER_LOG),) if log else (),
+        nvram=seed.folder / "install-nvram.fd",
+        screen=True,
+    )
+
+
+def verify_domain(plan: Plan, disk: DomainDisk, folder: Path, accelerator: Accelerator) -> DomainSpec:
+    """Return the throwaway machine that boots `disk`; its console and report are files of `folder`."""
+    return DomainSpec(
+        name=f"imgpipe-verify-{folder.name}",
+        machine=plan.machine,
+        hardware=plan.unattended.hardware,
+        accelerator=accelerator,
+        disk=disk,
+        nics=_passing_nics(plan, "user"),
+        console=folder / CONSOLE,
+        channels=(LogChannel(name=REPORT_CHANNEL, file=folder / "report"),),
+        guest_agent=True,
+        nvram=folder / "nvram.fd",
+        screen=True,
+    )
+
+
+def final_domain(final: FinalMachine) -> DomainSpec:
+    """Return a machine made from an image: no medium, no kernel, a console for `virsh console`."""
+    return DomainSpec(
+        name=final.name,
+        machine=final.machine,
+        hardware=final.hardware,
+        accelerator=final.accelerator,
+        disk=DomainDisk(path=final.disk, cache=final.cache),
+        nics=final.nics,
+        guest_agent=True,
+        nvram=final.nvram,
+        oem_strings=final.oem_strings,
+        os_id=final.os_id,
+        uuid=final.uuid,
+        metadata=final.metadata,
+    )
+
+
+def _passing_nics(plan: Plan, kind: str) -> tuple[DomainNic, ...]:
+    """Return NICs of a machine that will not stay: the recipe's MACs, else ones that any build may use again."""
+    return tuple(
+        DomainNic(kind="user" if kind == "user" else "isolated", mac=nic.mac or stable_mac("imgpipe", str(index)))
+        for index, nic in enumerate(plan.nics)
+    )

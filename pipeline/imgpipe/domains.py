@@ -17,6 +17,7 @@ from imgpipe.recipe import Machine
 INSTALL_DISK = "installed.qcow2"
 CONSOLE = "console.log"
 INSTALLER_LOG = "installer.log"
+REPORT = "report"
 REPORT_CHANNEL = "org.imgpipe.verify.0"
 
 
@@ -38,24 +39,24 @@ class FinalMachine:
     nvram: Path | None = None
 
 
-def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, accelerator: Accelerator) -> DomainSpec:
-    """Return the machine that the installer runs in; its disk, console and log are files of `seed.folder`."""
+def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, folder: Path, accelerator: Accelerator) -> DomainSpec:
+    """Return the machine that the installer runs in; its disk, console and log are files of `folder`."""
     direct = None
     if seed.kernel:
         direct = DirectKernel(kernel=seed.kernel, initrd=seed.initrd, arguments=seed.arguments)
     log = plan.unattended.console.log_channel
     return DomainSpec(
-        name=f"imgpipe-install-{seed.folder.name}",
+        name=f"imgpipe-install-{folder.name}",
         machine=plan.machine,
         hardware=plan.unattended.hardware,
         accelerator=accelerator,
-        disk=DomainDisk(path=seed.folder / f"{INSTALL_DISK}.partial", cache=plan.install_cache, stop_on_error=True),
+        disk=DomainDisk(path=folder / f"{INSTALL_DISK}.partial", cache=plan.install_cache, stop_on_error=True),
         nics=_passing_nics(plan, plan.install_network),
         cds=(medium.path, *((seed.iso,) if seed.iso else ())),
         direct=direct,
-        console=seed.folder / CONSOLE,
-        channels=(LogChannel(name=log, file=seed.folder / INSTALLER_LOG),) if log else (),
-        nvram=seed.folder / "install-nvram.fd",
+        console=folder / CONSOLE,
+        channels=(LogChannel(name=log, file=folder / INSTALLER_LOG),) if log else (),
+        nvram=folder / "install-nvram.fd",
         screen=True,
     )
 
@@ -63,14 +64,14 @@ def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, accelerator: Acc
 def verify_domain(plan: Plan, disk: DomainDisk, folder: Path, accelerator: Accelerator) -> DomainSpec:
     """Return the throwaway machine that boots `disk`; its console and report are files of `folder`."""
     return DomainSpec(
-        name=f"imgpipe-verify-{folder.name}",
+        name=f"imgpipe-{folder.name}",
         machine=plan.machine,
         hardware=plan.unattended.hardware,
         accelerator=accelerator,
         disk=disk,
         nics=_passing_nics(plan, "user"),
         console=folder / CONSOLE,
-        channels=(LogChannel(name=REPORT_CHANNEL, file=folder / "report"),),
+        channels=(LogChannel(name=REPORT_CHANNEL, file=folder / REPORT),),
         guest_agent=True,
         nvram=folder / "nvram.fd",
         screen=True,

@@ -6,9 +6,7 @@ import io
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import libvirt
 from PIL import Image
@@ -16,11 +14,9 @@ from PIL import Image
 from imgpipe.adapters.keys import key_code
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, told_as_host_error
 from imgpipe.errors import HostError
+from imgpipe.machine_state import Activity, Ending, MachineState, Situation
 
 _log = logging.getLogger(__name__)
-
-Ending = Literal["powered-off", "rebooted", "crashed", "destroyed", "failed", "unknown"]
-Situation = Literal["running", "paused", "io-error", "crashed", "ended"]
 
 _DETAILS: dict[int, Ending] = {
     libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: "powered-off",
@@ -30,23 +26,6 @@ _DETAILS: dict[int, Ending] = {
 }
 _EVENT_PATIENCE_SECONDS = 3.0
 _PNG_LIMIT = 64 * 2**20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineState:
-    """What a machine is doing now; `ending` is set once it is over, `reboots` counts how often it started anew."""
-
-    situation: Situation
-    ending: Ending | None = None
-    reboots: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Activity:
-    """What a machine used since it was started: nanoseconds of CPU, bytes read from and written to its disks."""
-
-    cpu_ns: int
-    disk_bytes: int
 
 
 class RunningMachine:

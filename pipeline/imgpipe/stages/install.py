@@ -1,0 +1,185 @@
+"""The install stage: run the installer, watched, to its proven end.
+
+An install is named by what shapes it; `installed.qcow2` in its folder exists only when the installer proved that it
+finished and switched the machine off, and is used again for as long as nothing of it changes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from imgpipe.adapters import qemu_img
+from imgpipe.adapters.hypervisor import Hypervisor, RunningMachine
+from imgpipe.artifacts import InstalledDisk, Medium, SeedMedia
+from imgpipe.domain_spec import Accelerator, DomainSpec
+from imgpipe.domain_xml import domain_xml
+from imgpipe.domains import CONSOLE, INSTALL_DISK, INSTALLER_LOG, install_domain
+from imgpipe.errors import HostError
+from imgpipe.events import Note
+from imgpipe.machine_state import Activity
+from imgpipe.os_family import CdBoot
+from imgpipe.plan import Plan
+from imgpipe.sizes import GIB, MIB, show_bytes
+from imgpipe.stages.following import FollowedFile
+from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
+from imgpipe.store import Store, finished_file, lock
+from imgpipe.watch.classify import Classifier
+from imgpipe.watch.silence import Patience, patience
+from imgpipe.watch.verdict import Failure, Judge
+from imgpipe.workplace import Workplace
+
+_RECORD = "install.json"
+_SCREENSHOT = "screenshot.png"
+_LEAST_SPACE = 3 * GIB
+_KEYS_SECONDS = 60.0
+_KEYS_EVERY_SECONDS = 1.0
+_KEYS_READ = 32 * MIB
+"""Once so much was read, the medium's loader runs and asks no more."""
+
+
+def install(plan: Plan, medium: Medium, seed: SeedMedia, workplace: Workplace) -> InstalledDisk:
+    """Return the installed disk, by installing it or from an earlier install of the same inputs.
+
+    Raises GuestError with the console's end if the installer fails, HostError if the host does.
+    """
+    accelerator = workplace.hypervisor.accelerator(seed.kernel)
+    return install_patiently(plan, medium, seed, workplace, patience(accelerator))
+
+
+def install_patiently(
+    plan: Plan, medium: Medium, seed: SeedMedia, workplace: Workplace, borne: Patience
+) -> InstalledDisk:
+    """Install as `install` does, with another measure of how long what is borne."""
+    key = plan.install_key(medium.sha256)
+    folder = workplace.store.work(key)
+    with lock(folder / "install.lock", lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
+        if not (folder / INSTALL_DISK).exists():
+            accelerator = workplace.hypervisor.accelerator(seed.kernel)
+            run = _Installation(plan, install_domain(plan, medium, seed, folder, accelerator), folder, workplace)
+            with ended_by_sigterm():
+                run.to_its_end(borne)
+    seconds = _record(folder / _RECORD).get("seconds")
+    return InstalledDisk(
+        path=folder / INSTALL_DISK,
+        folder=folder,
+        key=key,
+        seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
+    )
+
+
+def estimate_s(store: Store, system: str, accelerator: Accelerator) -> float | None:
+    """Return how long installs of this system took here, in seconds (median); None if there was none."""
+    records = (_record(path) for path in (store.root / "work").glob(f"*/{_RECORD}"))
+    took = [
+        record["seconds"]
+        for record in records
+        if record.get("system") == system and record.get("accelerator") == accelerator
+    ]
+    known = [float(seconds) for seconds in took if isinstance(seconds, int | float)]
+    return statistics.median(known) if known else None
+
+
+class _Installation:
+    """One run of an installer in a machine of its own."""
+
+    def __init__(self, plan: Plan, spec: DomainSpec, folder: Path, workplace: Workplace) -> None:
+        self._plan = plan
+        self._spec = spec
+        self._folder = folder
+        self._hypervisor: Hypervisor = workplace.hypervisor
+        self._tell = Teller("install", workplace.notify)
+        self._console = FollowedFile(folder / CONSOLE)
+        self._log = FollowedFile(folder / INSTALLER_LOG) if spec.channels else None
+
+    def to_its_end(self, borne: Patience) -> None:
+        """Install; leave the finished disk, or nothing but logs and a screenshot."""
+        require_space(self._folder, min(self._plan.machine.disk, _LEAST_SPACE))
+        (self._folder / _SCREENSHOT).unlink(missing_ok=True)
+        xml = domain_xml(self._spec)
+        _write_private(self._folder / "domain.xml", xml)
+        started = time.monotonic()
+        with finished_file(self._folder / INSTALL_DISK) as partial:
+            machine = self._hypervisor.start_transient(xml, prepare=lambda: self._prepare(partial))
+            try:
+                self._watch(machine, borne)
+            finally:
+                machine.destroy()
+            self._keep_record(time.monotonic() - started)
+
+    def _prepare(self, partial: Path) -> None:
+        partial.unlink(missing_ok=True)
+        qemu_img.create(partial, self._plan.machine.disk)
+        self._console.prepare()
+        if self._log:
+            self._log.prepare()
+
+    def _watch(self, machine: RunningMachine, borne: Patience) -> None:
+        boot = self._plan.unattended.boot
+        classifier = Classifier(self._plan.unattended.console, self._plan.unattended.proof)
+        judge = Judge(time.monotonic(), classifier, borne, reboots_allowed=isinstance(boot, CdBoot))
+        press = _presses(machine, boot.keys) if isinstance(boot, CdBoot) and boot.keys else _no_keys
+        verdict = Watch(machine, judge, self._console, self._log).until_verdict(self._tell, press)
+        if isinstance(verdict, Failure):
+            pictured = machine.screenshot(self._folder / _SCREENSHOT)
+            files = f"'{CONSOLE}'{f' and {_SCREENSHOT!r}' if pictured else ''} in '{self._folder}'"
+            raise failed(verdict, judge, hint=f"Look at {files}.")
+
+    def _keep_record(self, seconds: float) -> None:
+        record = {
+            "system": self._plan.system.name,
+            "accelerator": self._spec.accelerator,
+            "seconds": round(seconds, 1),
+            "phases": self._tell.phases,
+            "versions": self._hypervisor.versions(),
+        }
+        _write_private(self._folder / _RECORD, json.dumps(record, indent=2))
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raise HostError unless the file system of `folder` has `needed` bytes free."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise HostError(
+            f"Only {show_bytes(free)} are free in '{folder}', and at least {show_bytes(needed)} are needed.",
+            hint="Make room there, or put imgpipe's data elsewhere with IMGPIPE_HOME.",
+        )
+
+
+def _presses(machine: RunningMachine, keys: tuple[str, ...]) -> Callable[[Activity | None], bool]:
+    """Return what presses `keys` once a second, until the medium's loader has read what it needs."""
+    start = time.monotonic()
+    last = 0.0
+
+    def press(activity: Activity | None) -> bool:
+        nonlocal last
+        now = time.monotonic()
+        asking = activity is not None and activity.disk_bytes < _KEYS_READ and now - start < _KEYS_SECONDS
+        if asking and now - last >= _KEYS_EVERY_SECONDS:
+            last = now
+            machine.press(keys)
+        return False
+
+    return press
+
+
+def _no_keys(_activity: Activity | None) -> bool:
+    return False
+
+
+def _record(path: Path) -> dict[str, object]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text)

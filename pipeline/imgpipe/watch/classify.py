@@ -1,0 +1,134 @@
+"""What one line of an installer means, by its system's Console record."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from imgpipe.os_family import Console, Phase, Proof, Trouble
+
+Source = Literal["console", "log"]
+
+_WIDTH = 80
+"""Of the serial terminal: a line this long is one that a full-screen program has cut."""
+
+_KERNEL_MESSAGE = re.compile(r"\[ *\d+\.\d+\]")
+
+_KERNEL_TROUBLES = (
+    Trouble(pattern=r"Kernel panic - not syncing: (?P<why>.{0,200})", reason="The guest's kernel panicked: {why}"),
+    Trouble(
+        pattern=r"Fatal glibc error: CPU does not support (?P<level>[\w-]{1,20})",
+        reason="The machine's CPU model lacks what the system is built for ({level}).",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """The line means progress; `percent` is of the whole installation."""
+
+    label: str
+    percent: float
+    done: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The line means failure."""
+
+    reason: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The line is a question, which is failure if it stays the last one."""
+
+    reason: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The line is the proof that the answer file's last act was reached."""
+
+
+Meaning = Reached | Failed | Asked | Proven
+
+
+class Classifier:
+    """Reads lines one by one; remembers nothing but the line before, which a narrow terminal may have cut."""
+
+    def __init__(self, console: Console, proof: Proof) -> None:
+        self._proof = proof
+        self._benign = [re.compile(pattern) for pattern in console.benign]
+        self._phases = [(re.compile(phase.pattern), phase) for phase in console.phases]
+        self._troubles = _compiled((*console.troubles, *_KERNEL_TROUBLES))
+        self._waiting = _compiled(console.waiting)
+        self._before: dict[Source, str] = {"console": "", "log": ""}
+
+    def read(self, line: str, source: Source = "console") -> Meaning | None:
+        """Return what a complete line means; None for one that means nothing."""
+        before, self._before[source] = self._before[source], line
+        found = self._meaning(line, source)
+        if found is None and len(before) == _WIDTH:
+            found = self._meaning(before + line, source)
+        return found
+
+    def peek(self, line: str) -> Asked | Failed | None:
+        """Return the question or the failure in an unfinished line: a prompt does not end in a line break."""
+        meaning = self._meaning(line, "console") if line else None
+        return meaning if isinstance(meaning, Asked | Failed) else None
+
+    def is_kernel_message(self, line: str) -> bool:
+        """Say whether the kernel printed this line, which it does whatever else goes on."""
+        return _KERNEL_MESSAGE.match(line) is not None
+
+    def _meaning(self, line: str, source: Source) -> Meaning | None:
+        if source == "console" and line == self._proof.console:
+            return Proven()
+        if self._proof.failure and self._proof.failure in line:
+            return Failed(reason="The answer file's own failure mark was reached.", line=line)
+        if any(pattern.search(line) for pattern in self._benign):
+            return None
+        for pattern, trouble in self._troubles:
+            if match := pattern.search(line):
+                return Failed(reason=_filled(trouble.reason, match), line=line)
+        for pattern, question in self._waiting:
+            if match := pattern.search(line):
+                return Asked(reason=_filled(question.reason, match), line=line)
+        return self._phase(line)
+
+    def _phase(self, line: str) -> Reached | None:
+        for pattern, phase in self._phases:
+            if match := pattern.search(line):
+                return _reached(phase, match)
+        return None
+
+
+def _compiled(troubles: tuple[Trouble, ...]) -> list[tuple[re.Pattern[str], Trouble]]:
+    return [(re.compile(trouble.pattern), trouble) for trouble in troubles]
+
+
+def _reached(phase: Phase, match: re.Match[str]) -> Reached:
+    groups = match.groupdict()
+    done, total = _number(groups.get("done")), _number(groups.get("total"))
+    if done is None or not total:
+        return Reached(label=phase.label, percent=phase.percent)
+    until = phase.percent if phase.until is None else phase.until
+    share = min(done / total, 1.0)
+    percent = phase.percent + (until - phase.percent) * share
+    return Reached(label=phase.label, percent=percent, done=done, total=total)
+
+
+def _number(text: str | None) -> int | None:
+    """Return a count that a guest printed; None for one too long to be true."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
+def _filled(reason: str, match: re.Match[str]) -> str:
+    """Put the pattern's named groups into the sentence: '{name}' stands for what the group matched."""
+    groups = match.groupdict(default="")
+    return re.sub(r"\{(\w+)\}", lambda name: groups.get(name[1], name[0])[:200], reason)

@@ -28,12 +28,10 @@ def plan_named(name: str) -> Plan:
 
 def plan_for(recipe: Recipe) -> Plan:
     """Return the plan of a recipe, with the host's secrets and package mirror."""
-    from imgpipe.adapters.apt_sources import debian_mirror
-
     given = Given(
         accounts=context.vault().accounts(recipe),
         own_answer_file=_own_answer_file(recipe),
-        mirror=recipe.install.mirror or context.settings().mirror or debian_mirror(),
+        mirror=recipe.install.mirror or context.settings().mirror or "",
     )
     return make_plan(recipe, context.plugins(), given)
 

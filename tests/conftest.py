@@ -1,0 +1,36 @@
+"""What all rings of tests share."""
+
+import pytest
+
+from imgpipe.adapters import process
+from imgpipe.plugins import Plugins
+from imgpipe.recipe_files import RecipeFolders
+from imgpipe.settings import checkout
+
+BOOTING = ("vm", "appliance", "programs", "libvirt")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files; review them as a diff")
+
+
+@pytest.fixture(autouse=True)
+def no_programs(request, monkeypatch):
+    """Forbid programs to every test that does not say that it needs some."""
+
+    def refuse(*argv, **options):
+        raise AssertionError(f"a unit test tried to run {argv}")
+
+    if not any(mark in request.keywords for mark in BOOTING):
+        monkeypatch.setattr(process.subprocess, "run", refuse)
+        monkeypatch.setattr(process.subprocess, "Popen", refuse)
+
+
+@pytest.fixture(scope="session")
+def plugins():
+    return Plugins.load()
+
+
+@pytest.fixture(scope="session")
+def recipes():
+    return RecipeFolders((checkout() / "recipes",))

@@ -1,0 +1,75 @@
+"""Rules about the project itself, so that they do not erode."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from imgpipe import hookspecs
+from imgpipe.settings import checkout
+
+ROOT = checkout()
+SOURCES = sorted(path for top in ("pipeline", "plugins") for path in (ROOT / top).rglob("*.py"))
+OURS = [path for path in SOURCES if "installer" not in path.parts and "guest_worker" not in path.parts]
+ONLY_IN_ADAPTERS = {"subprocess", "libvirt", "guestfs", "requests", "urllib.request", "pycdlib", "socket", "http"}
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_adapters_touch_the_outside_world(path):
+    names = set(imported(ast.parse(path.read_text())))
+    tops = names | {name.partition(".")[0] for name in names}
+    assert "adapters" in path.parts or not ONLY_IN_ADAPTERS & tops
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_and_functions_stay_small(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 40, f"{node.name} is too long"
+
+
+def test_only_one_module_speaks_to_pluggy():
+    users = {path.name for path in SOURCES if "pluggy" in set(imported(ast.parse(path.read_text())))}
+    assert users == {"hookspecs.py", "plugins.py"}
+
+
+def hooks():
+    return [name for name in vars(hookspecs) if name.startswith("imgpipe_")]
+
+
+@pytest.mark.parametrize("name", hooks())
+def test_every_hook_is_documented_and_tested(name):
+    assert f"`{name}" in (ROOT / "docs" / "plugins.md").read_text()
+    tests = "".join(path.read_text() for path in (ROOT / "tests" / "unit" / "core").glob("test_plugins*.py"))
+    assert name in tests
+
+
+def test_the_locks_carry_no_address():
+    for lock in ROOT.glob("*.lock"):
+        assert "://" not in lock.read_text()
+
+
+def test_every_recipe_is_named_in_the_golden_data():
+    recipes = {path.stem for path in (ROOT / "recipes").glob("*.toml")}
+    assert recipes == {path.name for path in (ROOT / "tests" / "golden" / "data").iterdir()}
+
+
+def test_no_module_is_a_drawer_for_leftovers():
+    assert not {path.stem for path in SOURCES} & {"utils", "util", "helpers", "common", "misc", "manager", "base"}
+
+
+def test_the_tree_is_what_the_readme_says():
+    text = (ROOT / "README.md").read_text()
+    for name in ("pipeline/", "plugins/", "recipes/", "tests/", "docs/"):
+        assert name in text
+        assert (ROOT / name).is_dir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -40,8 +41,8 @@ def live_display(stages: Sequence[str] = (), console: Console | None = None) -> 
         else:
             state.hear(event)
 
-    # What is printed meanwhile by others goes above the display; stdout is data and is left alone.
-    with Live(StageList(state), console=screen, refresh_per_second=4, redirect_stdout=False):
+    # What others print on the same terminal goes above the display; stdout that goes elsewhere is data.
+    with Live(StageList(state), console=screen, refresh_per_second=4, redirect_stdout=sys.stdout.isatty()):
         try:
             yield listen
         except BaseException:

@@ -117,7 +117,7 @@ def show_counter(seconds: float) -> str:
 def show_span(seconds: float) -> str:
     """Return a duration in words, no finer than its size deserves: '0.4 s', '45 s', '11 min 20 s', '2 h 5 min'."""
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{round(seconds, 1):g} s"
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 3600:

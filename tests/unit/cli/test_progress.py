@@ -2,6 +2,7 @@ import io
 import json
 import threading
 
+import pyte
 import pytest
 from rich.console import Console
 
@@ -111,6 +112,21 @@ def test_the_live_display_prints_notes_above_and_marks_what_failed():
     shown = console.file.getvalue()
     assert "warning: KVM does not work here: using [TCG]." in shown
     assert "✗ install" in shown
+
+
+def test_on_a_terminal_the_display_stays_in_its_place_below_the_notes():
+    file = io.StringIO()
+    console = Console(file=file, width=100, height=24, force_terminal=True, color_system=None, legacy_windows=False)
+    with live_display(("install", "publish"), console) as listen:
+        listen(StageStarted(stage="install"))
+        for step in range(5):
+            listen(moved(step * 20.0))
+            listen(Note(text=f"note number {step}"))
+        listen(StageFinished(stage="install", seconds=61.0))
+    screen = pyte.Screen(100, 24)
+    pyte.Stream(screen).feed(file.getvalue().replace("\n", "\r\n"))
+    lines = [" ".join(line.split()) for line in screen.display if line.strip()]
+    assert lines == [*(f"note: note number {step}" for step in range(5)), "✓ install 1:01", "· publish"]
 
 
 def test_time_left_goes_from_last_time_to_what_the_percentage_says(clock):
@@ -242,6 +258,7 @@ def test_a_watcher_who_went_away_does_not_end_the_build(monkeypatch):
     ("seconds", "counter", "span"),
     [
         (0.44, "0:00", "0.4 s"),
+        (5.0, "0:05", "5 s"),
         (45, "0:45", "45 s"),
         (119.9, "1:59", "120 s"),
         (684, "11:24", "11 min 20 s"),

@@ -74,6 +74,11 @@ def _boot(recipe: Recipe, release: Release) -> KernelBoot:
                 f"The kernel argument '{argument}' would replace the recipe's own kickstart.",
                 hint="Name your kickstart in 'install.answer_file'.",
             )
+        if argument == "selinux=0" and recipe.guest.selinux != "off":
+            raise RecipeError(
+                "The installer takes its kernel argument 'selinux=0' over into the image.",
+                hint="Set 'guest.selinux' to 'off', or drop the argument.",
+            )
     return KernelBoot(
         kernel=release.kernel_paths,
         initrd=release.initrd_paths,

@@ -29,4 +29,4 @@ def removal(key: str, kernel: tuple[int, int]) -> str:
     gone = _REMOVED.get(key.replace("/", "."))
     if gone is None or gone > kernel:
         return ""
-    return f"was removed from Linux {gone[0]}.{gone[1]}" if gone[0] else "was never in Linux itself"
+    return f"was removed in Linux {gone[0]}.{gone[1]}" if gone[0] else "was never in Linux itself"

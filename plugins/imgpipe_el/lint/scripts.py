@@ -52,6 +52,10 @@ _TRAPS = (
         "This changes the installer's kernel, and fails on an unknown key: only write /etc/sysctl.d/*.conf.",
     ),
     _Trap(r".*>\s*/proc/sys/", "This changes the installer's kernel: write /etc/sysctl.d/*.conf."),
+    _Trap(
+        r".*>\s*/etc/security/limits\.conf",
+        "This reaches login sessions only: services take their limits from /etc/systemd/system.conf.d/*.conf.",
+    ),
     _Trap(r"setenforce\b", "This is the installer's SELinux: use 'selinux'."),
     _Trap(r"setsebool\b(?!.*\s-P)", "Without '-P' this changes nothing in the installed system."),
     _Trap(r"firewall-cmd\b", "firewalld does not run in the chroot: use 'firewall', or 'firewall-offline-cmd'."),

@@ -9,7 +9,7 @@ RELEASES = (
         system=System(
             name="kylin10",
             title="Kylin Server V10",
-            media=("Kylin-Server-*10-*-x86_64.iso", "Kylin-Server-*10-*-X86_64.iso", "Kylin-Server-V10-*.iso"),
+            media=("Kylin-Server-*10-*X86_64.iso", "Kylin-Server-*10-*x86_64.iso", "Kylin-Server-*10-*-x86-*.iso"),
             download="https://www.kylinos.cn/",
             identity=MediumIdentity(
                 family="Kylin Linux Advanced Server$", version="V10", volume_id="(?i)Kylin-Server-(V)?10"

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from imgpipe_el.console import CONSOLE
 
 PHASES = [

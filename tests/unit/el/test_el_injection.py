@@ -4,10 +4,11 @@ import pytest
 from el_orders import HASH, answer, kickstart, recipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from imgpipe.errors import RecipeError
 from imgpipe_el.kickstart.quoting import here_document, quoted, word
 from imgpipe_el.lint.source import read_kickstart
-from pydantic import ValidationError
 
 NASTY = st.sampled_from(
     [

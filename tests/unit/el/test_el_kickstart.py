@@ -2,6 +2,7 @@
 
 import pytest
 from el_orders import BY_MAC, DHCP, HASH, ROOT, STATIC, kickstart, recipe, recipe_file
+
 from imgpipe.errors import RecipeError
 from imgpipe_el.lint import lint_kickstart
 from imgpipe_el.systems import RELEASES, release_of
@@ -212,6 +213,7 @@ def test_entry_tokens_are_pinned_where_kernel_install_knows_them():
         ({"guest": {"sshd": {"Match": "all"}}}, "Match"),
         ({"machine": {"disk": "4 GiB"}}, "too small"),
         ({"install": {"kernel_arguments": ["inst.ks=cdrom:/ks.cfg"]}}, "inst.ks=cdrom"),
+        ({"install": {"kernel_arguments": ["selinux=0"]}}, "selinux=0"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_hint(tables, named):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from el_orders import BY_MAC, DHCP, ROOT, STATIC, answer, kickstart, order, recipe, recipe_file
+
 from imgpipe.errors import RecipeError
 from imgpipe.os_family import Absent, Remove
 from imgpipe_el.prepare import prepare

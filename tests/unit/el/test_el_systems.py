@@ -5,13 +5,14 @@ import re
 
 import pytest
 from el_orders import ROOT
+from pykickstart.parser import KickstartParser
+from pykickstart.version import makeVersion
+
 from imgpipe.errors import PluginError
 from imgpipe.os_family import OsFamily
 from imgpipe_el import plugin, release
 from imgpipe_el.options import ElOptions
 from imgpipe_el.systems import RELEASES, release_of
-from pykickstart.parser import KickstartParser
-from pykickstart.version import makeVersion
 
 INSTALLERS = [value for value in vars(release).values() if isinstance(value, release.Installer)]
 NAMES = [
@@ -67,6 +68,8 @@ def test_the_capabilities_agree_with_pykickstart(installer):
         ("openeuler24.03", "openEuler-24.03-LTS-SP4-x86_64-dvd.iso"),
         ("anolis8", "AnolisOS-8.8-x86_64-minimal.iso"),
         ("opencloudos9", "OpenCloudOS-9.0-x86_64-everything.iso"),
+        ("kylin10", "Kylin-Server-V10-SP3-General-Release-2303-X86_64.iso"),
+        ("kylin10", "Kylin-Server-10-SP2-x86-Release-Build09-20210524.iso"),
         ("uos20", "uniontechos-server-20-1050a-amd64.iso"),
     ],
 )
@@ -80,7 +83,11 @@ def test_the_debian_build_of_uos_is_not_taken():
 
 
 def test_no_medium_of_one_release_passes_for_another():
-    samples = {"rocky8": ("Rocky Linux", "8.10"), "rocky10": ("Rocky Linux", "10.1"), "almalinux9": ("AlmaLinux", "9.6")}
+    samples = {
+        "rocky8": ("Rocky Linux", "8.10"),
+        "rocky10": ("Rocky Linux", "10.1"),
+        "almalinux9": ("AlmaLinux", "9.6"),
+    }
     for name, (family, version) in samples.items():
         matching = [
             other.system.name

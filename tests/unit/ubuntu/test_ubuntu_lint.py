@@ -77,7 +77,7 @@ FAULTS = [
     ("shutdown: poweroff", "shutdown: poweroff\n  updates: none", 21, "error", "'updates' must be one of"),
     ("shutdown: poweroff", "shutdown: poweroff\nstorage: {}", 21, "error", "belongs under"),
     ("shutdown: poweroff", "shutdown: poweroff\n  locale: C", 21, "error", "there twice"),
-    ("echo 'IMGPIPE-INSTALL-OK ubuntu24.04' >/dev/ttyS0", "'true'", 17, "warning", "as proof"),
+    ("echo 'IMGPIPE-INSTALL-OK ubuntu24.04' >/dev/ttyS0", "'true'", 17, "warning", "must end with"),
     (
         "shutdown: poweroff",
         "shutdown: poweroff\n  user-data: {users: [{name: a, plain_text_passwd: b}]}",

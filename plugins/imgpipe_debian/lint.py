@@ -84,7 +84,9 @@ _PITFALLS = (
         "It writes to the installer's own /etc; the target's is /target/etc.",
     ),
     (
-        re.compile(r"\bapt(?:-get)?\s(?![^;&|]*\s(?:-[a-z]*y[a-z]*|--yes|--assume-yes)\b)[^;&|]*\b(?:install|purge)\b"),
+        re.compile(
+            r"\bapt(?:-get)?(?=\s)(?![^;&|]*\s(?:-[a-z]*y[a-z]*|--yes|--assume-yes)\b)[^;&|]*\b(?:install|purge)\b"
+        ),
         "apt-get asks without '--yes', and nobody answers.",
     ),
 )

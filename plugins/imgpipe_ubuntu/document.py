@@ -59,8 +59,9 @@ def _autoinstall(order: Order, layout: Layout, source: str) -> dict[str, Any]:
         # Only run where there is a network; it cannot be switched off (server/controllers/updates.py).
         "updates": "security",
         "storage": {"swap": {"size": 0}, "config": list(layout.config)},
-        # Stands for 'identity', which would need a user: accounts are made by the script in the target.
-        "user-data": {"users": [], "disable_root": False},
+        # Stands for 'identity', which would need a user: accounts are made by the script in the target. An empty list
+        # of users would say it better, but the schema of cloud-init, which subiquity asks, refuses one.
+        "user-data": {"disable_root": False},
         "ssh": {"install-server": True, "allow-pw": any(item.password_hash for item in order.accounts.values())},
         "late-commands": _late_commands(order.system.name),
         "error-commands": [["sh", "-c", _text("failed.sh")]],

@@ -13,7 +13,7 @@ from jsonschema.exceptions import ValidationError
 
 from imgpipe.os_family import Fault, System
 from imgpipe_ubuntu import lint_commands, lint_storage
-from imgpipe_ubuntu.document import OK
+from imgpipe_ubuntu.document import OK, PROOF_FILE
 from imgpipe_ubuntu.schema import AUTOINSTALL, NETWORK
 from imgpipe_ubuntu.yaml_document import Path, YamlDocument, read_yaml
 
@@ -144,9 +144,8 @@ def _unattended(autoinstall: _Autoinstall) -> Iterator[Fault]:
             ("refresh-installer", "update"), "The installer would replace itself from the network."
         )
     if OK not in str(section.get("late-commands")):
-        yield autoinstall.warning(
-            ("late-commands",), f"The last of 'late-commands' must write '{OK} <system>' to /dev/ttyS0 as proof."
-        )
+        text = f"'late-commands' must end with '<system>' in /target{PROOF_FILE} and '{OK} <system>' on /dev/ttyS0."
+        yield autoinstall.warning(("late-commands",), text)
 
 
 def _accounts(autoinstall: _Autoinstall) -> Iterator[Fault]:

@@ -11,6 +11,7 @@ from imgpipe_ubuntu.yaml_document import Path
 _LAYOUTS = ("lvm", "direct", "zfs", "hybrid")
 # The keys by which an action refers to others, by the id that must have come before.
 _REFERENCES = ("device", "volume", "volgroup", "pool")
+_SIZED = ("partition", "lvm_partition")
 
 Action = dict[str, Any]
 LineOf = Callable[[Path], int]
@@ -69,12 +70,12 @@ def _references(actions: dict[int, Action], line: LineOf) -> Iterator[Fault]:
 
 
 def _sizes(actions: dict[int, Action], line: LineOf) -> Iterator[Fault]:
-    last: dict[object, int] = {}
+    last: dict[str, int] = {}
     for number, action in actions.items():
-        if action.get("type") in {"partition", "lvm_partition"}:
+        if action.get("type") in _SIZED:
             last[_parent(action)] = number
     for number, action in actions.items():
-        if action.get("type") not in {"partition", "lvm_partition"} or action.get("preserve") is True:
+        if action.get("type") not in _SIZED or action.get("preserve") is True:
             continue
         size = action.get("size")
         if size is None:
@@ -89,7 +90,8 @@ def _parent(action: Action) -> str:
 
 
 def _mounts(actions: dict[int, Action], line: LineOf, firmware: str) -> Iterator[Fault]:
-    paths = {action.get("path"): action for action in actions.values() if action.get("type") == "mount"}
+    mounts = [action for action in actions.values() if action.get("type") == "mount"]
+    paths = {str(action.get("path")): action for action in mounts}
     if "/" not in paths:
         yield Fault(line=line(("config",)), text="Nothing is mounted on '/'.")
     if firmware == "uefi":
@@ -104,13 +106,13 @@ def _bios(actions: dict[int, Action], line: LineOf) -> Iterator[Fault]:
     if not targets:
         yield Fault(line=line(("config",)), text="For BIOS a disk must have 'grub_device: true'.")
     for disk in targets:
-        flags = {action.get("flag") for action in actions.values() if action.get("device") == disk.get("id")}
+        flags = [action.get("flag") for action in actions.values() if action.get("device") == disk.get("id")]
         if disk.get("ptable", "gpt") == "gpt" and disk.get("preserve") is not True and "bios_grub" not in flags:
             text = f"GRUB needs a partition with 'flag: bios_grub' on the GPT disk '{disk.get('id')}'."
             yield Fault(line=line(("config",)), text=text)
 
 
-def _uefi(actions: dict[int, Action], paths: dict[Any, Action], line: LineOf) -> Iterator[Fault]:
+def _uefi(actions: dict[int, Action], paths: dict[str, Action], line: LineOf) -> Iterator[Fault]:
     by_id = {action.get("id"): action for action in actions.values() if isinstance(action.get("id"), str)}
     mount = paths.get("/boot/efi")
     made = by_id.get(mount.get("device")) if mount and isinstance(mount.get("device"), str) else None
@@ -119,7 +121,7 @@ def _uefi(actions: dict[int, Action], paths: dict[Any, Action], line: LineOf) ->
         yield Fault(line=line(("config",)), text="For UEFI a FAT file system must be mounted on '/boot/efi'.")
         return
     number = next(number for number, action in actions.items() if action is partition)
-    if made.get("fstype") not in {"fat32", "vfat", "fat16", "fat"}:
+    if made.get("fstype") not in ("fat32", "vfat", "fat16", "fat"):
         yield Fault(line=line(("config", number)), text="The file system of '/boot/efi' must be fat32.")
     if partition.get("grub_device") is not True:
         text = f"For UEFI the partition '{partition.get('id')}' must have 'grub_device: true'."

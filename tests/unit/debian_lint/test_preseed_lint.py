@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgpipe.os_family import System
@@ -201,6 +201,7 @@ def test_a_huge_file_is_refused_unread():
     assert only("#" * (2**20 + 1))[0] == 0
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=400))
 def test_whatever_the_text_lint_answers_in_the_order_of_lines(text):
     lines = [fault.line for fault in lint(text, SYSTEM, "bios")]
@@ -208,6 +209,7 @@ def test_whatever_the_text_lint_answers_in_the_order_of_lines(text):
     assert all(0 <= line <= text.count("\n") + 1 for line in lines)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from([*GOOD.splitlines(), "d-i a/b string \\", "x y boolean", "d-i p/q boolean maybe"])))
 def test_lines_in_any_order_are_read_without_a_failure(lines):
     assert all(fault.text for fault in lint("\n".join(lines), SYSTEM, "uefi"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from ubuntu_orders import order
@@ -32,6 +32,7 @@ def test_a_comment_stays_one_word(evil):
     assert shlex.split(line)[5] == evil
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(blacklist_categories=("C", "Zl", "Zp")), min_size=1, max_size=40))
 def test_whatever_a_value_is_the_script_has_the_same_lines(value):
     plain = lines({"guest": {"sysctl": {"kernel.x": "1"}}})

@@ -19,6 +19,10 @@ SCRIPT = "imgpipe-post.sh"
 # The proof in the installed system, as an absolute path in it.
 PROOF = "/var/lib/imgpipe/installed"
 
+# Whatever the recipe, the installer asks apt for these one by one.
+_INCLUDES = ("udev", "busybox", "zstd", "initramfs-tools", "keyboard-configuration", "console-setup")
+_BOOT_LOADER = {"bios": "grub-pc-bin", "uefi": "grub-efi-amd64-bin"}
+
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("imgpipe_debian"),
     undefined=jinja2.StrictUndefined,
@@ -47,6 +51,7 @@ def render(settings: PreseedSettings) -> str:
         s=settings,
         recipe=partitions.recipe(settings.disk),
         script=SCRIPT,
+        includes=" ".join(_included(settings)),
         arguments=" ".join(settings.target_arguments),
         packages=" ".join(dict.fromkeys(("openssh-server", *settings.packages))),
     )
@@ -65,6 +70,14 @@ def render_script(settings: PreseedSettings) -> str:
         sysctl=[f"{key} = {value}" for key, value in settings.tuning.sysctl],
         limits=[f"{limit.domain} {limit.kind} {limit.item} {limit.value}" for limit in settings.tuning.limits],
     )
+
+
+def _included(settings: PreseedSettings) -> tuple[str, ...]:
+    locales = () if settings.locale.startswith("C") else ("locales",)
+    file_system = ("xfsprogs",) if settings.disk.filesystem == "xfs" else ()
+    volumes = ("lvm2",) if settings.disk.layout == "lvm" else ()
+    loader = ("grub-common", "grub2-common", _BOOT_LOADER[settings.disk.firmware])
+    return (*_INCLUDES, *locales, *file_system, *volumes, *loader)
 
 
 def interfaces(nics: tuple[Nic, ...]) -> str:

@@ -75,8 +75,8 @@ def test_predictable_names_are_kept_when_asked_for():
 
 
 def test_the_script_is_run_by_the_installer_itself():
-    command = answers(PLAIN)["preseed/early_command"][1]
-    assert f"cp /{preseed.SCRIPT} /usr/lib/finish-install.d/94z" in command
+    assert answers(PLAIN)["preseed/early_command"] == ("string", f"sh /{preseed.SCRIPT} early")
+    assert "/usr/lib/finish-install.d/94z" in preseed.render_script(PLAIN)
 
 
 def test_the_proof_is_the_last_thing_said():

@@ -39,12 +39,16 @@ class SeedMedia:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledDisk:
-    """A disk whose installer proved that it finished; `folder` also holds its console and log."""
+    """A disk whose installer proved that it finished; `folder` also holds its console and log.
+
+    `reused` says that an earlier run made it.
+    """
 
     path: Path
     folder: Path
     key: str
     seconds: float
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +78,17 @@ class SealedState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedDisk:
-    """A disk that is generalized: every claim of its `state` was read back from it."""
+    """A disk that is generalized: every claim of its `state` was read back from it.
+
+    `reused` says that an earlier run made it.
+    """
 
     path: Path
     folder: Path
     key: str
     state: SealedState
     seconds: float
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

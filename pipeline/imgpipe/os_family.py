@@ -182,15 +182,20 @@ class WriteFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remove:
-    """Remove what matches the glob patterns, folders with all they hold; nothing there is not an error."""
+    """Remove what matches the glob patterns, folders with all they hold; nothing there is not an error.
+
+    With `files_only`, folders stay, for services that need theirs with its owner. What matches `keep` stays, and
+    the folders it is in.
+    """
 
     patterns: tuple[str, ...]
     keep: tuple[str, ...] = ()
+    files_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truncate:
-    """Make the matching files empty and keep the files, their owners, modes and labels."""
+    """Make the matching files empty and keep the files, their owners, modes and labels; links are not followed."""
 
     patterns: tuple[str, ...]
 
@@ -205,21 +210,31 @@ class Symlink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropLines:
-    """Drop from the file at `path` the lines in which `pattern` is found; the file may be missing."""
+    """Drop from the files at `path`, a glob pattern, the lines in which the expression `pattern` is found."""
 
     path: str
     pattern: str
 
 
-Step = WriteFile | Remove | Truncate | Symlink | DropLines
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyFile:
+    """Copy the file `source` to `path`, if it has content, `path` is free, and something matches `where`."""
+
+    source: str
+    path: str
+    where: str = ""
+
+
+Step = WriteFile | Remove | Truncate | Symlink | DropLines | CopyFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absent:
-    """Afterwards nothing may match these glob patterns."""
+    """Afterwards nothing may match these glob patterns; with `files_only`, nothing that is a file."""
 
     patterns: tuple[str, ...]
     keep: tuple[str, ...] = ()
+    files_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

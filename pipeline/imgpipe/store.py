@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.errors import HostError
+
+PARTIAL = ".partial-"
+"""How the name of an unfinished folder starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,26 @@ def finished_file(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def finished_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder to fill; it becomes `path`, safely on disk, only if the block succeeds.
+
+    Until then it is a sibling named `.partial-...`, which a killed process leaves behind. Each has a name of its
+    own, because a program that outlives its killed parent may still write to the old one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f"{PARTIAL}{path.name}-", dir=path.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)
+        for entry in (*partial.rglob("*"), partial):
+            _sync(entry)
+        partial.rename(path)
+        _sync(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager

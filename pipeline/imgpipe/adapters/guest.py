@@ -1,1 +1,168 @@
-"""Guests' disks, offline: libguestfs in a worker process of its own."""
+"""Guests' disks, offline: libguestfs in a worker process of its own (see `imgpipe.guest_worker`).
+
+One appliance opens one disk, inspects and mounts it, and does everything that is asked until it is closed. Every
+request has a time limit; when one is exceeded, the worker and its QEMU are killed and HostError is raised.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from imgpipe.adapters.guest_process import GuestProcess
+from imgpipe.artifacts import Package
+from imgpipe.errors import GuestError, HostError
+from imgpipe.os_family import Absent, Step
+
+# The worker's Python is isolated (-I), so that nothing of our environment reaches it but this one path, last.
+_WORKER = "import sys; sys.path.append(sys.argv[1]); from imgpipe.guest_worker.serve import serve; serve()"
+_PACKAGES = Path(__file__).parents[2]
+
+# Seconds, for a host without KVM that is busy besides; a healthy one needs a tenth of it.
+_OPEN_S = 600
+_EDIT_S = 900
+_READ_S = 120
+
+_INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/bin/python3.13", "/usr/bin/python3.12")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What libguestfs found on a disk; an empty text is something it does not know.
+
+    `version` is 'major.minor' with 0 for no minor version; `mountpoints` has the device of each.
+    """
+
+    kind: str
+    product: str
+    distro: str
+    version: str
+    arch: str
+    package_format: str
+    hostname: str
+    mountpoints: tuple[tuple[str, str], ...]
+
+
+class Guest:
+    """A mounted guest; every path is one inside it, and links are resolved inside it."""
+
+    def __init__(self, worker: GuestProcess, inspection: Inspection) -> None:
+        self._worker = worker
+        self.inspection = inspection
+
+    def apply(self, steps: Iterable[Step]) -> int:
+        """Apply the steps in order; return how many paths they changed. Raises GuestError where one cannot."""
+        plain = [{"kind": type(step).__name__, **dataclasses.asdict(step)} for step in steps]
+        return int(self._worker.ask("apply", _EDIT_S, steps=plain))
+
+    def read(self, path: str, limit: int = 65536) -> bytes | None:
+        """Return the first `limit` bytes of a regular file, at most 1 MiB; None where there is none."""
+        told = self._worker.ask("read", _READ_S, path=path, limit=limit)
+        return None if told is None else base64.b64decode(told)
+
+    def size(self, path: str) -> int | None:
+        """Return the bytes of a regular file; None where there is none."""
+        told = self._worker.ask("size", _READ_S, path=path)
+        return None if told is None else int(told)
+
+    def exists(self, path: str) -> bool:
+        """Say whether a file, folder or link has this very name; nothing in it is taken for a pattern."""
+        return bool(self._worker.ask("exists", _READ_S, path=path))
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        """Return what matches, sorted."""
+        return tuple(map(str, self._worker.ask("glob", _READ_S, pattern=pattern)))
+
+    def remains(self, claim: Absent) -> tuple[str, ...]:
+        """Return what is there although `claim` says that it is not."""
+        told = self._worker.ask("remains", _READ_S, **dataclasses.asdict(claim))
+        return tuple(map(str, told))
+
+    def search(self, patterns: Iterable[str], texts: Iterable[str]) -> tuple[str, ...]:
+        """Return the regular files that match a pattern and hold one of the texts in their first MiB."""
+        return tuple(self._worker.ask("search", _EDIT_S, patterns=list(patterns), needles=list(texts)))
+
+    def packages(self) -> tuple[Package, ...]:
+        """Return the packages of the guest's own database, sorted by name."""
+        told = self._worker.ask("packages", _EDIT_S)
+        return tuple(sorted((Package(name=n, version=v, arch=a) for n, v, a in told), key=lambda item: item.name))
+
+    def relabel(self) -> int:
+        """Give SELinux labels to what was made anew, if the guest has labels; return how many paths got one."""
+        return int(self._worker.ask("relabel", _EDIT_S))
+
+    def trim(self) -> tuple[str, ...]:
+        """Discard free space, so that the image is small; return the mount points that cannot."""
+        return tuple(self._worker.ask("trim", _EDIT_S))
+
+
+@contextmanager
+def open_disk(
+    path: Path,
+    *,
+    accelerator: Literal["kvm", "tcg"],
+    read_only: bool = False,
+    log: Path | None = None,
+    disk_format: str = "qcow2",
+) -> Iterator[Guest]:
+    """Launch one appliance with the disk, inspect and mount it; unmount and power off at the end of the block.
+
+    Raises GuestError if the disk does not hold exactly one readable operating system, HostError if the appliance
+    cannot start. When the block raises, the appliance is killed and the disk is as good as unplugged. `log` gets
+    what libguestfs and the appliance's kernel say.
+    """
+    with GuestProcess.start([_interpreter(), "-I", "-B", "-c", _WORKER, os.fspath(_PACKAGES)], log) as worker:
+        found = worker.ask(
+            "open",
+            _OPEN_S,
+            path=os.fspath(path.resolve()),
+            disk_format=disk_format,
+            force_tcg=accelerator == "tcg",
+            read_only=read_only,
+        )
+        yield Guest(worker, _inspection(found))
+        worker.ask("close", _EDIT_S)
+
+
+def _inspection(found: dict[str, Any]) -> Inspection:
+    mountpoints = tuple(sorted(found.pop("mountpoints").items()))
+    known = {name: "" if value == "unknown" else str(value)[:200] for name, value in found.items()}
+    if known["kind"] != "linux":
+        raise GuestError(
+            f"The disk holds '{known['product'] or known['kind']}', not Linux.",
+            hint="Only Linux systems can be sealed offline.",
+        )
+    return Inspection(mountpoints=mountpoints, **known)
+
+
+@cache
+def _interpreter() -> str:
+    """Return a Python that can import guestfs; IMGPIPE_GUESTFS_PYTHON is tried first."""
+    own = os.environ.get("IMGPIPE_GUESTFS_PYTHON")
+    candidates = (own,) if own else (sys.executable, *_INTERPRETERS, shutil.which("python3"))
+    for candidate in candidates:
+        if candidate and _imports_guestfs(candidate):
+            return candidate
+    raise HostError(
+        f"The Python '{own}' cannot import 'guestfs'." if own else "No Python here can import 'guestfs'.",
+        hint="Install libguestfs' Python binding: 'apt install python3-guestfs' on Debian and Ubuntu, "
+        "'dnf install python3-libguestfs' on Rocky and its kin. IMGPIPE_GUESTFS_PYTHON may name another Python.",
+    )
+
+
+def _imports_guestfs(python: str) -> bool:
+    try:
+        tried = subprocess.run([python, "-I", "-c", "import guestfs"], capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return tried.returncode == 0

@@ -11,7 +11,9 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from imgpipe.errors import HostError
@@ -47,22 +49,72 @@ def run(
             cwd=cwd,
         )
     except FileNotFoundError:
-        raise HostError(
-            f"The program '{words[0]}' is not installed.", hint="Run './imgpipe setup' in a checkout, or install it."
-        ) from None
+        raise _not_installed(words[0]) from None
     except subprocess.TimeoutExpired:
-        raise HostError(f"The program '{words[0]}' did not end within {timeout_s:.0f} seconds.") from None
+        raise _too_slow(words[0], timeout_s) from None
     if done.returncode != 0:
-        raise HostError(
-            f"The program '{words[0]}' failed with exit code {done.returncode}.",
-            details=(f"command: {shlex.join(words)}", *_tail(done.stderr or done.stdout)),
-        )
+        raise _failed(words, done.returncode, done.stderr or done.stdout)
     return done.stdout
+
+
+def follow(*argv: Argument, heard: Callable[[str], None], timeout_s: float = 600) -> None:
+    """Run a program to its end and hand on what it prints on stdout, piece by piece, as it comes.
+
+    Raises what `run` raises. An exception of `heard`, or Ctrl-C, ends the program before it goes on.
+    """
+    words = [os.fspath(word) for word in argv]
+    _log.debug("run: %s", shlex.join(words))
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    with tempfile.TemporaryFile() as errors:
+        try:
+            child = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment, bufsize=0
+            )
+        except FileNotFoundError:
+            raise _not_installed(words[0]) from None
+        late = threading.Event()
+
+        def end_late() -> None:
+            late.set()
+            child.kill()
+
+        timer = threading.Timer(timeout_s, end_late)
+        timer.start()
+        with child:
+            try:
+                while child.stdout and (piece := child.stdout.read(4096)):
+                    heard(piece.decode(errors="replace"))
+                child.wait()
+            finally:
+                timer.cancel()
+                child.kill()
+        if late.is_set():
+            raise _too_slow(words[0], timeout_s)
+        if child.returncode != 0:
+            errors.seek(0)
+            raise _failed(words, child.returncode, errors.read().decode(errors="replace"))
 
 
 def is_installed(program: str) -> bool:
     """Say whether `program` is on PATH."""
     return shutil.which(program) is not None
+
+
+def _not_installed(program: str) -> HostError:
+    return HostError(
+        f"The program '{program}' is not installed.", hint="Run './imgpipe setup' in a checkout, or install it."
+    )
+
+
+def _too_slow(program: str, timeout_s: float) -> HostError:
+    return HostError(f"The program '{program}' did not end within {timeout_s:.0f} seconds.")
+
+
+def _failed(words: list[str], code: int, printed: str) -> HostError:
+    return HostError(
+        f"The program '{words[0]}' failed with exit code {code}.",
+        details=(f"command: {shlex.join(words)}", *_tail(printed)),
+    )
 
 
 def _tail(text: str, lines: int = 20) -> list[str]:

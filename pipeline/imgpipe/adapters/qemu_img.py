@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from imgpipe.adapters import process
+
+ForeignFormat = Literal["raw", "vmdk", "vhdx"]
+Moved = Callable[[float], None]
+"""Told how many percent are done."""
+
+_FOREIGN: dict[ForeignFormat, tuple[str, ...]] = {
+    "raw": ("-O", "raw"),
+    "vmdk": ("-O", "vmdk", "-o", "subformat=streamOptimized"),
+    "vhdx": ("-O", "vhdx", "-o", "subformat=dynamic"),
+}
+_PERCENT = re.compile(r"\((\d+\.\d+)/100%\)")
+# 'nbd://host/disk' and the like; a path with a colon is written './a:b' or has a slash before it.
+_PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+def _unheard(_percent: float) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +69,22 @@ def info(path: Path) -> ImageInfo:
     )
 
 
-def convert(source: Path, target: Path, *, compress: bool = False) -> None:
+def convert(source: Path, target: Path, *, compress: bool = False, moved: Moved = _unheard) -> None:
     """Copy an image, its backing files merged in, to a qcow2 of its own; sparse, zstd-compressed on request."""
     options = ("-c", "-o", "compression_type=zstd") if compress else ()
+    # -W: writes may come in any order, which lets the compressing threads run free.
+    _convert(source, target, ("-O", "qcow2", *options, "-m", "8", "-W"), moved)
+
+
+def export(source: Path, target: Path, form: ForeignFormat, *, moved: Moved = _unheard) -> None:
+    """Copy an image to a format that other hypervisors read; sparse or stream-optimised where the format can."""
+    _convert(source, target, _FOREIGN[form], moved)
+
+
+def adopt(source: Path, source_format: str, target: Path) -> None:
+    """Copy a foreign image, its backing files merged in, to a qcow2 of our own; its format is told, never guessed."""
     process.run(
-        "qemu-img", "convert", "-O", "qcow2", *options, "-m", "8", "-W",
+        "qemu-img", "convert", "-f", source_format, "-O", "qcow2", "-m", "8", "-W",
         source, target,
         timeout_s=4 * 3600,
     )  # fmt: skip
@@ -59,4 +92,55 @@ def convert(source: Path, target: Path, *, compress: bool = False) -> None:
 
 def check(path: Path) -> None:
     """Raise HostError if the image's own tables are damaged or leak clusters."""
-    process.run("qemu-img", "check", "-q", path, timeout_s=3600)
+    process.run("qemu-img", "check", "-q", "-f", "qcow2", path, timeout_s=3600)
+
+
+def version() -> str:
+    """Return the version of qemu-img, as its maker writes it: '10.0.2'."""
+    words = process.run("qemu-img", "--version").split()
+    return words[2] if len(words) > 2 else ""
+
+
+def backing_of(path: Path) -> Path | None:
+    """Return the file that the qcow2 image at `path` is an overlay of; None if it is of none, or of no local file.
+
+    Read from the header (QEMU's docs/interop/qcow2.rst), because a folder may hold thousands of overlays and a
+    program for each takes long. Raises OSError if the file cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(20)
+        if len(head) < 20 or not head.startswith(b"QFI\xfb"):
+            return None
+        offset, length = struct.unpack_from(">QI", head, 8)
+        if not offset or not 0 < length <= 1023:
+            return None
+        file.seek(offset)
+        name = os.fsdecode(file.read(length))
+    local = _local_name(name)
+    return path.parent / local if local else None
+
+
+def _local_name(name: str) -> str:
+    """Return the path in a name as QEMU takes it: a path, 'file:PATH' or 'json:{...}'; '' for what is on no disk."""
+    if name.startswith("json:"):
+        try:
+            node: object = json.loads(name.removeprefix("json:"))
+        except ValueError:
+            return ""
+        while isinstance(node, dict):
+            node = node.get("filename") or node.get("file.filename") or node.get("file")
+        return node if isinstance(node, str) else ""
+    if name.startswith("file:"):
+        return name.removeprefix("file:")
+    return "" if _PROTOCOL.match(name) else name
+
+
+def _convert(source: Path, target: Path, options: tuple[str, ...], moved: Moved) -> None:
+    def heard(piece: str) -> None:
+        if told := _PERCENT.findall(piece):
+            moved(float(told[-1]))
+
+    process.follow(
+        "qemu-img", "convert", "-p", "-f", "qcow2", *options, source, target,
+        heard=heard, timeout_s=4 * 3600,
+    )  # fmt: skip

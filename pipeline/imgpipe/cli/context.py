@@ -1,0 +1,91 @@
+"""What every command needs: settings, the data root, recipes, plugins and the hypervisor, each made on first use."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgpipe import settings as configuration
+from imgpipe.events import Listener
+from imgpipe.recipe_files import RecipeFolders
+from imgpipe.store import Store
+
+if TYPE_CHECKING:
+    from imgpipe.adapters.hypervisor import Hypervisor
+    from imgpipe.images.users import InUseBy
+    from imgpipe.passwords import Vault
+    from imgpipe.plugins import Plugins
+
+# Where libvirt keeps disks unless told otherwise, and where machines made by hand have theirs.
+_LIBVIRT_IMAGES = Path("/var/lib/libvirt/images")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """The options that stand before the command."""
+
+    connect: str | None = None
+    debug: bool = False
+
+
+_chosen: list[Choices] = []
+
+
+def choose(choices: Choices) -> None:
+    """Keep the options of this run."""
+    _chosen[:] = [choices]
+
+
+def choices() -> Choices:
+    """Return the options of this run; the defaults before they are read."""
+    return _chosen[0] if _chosen else Choices()
+
+
+@cache
+def settings() -> configuration.Settings:
+    """Read imgpipe.toml once."""
+    return configuration.read_settings(configuration.settings_files())
+
+
+@cache
+def store() -> Store:
+    """Return the data root."""
+    return configuration.find_store(settings(), os.environ)
+
+
+@cache
+def recipe_folders() -> RecipeFolders:
+    """Return where recipes are."""
+    return configuration.recipe_folders(settings())
+
+
+@cache
+def plugins() -> Plugins:
+    """Load the plugins once."""
+    from imgpipe.plugins import Plugins
+
+    return Plugins.load()
+
+
+def vault() -> Vault:
+    """Return where secrets come from."""
+    from imgpipe.passwords import Vault
+
+    return Vault(environ=os.environ, salt=store().salt())
+
+
+def hypervisor(notify: Listener) -> Hypervisor:
+    """Connect to libvirt as the options, imgpipe.toml or the environment say."""
+    from imgpipe.adapters.hypervisor import connect
+
+    return connect(choices().connect or settings().connect, notify, store().cache)
+
+
+def in_use_by(found: Store) -> InUseBy:
+    """Return what tells who needs an image; it looks at the disks of all machines that can be there, once."""
+    from imgpipe.images.users import overlays_in
+
+    return overlays_in((found.root / "machines", found.root / "work", _LIBVIRT_IMAGES))

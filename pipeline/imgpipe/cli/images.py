@@ -1,0 +1,193 @@
+"""`imgpipe images`: the golden images that were published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from imgpipe.cli import context, output
+from imgpipe.cli.progress import listener
+from imgpipe.errors import HostError, RecipeError
+from imgpipe.events import stage
+
+# Whatever loads pydantic takes longer than the rest of the command line together: each command imports it when it
+# runs.
+
+if TYPE_CHECKING:
+    from imgpipe.images.catalog import Catalog, Image
+
+DAY_S = 86400
+
+app = typer.Typer(help="List, check, export and remove golden images.", no_args_is_help=True)
+
+
+def complete_image(incomplete: str) -> list[str]:
+    """Complete `NAME`, and after an `@` its versions."""
+    from imgpipe.images import catalog
+
+    store = context.store()
+    name, at, _ = incomplete.partition("@")
+    if not at:
+        return [known for known in catalog.names(store) if known.startswith(incomplete)]
+    found = [f"{name}@{version}" for version in catalog.versions(store, name)]
+    return [reference for reference in found if reference.startswith(incomplete)]
+
+
+Reference = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME[@VERSION]", help="The newest version, or exactly this one.", autocompletion=complete_image
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list", epilog="Example: imgpipe images list rocky9 --json")
+def list_images(
+    name: Annotated[
+        str | None, typer.Argument(help="Only the versions of this one.", autocompletion=complete_image)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List all images, the newest version of each first."""
+    from imgpipe.cli import image_views
+
+    found = _catalog(name)
+    if as_json:
+        output.show_json([image_views.summary(image) for image in found.images])
+        return
+    output.show_table([image_views.row(image) for image in found.images], right=("disk", "file"))
+    if not found.images:
+        output.tell("No image was published yet." if name is None else f"There is no image '{name}'.")
+
+
+@app.command(epilog="Example: imgpipe images show rocky9@20260301.1")
+def show(reference: Reference, as_json: AsJson = False) -> None:
+    """Show what an image is, what it was made of and what was found true of it."""
+    from imgpipe.cli import image_views
+
+    image = _find(reference)
+    if as_json:
+        output.show_json({**image.manifest.model_dump(mode="json"), "path": str(image.disk)})
+        return
+    output.show_fields(image_views.fields(image))
+
+
+@app.command(epilog="Example: imgpipe images verify rocky9; imgpipe images verify --all")
+def verify(
+    reference: Annotated[str | None, typer.Argument(metavar="[NAME[@VERSION]]", autocompletion=complete_image)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every version of every image.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare an image with its manifest, byte by byte, and list all that is wrong."""
+    from imgpipe.images.soundness import faults
+
+    if (reference is None) != every:
+        raise RecipeError("'verify' takes an image or '--all'.", hint="'imgpipe images list' shows what there is.")
+    results: dict[str, tuple[str, ...]] = {}
+    with listener() as notify, stage("verify", notify):
+        if reference is not None:
+            results[reference] = faults(_find(reference), notify)
+        else:
+            found = _catalog()
+            results |= {str(damage.path): (damage.reason,) for damage in found.damages}
+            results |= {image.reference: faults(image, notify) for image in found.images}
+    if as_json:
+        output.show_json([{"image": name, "sound": not wrong, "faults": wrong} for name, wrong in results.items()])
+    else:
+        output.show_lines(f"{name}: sound" for name, wrong in results.items() if not wrong)
+    if wrong := [f"{name}: {fault}" for name, told in results.items() for fault in told]:
+        raise HostError("Not every image is what its manifest says.", hint="Build it again.", details=wrong)
+
+
+@app.command(epilog="Example: imgpipe images export rocky9 --to /srv/rocky9.vmdk --format vmdk")
+def export(
+    reference: Reference,
+    to: Annotated[Path, typer.Option("--to", "-o", help="A file, or a folder that exists.")] = Path(),
+    form: Annotated[Literal["qcow2", "raw", "vmdk", "vhdx"], typer.Option("--format", "-f")] = "qcow2",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write an image to a file of its own, with its sha256 beside it."""
+    from imgpipe.images.export import export as write
+
+    image = _find(reference)
+    with listener() as notify, stage("export", notify):
+        written = write(image, to, notify, form=form, force=force)
+    if as_json:
+        output.show_json({"path": str(written.path), "sha256": written.sha256})
+    else:
+        output.show_line(str(written.path))
+
+
+@app.command(epilog="Example: imgpipe images prune --keep 3 --unused 14")
+def prune(
+    keep: Annotated[int, typer.Option(min=1, help="How many versions of each image stay.")] = 3,
+    unused: Annotated[int, typer.Option(min=1, metavar="DAYS", help="Work not touched for so long goes.")] = 30,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove old versions that no machine needs, what killed builds left, and old work."""
+    from imgpipe.images import retire
+    from imgpipe.sizes import show_bytes
+
+    store = context.store()
+    found = retire.prunable(store, context.in_use_by(store), keep=keep, unused_s=unused * DAY_S)
+    names, room = found.names(store), found.room
+    for kept in found.kept:
+        output.tell(f"kept: {kept.image.reference} is needed by {', '.join(kept.users[:5])}")
+    removed: list[str] = []
+    if names and not dry_run:
+        output.confirm(f"Remove {', '.join(names)} ({show_bytes(room)})?", yes=yes)
+        removed = list(retire.prune(store, found, context.in_use_by(store)))
+    if as_json:
+        kept_names = {kept.image.reference: kept.users for kept in found.kept}
+        output.show_json({"found": names, "removed": removed, "kept": kept_names, "bytes": room})
+        return
+    output.show_lines(names if dry_run else removed)
+    output.tell(f"{show_bytes(room)} {'would be' if dry_run else 'were'} freed." if names else "Nothing to remove.")
+
+
+@app.command(epilog="Example: imgpipe images rm rocky9@20260301.1 --yes")
+def rm(
+    references: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME@VERSION...", help="Exact versions.", autocompletion=complete_image),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove versions; refused while machines are linked clones of one."""
+    from imgpipe.images import retire
+
+    vague = [reference for reference in references if "@" not in reference]
+    if vague:
+        known = [image.reference for image in _catalog(vague[0]).images]
+        raise RecipeError(f"'{vague[0]}' does not say which version.", hint="Name it: 'NAME@VERSION'.", details=known)
+    images = [_find(reference) for reference in dict.fromkeys(references)]
+    store = context.store()
+    output.confirm(f"Remove {', '.join(image.reference for image in images)}?", yes=yes)
+    used = context.in_use_by(store)
+    for image in images:
+        retire.remove(store, image, used)
+        output.tell(f"removed: {image.reference}")
+    if as_json:
+        output.show_json({"removed": [image.reference for image in images]})
+
+
+def _catalog(name: str | None = None) -> Catalog:
+    from imgpipe.images import catalog
+
+    found = catalog.read_catalog(context.store(), name)
+    for damage in found.damages:
+        output.tell(f"warning: '{damage.path}' is no sound image: {damage.reason}")
+    return found
+
+
+def _find(reference: str) -> Image:
+    from imgpipe.images import catalog
+
+    return catalog.find(context.store(), reference)

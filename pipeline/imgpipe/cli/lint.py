@@ -1,0 +1,51 @@
+"""`imgpipe lint`: everything that is wrong in an answer file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imgpipe.cli import context
+
+
+def _complete_system(incomplete: str) -> list[str]:
+    names = (system.name for family in context.plugins().families for system in family.systems)
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def lint(
+    file: Annotated[Path, typer.Argument(help="A kickstart, a preseed file or an autoinstall user-data.")],
+    system: Annotated[
+        str, typer.Option("--os", help="The system that it is for, such as rocky10.", autocompletion=_complete_system)
+    ],
+    firmware: Annotated[str, typer.Option(help="bios or uefi; some layouts fail on one of them.")] = "bios",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Report every fault of an answer file with its line; the exit code is 2 if one is an error.
+
+    Examples:
+      imgpipe lint ks-rocky10.cfg --os rocky10
+
+      imgpipe lint preseed.cfg --os debian13 --firmware uefi
+    """
+    import dataclasses
+
+    from imgpipe.cli.output import show_json, show_line
+    from imgpipe.errors import RecipeError
+
+    if firmware not in ("bios", "uefi"):
+        raise RecipeError(f"There is no firmware '{firmware}'.", hint="It is 'bios' or 'uefi'.")
+    family, known = context.plugins().system(system)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"'{file}' cannot be read: {error}.") from error
+    found = family.lint(text, known, firmware)
+    if as_json:
+        show_json([dataclasses.asdict(fault) for fault in found])
+    else:
+        show_line("\n".join(f"{file}:{fault.line}: {fault.severity}: {fault.text}" for fault in found) or "No faults.")
+    if any(fault.severity == "error" for fault in found):
+        raise typer.Exit(RecipeError.exit_code)

@@ -1,0 +1,88 @@
+"""The command line's entrance: where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from imgpipe.cli import build, context, images, importing, lint, media, os_list, plan, recipes, sysprep
+from imgpipe.errors import ImgpipeError
+
+app = typer.Typer(
+    name="imgpipe",
+    help="Turn an installer ISO into a golden image, unattended.",
+    epilog="Start with 'imgpipe build demo': it needs no ISO.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("build")(build.build)
+app.command("plan")(plan.plan)
+app.command("lint")(lint.lint)
+app.command("sysprep")(sysprep.sysprep)
+app.command("import")(importing.import_image)
+app.add_typer(images.app, name="images")
+app.add_typer(recipes.app, name="recipes")
+app.add_typer(os_list.app, name="os")
+app.add_typer(media.app, name="media")
+
+
+@app.callback()
+def options(
+    connect: Annotated[
+        str | None,
+        typer.Option(
+            help="The libvirt connection; else imgpipe.toml, then LIBVIRT_DEFAULT_URI, then virsh's own rule."
+        ),
+    ] = None,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks, and what imgpipe runs.")] = False,
+) -> None:
+    """Turn an installer ISO into a golden image, unattended."""
+    context.choose(context.Choices(connect=connect, debug=debug))
+    if debug:
+        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
+
+
+def main() -> None:
+    """Run the command line; turn an expected error into a message and an exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    try:
+        if not _completing():
+            context.plugins().add_commands(app)
+        app()
+    except ImgpipeError as error:
+        _show(error)
+        if context.choices().debug:
+            raise
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\nStopped; what was running is gone. The next run goes on where this one was.", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away ('imgpipe images list | head'); Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Treat a request to end like Ctrl-C, so that machines are stopped and partial files removed."""
+    raise KeyboardInterrupt
+
+
+def _completing() -> bool:
+    return any(name.endswith("_COMPLETE") for name in os.environ)
+
+
+def _show(error: ImgpipeError) -> None:
+    lines: list[Any] = [f"error: {error}", *(f"  {line}" for line in error.details)]
+    if error.hint:
+        lines += ["", f"hint: {error.hint}"]
+    for line in lines:
+        print(line, file=sys.stderr)  # noqa: T201

@@ -1,0 +1,77 @@
+"""What commands print: data on stdout, as a table or as JSON; everything else on stderr.
+
+Readable without colour; rich obeys NO_COLOR (no-color.org) by itself, and is loaded only when a table is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from imgpipe.disclosure import one_line
+from imgpipe.errors import RecipeError
+
+
+def show_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ()) -> None:
+    """Print rows as a table whose columns are the first row's keys; the columns in `right` are numbers.
+
+    Through a pipe no line is ever wrapped or shortened, so that it can be searched and cut.
+    """
+    if not rows:
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    console = Console(file=sys.stdout, width=None if terminal else 10_000, highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for key in rows[0]:
+        table.add_column(key.upper(), justify="right" if key in right else "left", no_wrap=not terminal)
+    for row in rows:
+        # Text, because a value with brackets is no markup.
+        table.add_row(*(Text(one_line(value)) for value in row.values()))
+    console.print(table)
+
+
+def show_fields(fields: Mapping[str, str]) -> None:
+    """Print one thing, a field a line; fields without a value are left out."""
+    width = max((len(key) for key in fields), default=0)
+    for key, value in fields.items():
+        if value:
+            show_line(f"{key:<{width}}  {one_line(value)}")
+
+
+def show_json(value: object) -> None:
+    """Print a value as JSON, for programs."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Print lines of data."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def show_line(text: str) -> None:
+    """Print a line of data."""
+    show_lines((text,))
+
+
+def tell(text: str) -> None:
+    """Say something to the person who watches."""
+    sys.stderr.write(f"{one_line(text)}\n")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is lost; `yes` answers in advance, and no ends the command.
+
+    Raises RecipeError where nobody can be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise RecipeError("Nobody can be asked here.", hint="Answer in advance with '--yes'.", details=(question,))
+    import typer
+
+    typer.confirm(one_line(question), err=True, abort=True)

@@ -1,0 +1,42 @@
+"""`imgpipe plan`: every decision of a build, without building."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from imgpipe.cli.planned import complete_recipe
+
+
+def plan(
+    recipe: Annotated[
+        str,
+        typer.Argument(help="A recipe's name, with a size if you like, or its file.", autocompletion=complete_recipe),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole plan as JSON.")] = False,
+    answer_file: Annotated[
+        bool, typer.Option("--answer-file", help="Print the answer file instead; it holds password hashes.")
+    ] = False,
+) -> None:
+    """Print what a build would do, with every secret left out; nothing is touched.
+
+    Examples:
+      imgpipe plan rocky9-4c2g15g
+
+      imgpipe plan debian13 --json | jq .machine
+
+      imgpipe plan rocky9 --answer-file > ks.cfg
+    """
+    from imgpipe.cli.output import show_json, show_line
+    from imgpipe.cli.plan_text import describe
+    from imgpipe.cli.planned import plan_named
+    from imgpipe.plan import show
+
+    made = plan_named(recipe)
+    if answer_file:
+        show_line(made.unattended.seed.files[0].text)
+    elif as_json:
+        show_json(show(made))
+    else:
+        show_line(describe(made))

@@ -1,0 +1,65 @@
+"""A plan in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from imgpipe.os_family import CdBoot, KernelBoot
+from imgpipe.plan import Plan
+from imgpipe.recipe import Nic
+from imgpipe.sizes import show_bytes
+
+
+def describe(plan: Plan) -> str:
+    """Return the plan as text for a person: every decision, no secret."""
+    machine = plan.machine
+    lines = [
+        f"{plan.name}: {plan.system.title}, by {plan.answer_kind}",
+        "",
+        f"machine      {machine.cpus} vCPU, {show_bytes(machine.memory)} memory, {show_bytes(machine.disk)} disk, "
+        f"q35, {machine.firmware.upper()}",
+        f"disk cache   {plan.cache} in every machine made from the image; {plan.install_cache} during the install",
+        f"layout       {'; '.join(plan.unattended.disk_layout) or 'as the answer file says'}",
+        *(f"network      {_nic(nic)}" for nic in plan.nics),
+        f"             during the install: {plan.install_network}",
+        f"medium       {_medium(plan)}",
+        *_boot(plan),
+        *_answers(plan),
+        f"proof        '{plan.unattended.proof.console}' on the console and {plan.unattended.proof.file or 'no file'}",
+        f"sysprep      {len(plan.operations)} operations: {', '.join(item.name for item in plan.operations)}",
+        f"verify       {len(plan.checks)} checks: {', '.join(check.name for check in plan.checks)}",
+        f"tested       {plan.system.tested}",
+        *(f"note         {note}" for note in plan.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _nic(nic: Nic) -> str:
+    who = " ".join(str(part) for part in (nic.name, nic.mac) if part)
+    if nic.address is None:
+        return f"{who}: DHCP"
+    extra = "".join([f", gateway {nic.gateway}" if nic.gateway else "", *(f", DNS {server}" for server in nic.dns)])
+    return f"{who}: {nic.address}{extra}"
+
+
+def _medium(plan: Plan) -> str:
+    source = plan.medium.file or plan.medium.url
+    if source:
+        return source
+    made = f"; else made from packages ('{plan.system.makes}')" if plan.system.makes else ""
+    return f"{', '.join(plan.system.media) or 'no file looked for'} in the media folders{made}"
+
+
+def _boot(plan: Plan) -> Iterator[str]:
+    match plan.unattended.boot:
+        case KernelBoot(arguments=arguments):
+            yield "boot         the installer's kernel, directly"
+            yield f"             {' '.join(arguments)}"
+        case CdBoot(keys=keys):
+            yield f"boot         the medium{', pressing ' + ' '.join(keys) if keys else ''}"
+
+
+def _answers(plan: Plan) -> Iterator[str]:
+    seed = plan.unattended.seed
+    way = f"on a small ISO labelled '{seed.volume_id}'" if seed.place == "iso" else "inside the installer's initrd"
+    yield f"answers      {', '.join(file.name for file in seed.files)}, {way}"

@@ -1,0 +1,61 @@
+"""The core as a plugin like any other: its stages, operations and checks, each of which a site may replace."""
+
+from __future__ import annotations
+
+from imgpipe.artifacts import GoldenImage, InstalledDisk, Medium, SealedDisk, SeedMedia, VerifiedDisk
+from imgpipe.checks import core_checks
+from imgpipe.hookspecs import hookimpl
+from imgpipe.operations import CORE
+from imgpipe.os_family import Check, Operation, Order, OsFamily, Unattended
+from imgpipe.plan import Plan
+from imgpipe.recipe import Recipe
+from imgpipe.stages import install, publish, seed, sysprep, verify
+from imgpipe.workplace import Workplace
+
+
+@hookimpl(trylast=True)
+def imgpipe_operations() -> tuple[Operation, ...]:
+    """Rid every Linux system of what its clones must not share."""
+    return CORE
+
+
+@hookimpl(trylast=True)
+def imgpipe_checks(recipe: Recipe) -> tuple[Check, ...]:
+    """Ask the booted guest for what the recipe asked for."""
+    return core_checks(recipe)
+
+
+@hookimpl(trylast=True)
+def imgpipe_render(family: OsFamily, order: Order) -> Unattended:
+    """Let the family answer."""
+    return family.prepare(order)
+
+
+@hookimpl(trylast=True)
+def imgpipe_seed(plan: Plan, medium: Medium, workplace: Workplace) -> SeedMedia:
+    """Write kernel, initrd and seed ISO into the install's work folder."""
+    return seed.write_seed(plan, medium, workplace)
+
+
+@hookimpl(trylast=True)
+def imgpipe_install(plan: Plan, medium: Medium, seed: SeedMedia, workplace: Workplace) -> InstalledDisk:
+    """Install in a transient libvirt machine."""
+    return install.install(plan, medium, seed, workplace)
+
+
+@hookimpl(trylast=True)
+def imgpipe_sysprep(plan: Plan, disk: InstalledDisk, workplace: Workplace) -> SealedDisk:
+    """Seal with one launch of libguestfs' appliance."""
+    return sysprep.seal(plan, disk, workplace)
+
+
+@hookimpl(trylast=True)
+def imgpipe_verify(plan: Plan, disk: SealedDisk, workplace: Workplace) -> VerifiedDisk:
+    """Boot an overlay with the checks put in."""
+    return verify.verify(plan, disk, workplace)
+
+
+@hookimpl(trylast=True)
+def imgpipe_publish(plan: Plan, disk: VerifiedDisk, workplace: Workplace) -> GoldenImage:
+    """Publish below `images/` of the data root."""
+    return publish.publish(plan, disk, workplace)

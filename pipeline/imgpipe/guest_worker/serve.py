@@ -1,0 +1,64 @@
+"""The worker's protocol: one JSON value a line.
+
+Requests `{"call": NAME, ...}` on stdin; answers `{"ok": VALUE}` or `{"error": TEXT, "details": [...]}` on what was
+stdout. The process ends with its parent: at the end of stdin, and by PR_SET_PDEATHSIG (prctl(2)) while libguestfs
+blocks; libguestfs' recovery process then ends QEMU.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from imgpipe.guest_worker.session import Session
+from imgpipe.guest_worker.text import WorkerError, printable
+
+_PR_SET_PDEATHSIG = 1
+
+
+def answer(session: Session, line: str) -> dict[str, Any]:
+    """Return the answer to one request; what libguestfs reports is an answer too."""
+    request = json.loads(line)
+    call = request.pop("call")
+    try:
+        return {"ok": _calls(session)[call](**request)}
+    except WorkerError as error:
+        return {"error": str(error), "details": error.details}
+    except (RuntimeError, UnicodeError) as error:
+        lines = [printable(line) for line in str(error).splitlines()[-20:]]
+        return {"error": f"libguestfs failed at '{call}'.", "details": lines}
+
+
+def _calls(session: Session) -> dict[str, Callable[..., Any]]:
+    files, edits = session.files, session.edits
+    return {
+        "open": session.open,
+        "packages": session.packages,
+        "trim": session.trim,
+        "close": session.close,
+        "apply": edits.apply,
+        "relabel": edits.relabel,
+        "glob": files.glob,
+        "exists": files.exists,
+        "read": files.read,
+        "size": files.size,
+        "remains": lambda **claim: list(files.remains(**claim)),
+        "search": files.search,
+    }
+
+
+def serve() -> None:
+    """Answer requests until stdin ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # Whatever a library prints must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    session = Session()
+    for line in sys.stdin:
+        answers.write(json.dumps(answer(session, line)) + "\n")
+        answers.flush()

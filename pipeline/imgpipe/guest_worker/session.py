@@ -1,0 +1,135 @@
+"""One appliance with one disk: launched, inspected, mounted, and powered off."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import guestfs
+
+from imgpipe.guest_worker.edits import Edits
+from imgpipe.guest_worker.files import Files
+from imgpipe.guest_worker.text import WorkerError, printable
+
+MOST_LOG = 2**24
+MEMORY_MIB = 1024
+
+# Augeas type-checks its 230 lenses at start: 8 s of inspection without KVM. Inspection itself needs only these.
+LENSES = "fstab sep util rx build quote shellvars hostname hosts mdadm_conf inifile"
+
+NEW_XFS = "Superblock has unknown"
+
+
+class Session:
+    """One appliance with one disk, mounted as its operating system mounts it."""
+
+    def __init__(self) -> None:
+        self.g = guestfs.GuestFS(python_return_dict=True)
+        self.files = Files(self.g)
+        self.edits = Edits(self.g)
+        self.root = ""
+        self.mountpoints: dict[str, str] = {}
+        self.logged = 0
+
+    def open(self, path: str, disk_format: str, force_tcg: bool, read_only: bool) -> dict[str, Any]:
+        """Launch, inspect and mount; return what was found."""
+        g = self.g
+        events = guestfs.EVENT_APPLIANCE | guestfs.EVENT_WARNING
+        g.set_event_callback(self._log, events)
+        g.set_backend("direct")
+        if force_tcg:
+            g.set_backend_setting("force_tcg", "1")
+        g.set_memsize(MEMORY_MIB)
+        g.set_network(False)
+        options: dict[str, Any] = {"readonly": True} if read_only else {"discard": "besteffort"}
+        # The overlay is thrown away when anything fails, and synced by its owner when nothing did.
+        g.add_drive_opts(path, format=disk_format, cachemode="unsafe", **options)
+        g.launch()
+        self._drop_lenses()
+        self.root = self._only_root()
+        self._mount(read_only)
+        return self._inspection()
+
+    def _log(self, *event: object) -> None:
+        if self.logged < MOST_LOG:
+            line = printable(str(event[2]))
+            self.logged += len(line)
+            sys.stderr.write(line + "\n")
+
+    def _drop_lenses(self) -> None:
+        script = (
+            f"cd /usr/share/augeas/lenses/dist && mkdir keep && for l in {LENSES}; do echo $l.aug; done"
+            " | xargs mv -t keep; rm -f *.aug; mv keep/* ."
+        )
+        # `debug` promises nothing; without it inspection is only slower.
+        with suppress(RuntimeError):
+            self.g.debug("sh", [script])
+
+    def _only_root(self) -> str:
+        roots = self.g.inspect_os()
+        if len(roots) == 1:
+            return str(roots[0])
+        if roots:
+            raise WorkerError(f"The disk holds {len(roots)} operating systems.", map(str, roots))
+        raise WorkerError("The disk holds no operating system that can be read.", self._why_unreadable())
+
+    def _why_unreadable(self) -> Iterator[str]:
+        for device, kind in self.g.list_filesystems().items():
+            yield f"{device}: {kind}"
+            try:
+                self.g.mount_ro(device, "/")
+                self.g.umount("/")
+            except RuntimeError as error:
+                yield from str(error).splitlines()[:3]
+        if NEW_XFS in self.g.dmesg():
+            yield NEW_XFS + " incompatible features"
+
+    def _mount(self, read_only: bool) -> None:
+        found = self.g.inspect_get_mountpoints(self.root)
+        self.mountpoints = {str(where): str(device) for where, device in found.items()}
+        for where in sorted(self.mountpoints, key=len):
+            device = self.mountpoints[where]
+            if read_only:
+                self.g.mount_ro(device, where)
+            else:
+                self.g.mount_options("", device, where)
+
+    def _inspection(self) -> dict[str, Any]:
+        g, root = self.g, self.root
+        return {
+            "kind": g.inspect_get_type(root),
+            "product": g.inspect_get_product_name(root),
+            "distro": g.inspect_get_distro(root),
+            "version": f"{g.inspect_get_major_version(root)}.{g.inspect_get_minor_version(root)}",
+            "arch": g.inspect_get_arch(root),
+            "package_format": g.inspect_get_package_format(root),
+            "hostname": g.inspect_get_hostname(root),
+            "mountpoints": self.mountpoints,
+        }
+
+    def packages(self) -> list[tuple[str, str, str]]:
+        """Return name, version and architecture of every package in the image's database."""
+        found = []
+        for app in self.g.inspect_list_applications2(self.root):
+            epoch = f"{app['app2_epoch']}:" if app["app2_epoch"] else ""
+            release = f"-{app['app2_release']}" if app["app2_release"] else ""
+            found.append((app["app2_name"], f"{epoch}{app['app2_version']}{release}", app["app2_arch"]))
+        return found
+
+    def trim(self) -> list[str]:
+        """Discard the free space of every file system; return where that is not possible."""
+        failed = []
+        for where in self.mountpoints:
+            try:
+                self.g.fstrim(where)
+            except RuntimeError:
+                failed.append(where)
+        return failed
+
+    def close(self) -> None:
+        """Unmount and power off; only then is everything on the disk."""
+        self.g.umount_all()
+        self.g.shutdown()
+        self.g.close()

@@ -1,0 +1,1 @@
+"""The host: what imgpipe needs of it."""

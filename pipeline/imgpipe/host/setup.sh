@@ -1,0 +1,144 @@
+# shellcheck shell=bash disable=SC2154
+# Sets a checkout up; sourced by ./imgpipe and tests/run, which set `checkout` to its folder.
+#
+#   set_up LOCK GROUP...   makes sure that the packages of the groups and the environment of LOCK are there
+#
+# The stamp .venv/ready-LOCK says that both are, for exactly these inputs; with it this costs a few milliseconds.
+
+say() { printf 'imgpipe: %s\n' "$*" >&2; }
+die() { say "$@"; exit 3; }
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+family() {
+    # shellcheck disable=SC1091
+    (. /etc/os-release && case " $ID ${ID_LIKE:-} " in
+        *" debian "*) echo debian ;;
+        *" rhel "* | *" fedora "* | *" centos "*) echo el ;;
+        *) echo "${ID:-unknown}" ;;
+    esac)
+}
+
+has_package() {
+    case $1 in
+        debian) dpkg-query -W -f '${db:Status-Status}\n' "$2" 2>/dev/null | grep -qx installed ;;
+        el) rpm -q --quiet --whatprovides "$2" ;;
+    esac
+}
+
+# Prints 'package<TAB>reason' for each package of the groups that is not installed.
+missing_packages() {
+    local system=$1 groups=" ${*:2} " group package reason
+    while read -r group package reason; do
+        case $groups in *" $group "*) has_package "$system" "$package" || printf '%s\t%s\n' "$package" "$reason" ;; esac
+    done < <(grep -v '^#' "$checkout/pipeline/imgpipe/host/packages/$system")
+    # The appliance of libguestfs boots the host's own kernel; a container or chroot has none.
+    if [ "$system" = debian ] && ! compgen -G '/boot/vmlinuz-*' >/dev/null; then
+        printf 'linux-image-cloud-amd64\tthe kernel of the offline editor; this host has none\n'
+    fi
+}
+
+# Debian 12 alone: adds its backports as a source, on the mirror that this host already uses.
+add_backports() {
+    local target
+    target=$(apt-get indextargets --format '$(REPO_URI) $(SUITE) $(CODENAME) $(LABEL)' 'Created-By: Packages')
+    grep -q ' bookworm-backports ' <<<"$target" && return
+    local mirror
+    mirror=$(awk '$3 == "bookworm" && $4 == "Debian" { print $1; exit }' <<<"$target")
+    [ -n "$mirror" ] || die "cannot tell which Debian mirror this host uses; add bookworm-backports to apt's sources"
+    say "adding bookworm-backports to apt's sources (/etc/apt/sources.list.d/imgpipe-backports.sources)"
+    printf 'Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\nSigned-By: %s\n' \
+        "$mirror" /usr/share/keyrings/debian-archive-keyring.gpg |
+        as_root tee /etc/apt/sources.list.d/imgpipe-backports.sources >/dev/null
+}
+
+confirm() {
+    [ "${assume_yes:-}" = 1 ] || [ ! -t 0 ] || [ ! -t 2 ] && return
+    local answer
+    read -r -p "imgpipe: install them now? [Y/n] " answer
+    case $answer in [nN]*) die "nothing was changed" ;; esac
+}
+
+apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2; }
+
+install_debian_packages() {
+    local newer=() rest=() package
+    as_root apt-get update -q >&2
+    # shellcheck disable=SC1091
+    if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != bookworm ]; then
+        apt_install "$@"
+        return
+    fi
+    add_backports
+    as_root apt-get update -q >&2
+    for package in "$@"; do
+        if grep -qE "^backports +$package " "$checkout/pipeline/imgpipe/host/packages/debian"; then
+            newer+=("$package")
+        else
+            rest+=("$package")
+        fi
+    done
+    # The release's own first: apt can lift what they share to the backport, but not lower it again.
+    [ ${#rest[@]} = 0 ] || apt_install "${rest[@]}"
+    [ ${#newer[@]} = 0 ] || apt_install -t bookworm-backports "${newer[@]}"
+}
+
+install_packages() {
+    local system=$1 packages=("${@:2}")
+    case $system in
+        debian) install_debian_packages "${packages[@]}" ;;
+        el)
+            as_root dnf -y install epel-release >&2 || say "EPEL could not be enabled; the demo needs it"
+            as_root dnf -y --enablerepo=crb install "${packages[@]}" >&2
+            ;;
+    esac
+}
+
+find_python() {
+    local candidate
+    for candidate in /usr/bin/python3 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 python3; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    die "needs Python 3.11 or newer with venv; install one and run this again"
+}
+
+make_environment() {
+    local lock=$1 python
+    python=$(find_python)
+    say "making the Python environment .venv from $lock.lock (a minute, once)"
+    [ -x "$checkout/.venv/bin/python" ] || "$python" -m venv --clear "$checkout/.venv"
+    local pip=("$checkout/.venv/bin/python" -m pip --disable-pip-version-check install -q)
+    # The build tools come first and are pinned as well, so that nothing is fetched that the locks do not name.
+    "${pip[@]}" --require-hashes -r "$checkout/requirements-build.lock" >&2
+    "${pip[@]}" --require-hashes --no-build-isolation -r "$checkout/$lock.lock" >&2
+    "${pip[@]}" --no-deps --no-build-isolation -e "$checkout" >&2
+}
+
+set_up() {
+    local lock=$1 groups=("${@:2}") stamp inputs system missing
+    inputs=$(cd "$checkout" && cat "$lock.lock" requirements-build.lock pyproject.toml pipeline/imgpipe/host/packages/* |
+        sha256sum)
+    stamp="$checkout/.venv/ready-$lock"
+    [ -x "$checkout/.venv/bin/imgpipe" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$inputs" ] && return
+    exec 9>"$checkout/.setup.lock"
+    flock 9
+    system=$(family)
+    if [ -f "$checkout/pipeline/imgpipe/host/packages/$system" ]; then
+        missing=$(missing_packages "$system" run backports "${groups[@]}")
+        if [ -n "$missing" ]; then
+            say "these packages are missing on this host:"
+            printf '%s\n' "$missing" | sed 's/^/  /' | expand -t 36 >&2
+            confirm
+            # shellcheck disable=SC2046
+            install_packages "$system" $(cut -f1 <<<"$missing") || die "the packages could not be installed"
+        fi
+    else
+        say "does not know the packages of '$system'; see pipeline/imgpipe/host/packages for what is needed"
+    fi
+    make_environment "$lock"
+    printf '%s' "$inputs" >"$stamp"
+    exec 9>&-
+}

@@ -1,0 +1,1 @@
+"""Golden images that were published: the catalog, and what is done with them."""

@@ -1,0 +1,196 @@
+"""The catalog of golden images: what the folder `images/` holds, read anew each time.
+
+There is no index that could disagree with the disk. A folder that is not a whole, sound version is a fault to be
+told of, never an image, and never deleted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgpipe.errors import HostError, RecipeError
+from imgpipe.manifest import Manifest, read
+from imgpipe.store import PARTIAL, Store, lock
+
+DISK = "golden.qcow2"
+MANIFEST = "manifest.json"
+REMOVED = ".removed-"
+"""How the name of a version's folder starts while it is being deleted."""
+NEWEST_REMOVED = ".newest-removed"
+"""A file that keeps the newest version number ever removed, so that none is given twice."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_VERSION = re.compile(r"([0-9]{8})\.([1-9][0-9]{0,8})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One published version of a golden image."""
+
+    name: str
+    version: str
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def reference(self) -> str:
+        """`NAME@VERSION`, which means this image for ever."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def disk(self) -> Path:
+        """The image itself, that clones are overlays of."""
+        return self.folder / DISK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """A folder among the images that is none, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """What was found: sound images by name, the newest version of each first, and what is not sound."""
+
+    images: tuple[Image, ...]
+    damages: tuple[Damage, ...] = ()
+
+
+def read_catalog(store: Store, name: str | None = None) -> Catalog:
+    """Read all images, or those of one name."""
+    images: list[Image] = []
+    damages: list[Damage] = []
+    for folder in _folders(store.images) if name is None else _folders(store.images, name):
+        if not _NAME.fullmatch(folder.name):
+            damages.append(Damage(path=folder, reason="its name is not an image's"))
+            continue
+        for version in sorted(_folders(folder), key=lambda path: version_order(path.name), reverse=True):
+            found = _image(folder.name, version)
+            if isinstance(found, Image):
+                images.append(found)
+            else:
+                damages.append(found)
+    return Catalog(images=tuple(images), damages=tuple(damages))
+
+
+def newest(store: Store, name: str) -> Image | None:
+    """Return the newest version of an image, if its folder is sound; older ones do not stand in for it."""
+    folder = store.images / name
+    versions = [path for path in _folders(folder) if _VERSION.fullmatch(path.name)]
+    if not versions:
+        return None
+    found = _image(name, max(versions, key=lambda path: version_order(path.name)))
+    return found if isinstance(found, Image) else None
+
+
+def find(store: Store, reference: str) -> Image:
+    """Return the image that `NAME` (its newest sound version) or `NAME@VERSION` means.
+
+    Raises RecipeError that lists names near to it, or the versions there are.
+    """
+    name, _, version = reference.partition("@")
+    catalog = read_catalog(store, name) if _NAME.fullmatch(name) else Catalog(images=())
+    for image in catalog.images:
+        if version in ("", image.version):
+            return image
+    for damage in catalog.damages:
+        if version in ("", damage.path.name):
+            raise HostError(f"The image '{reference}' is damaged: {damage.reason}.", hint="Build it again.")
+    if not catalog.images:
+        raise _unknown_name(store, name)
+    raise RecipeError(
+        f"The image '{name}' has no version '{version}'.",
+        hint="Its versions, newest first, are listed above.",
+        details=[image.reference for image in catalog.images[:20]],
+    )
+
+
+def names(store: Store) -> tuple[str, ...]:
+    """Return the names of all images, for completion: fast, so only folders are looked at."""
+    found = (folder.name for folder in _folders(store.images) if _NAME.fullmatch(folder.name))
+    return tuple(name for name in found if versions(store, name))
+
+
+def versions(store: Store, name: str) -> tuple[str, ...]:
+    """Return the versions of an image, newest first, sound or not: fast, for completion."""
+    found = [path.name for path in _folders(store.images / name) if _VERSION.fullmatch(path.name)]
+    return tuple(sorted(found, key=version_order, reverse=True))
+
+
+def taken_versions(store: Store, name: str) -> tuple[str, ...]:
+    """Return every version number that cannot be given again, removed ones included."""
+    try:
+        removed = (store.images / name / NEWEST_REMOVED).read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError:
+        removed = ""
+    return (*versions(store, name), *([removed] if _VERSION.fullmatch(removed) else []))
+
+
+def version_order(version: str) -> tuple[int, int]:
+    """Return what versions are sorted by: the date, then the serial as a number."""
+    match = _VERSION.fullmatch(version)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def image_lock(
+    store: Store, name: str, waiting: Callable[[str], None], *, wait: bool = True
+) -> AbstractContextManager[None]:
+    """Hold the name of an image: nobody else publishes, removes or pins a version of it meanwhile."""
+    return lock(store.images / ".locks" / f"{name}.lock", waiting, wait=wait)
+
+
+def last_seconds(store: Store, name: str) -> dict[str, float]:
+    """Return how long each stage of an image's newest version took: the estimate for the next."""
+    image = newest(store, name)
+    return dict(image.manifest.seconds) if image else {}
+
+
+def leftovers(store: Store, name: str) -> tuple[Path, ...]:
+    """Return what killed publishes and removals of an image left behind; certain only under its lock."""
+    folder = store.images / name
+    found = [*folder.glob(f"{PARTIAL}*"), *folder.glob(f"{REMOVED}*")]
+    return tuple(path for path in sorted(found) if path.is_dir() and not path.is_symlink())
+
+
+def _image(name: str, folder: Path) -> Image | Damage:
+    if not _VERSION.fullmatch(folder.name):
+        return Damage(path=folder, reason="its name is not a version's")
+    try:
+        manifest = read(folder / MANIFEST)
+    except HostError as error:
+        return Damage(path=folder, reason=str(error))
+    if (manifest.name, manifest.version) != (name, folder.name):
+        return Damage(path=folder, reason=f"its manifest is of '{manifest.name}@{manifest.version}'")
+    if not (folder / DISK).is_file():
+        return Damage(path=folder, reason=f"it has no '{DISK}'")
+    return Image(name=name, version=folder.name, folder=folder, manifest=manifest)
+
+
+def _folders(folder: Path, name: str | None = None) -> Iterator[Path]:
+    """Yield the folders in `folder` by name, without hidden ones and symbolic links."""
+    try:
+        found = sorted(folder.iterdir()) if name is None else [folder / name]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise HostError(f"The folder '{folder}' cannot be read: {error.strerror}.") from None
+    for path in found:
+        if not path.name.startswith(".") and path.is_dir() and not path.is_symlink():
+            yield path
+
+
+def _unknown_name(store: Store, name: str) -> RecipeError:
+    known = names(store)
+    if not known:
+        return RecipeError(f"There is no image '{name}': nothing was published yet.", hint="Run 'imgpipe build'.")
+    near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+    hint = f"Did you mean '{near[0]}'?" if near else "'imgpipe images list' shows all."
+    return RecipeError(f"There is no image '{name}'.", hint=hint, details=near or known[:20])

@@ -1,0 +1,181 @@
+"""Removing images and what builds left behind: nothing that is needed, nothing that is not known."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from imgpipe.errors import HostError, RecipeError
+from imgpipe.images import catalog
+from imgpipe.images.catalog import Image, image_lock, read_catalog
+from imgpipe.images.users import InUseBy
+from imgpipe.store import Store, finished_file
+
+_WORK_KEY = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A version that would go, but is needed."""
+
+    image: Image
+    users: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prunable:
+    """What can go: surplus versions, and folders of work that is over; `kept` are surplus but needed."""
+
+    images: tuple[Image, ...] = ()
+    folders: tuple[Path, ...] = ()
+    kept: tuple[Kept, ...] = ()
+
+    def names(self, store: Store) -> list[str]:
+        """Return what to call each thing: `NAME@VERSION`, or the folder's path in the data root."""
+        folders = (str(folder.relative_to(store.root)) for folder in self.folders)
+        return [*(image.reference for image in self.images), *folders]
+
+    @property
+    def room(self) -> int:
+        """How many bytes it takes on disk."""
+        return sum(_room(path) for path in (*(image.folder for image in self.images), *self.folders))
+
+
+def remove(store: Store, image: Image, in_use_by: InUseBy) -> None:
+    """Remove one version: it is gone from the catalog at once, then its files are deleted.
+
+    Raises RecipeError that names the machines whose disks are overlays of it, and HostError if the name is being
+    published.
+    """
+    with image_lock(store, image.name, _nobody, wait=False):
+        users = in_use_by(image.disk)
+        if users:
+            raise RecipeError(
+                f"The image '{image.reference}' is needed by {len(users)} linked clone{'s' * (len(users) > 1)}.",
+                hint="Remove or flatten these machines first.",
+                details=users[:20],
+            )
+        try:
+            _remember(store, image)
+            doomed = image.folder.with_name(f"{catalog.REMOVED}{image.version}")
+            shutil.rmtree(doomed, ignore_errors=True)
+            image.folder.rename(doomed)
+            shutil.rmtree(doomed)
+        except OSError as error:
+            raise HostError(f"The image '{image.reference}' cannot be removed: {error.strerror or error}.") from error
+
+
+def prunable(store: Store, in_use_by: InUseBy, *, keep: int, unused_s: float) -> Prunable:
+    """Find what can go: all but the `keep` newest versions of each name, what killed builds left, old work.
+
+    A work folder is old if nothing in it changed for `unused_s` seconds. Nothing is touched.
+    """
+    surplus: list[Image] = []
+    kept: list[Kept] = []
+    for _, versions in groupby(read_catalog(store).images, key=lambda image: image.name):
+        for image in list(versions)[keep:]:
+            users = in_use_by(image.disk)
+            if users:
+                kept.append(Kept(image=image, users=users))
+            else:
+                surplus.append(image)
+    folders = (*_leftovers(store), *_old_work(store, unused_s))
+    return Prunable(images=tuple(surplus), folders=folders, kept=tuple(kept))
+
+
+def prune(store: Store, found: Prunable, in_use_by: InUseBy) -> Iterator[str]:
+    """Remove what `prunable` found and yield the name of each thing when it is gone.
+
+    What came into use since is left alone, without an error.
+    """
+    for image in found.images:
+        with suppress(RecipeError):
+            remove(store, image, in_use_by)
+            yield image.reference
+    for folder in found.folders:
+        with _free(store, folder) as free:
+            if free:
+                shutil.rmtree(folder, ignore_errors=True)
+                yield str(folder.relative_to(store.root))
+
+
+def _leftovers(store: Store) -> tuple[Path, ...]:
+    """Return what killed publishes and removals left; what a living one is writing is not among it."""
+    folders = sorted(store.images.iterdir()) if store.images.is_dir() else []
+    found = [path for folder in folders for path in catalog.leftovers(store, folder.name)]
+    return tuple(path for path in found if _is_free(store, path))
+
+
+def _old_work(store: Store, unused_s: float) -> tuple[Path, ...]:
+    before = time.time() - unused_s
+    folder = store.root / "work"
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    known = [path for path in paths if _WORK_KEY.fullmatch(path.name) and path.is_dir() and not path.is_symlink()]
+    return tuple(path for path in known if _last_change(path) < before and _is_free(store, path))
+
+
+def _last_change(folder: Path) -> float:
+    return max((status.st_mtime for status in _statuses(folder)), default=time.time())
+
+
+def _is_free(store: Store, folder: Path) -> bool:
+    with _free(store, folder) as free:
+        return free
+
+
+@contextmanager
+def _free(store: Store, folder: Path) -> Iterator[bool]:
+    """Say whether nobody works in `folder`; if so, nobody begins to for the block."""
+    parent = folder.parent
+    locks = [parent.parent / ".locks" / f"{parent.name}.lock"] if parent.parent == store.images else _work_locks(folder)
+    held = []
+    try:
+        try:
+            for path in locks:
+                path.parent.mkdir(exist_ok=True)
+                file = path.open("a")
+                held.append(file)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        for file in held:
+            file.close()
+
+
+def _work_locks(folder: Path) -> list[Path]:
+    beside = folder.with_name(f"{folder.name}.lock")
+    return [*folder.glob("*.lock"), *folder.glob("lock"), *([beside] if beside.exists() else [])]
+
+
+def _remember(store: Store, image: Image) -> None:
+    """Keep the version number, if none is newer, so that it is not given again."""
+    taken = catalog.taken_versions(store, image.name)
+    if max(taken, key=catalog.version_order) == image.version:
+        with finished_file(store.images / image.name / catalog.NEWEST_REMOVED) as partial:
+            partial.write_text(image.version, encoding="ascii")
+
+
+def _room(folder: Path) -> int:
+    return sum(status.st_blocks * 512 for status in _statuses(folder))
+
+
+def _statuses(folder: Path) -> Iterator[os.stat_result]:
+    """Yield what lstat(2) says of a folder and all in it; a living build may take things away meanwhile."""
+    for path in (folder, *folder.rglob("*")):
+        with suppress(FileNotFoundError):
+            yield path.lstat()
+
+
+def _nobody(_holder: str) -> None:
+    """Hear of nothing: a lock that is not waited for has nobody to tell."""

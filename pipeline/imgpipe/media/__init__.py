@@ -1,0 +1,1 @@
+"""Installation media: found, made or downloaded, verified, and asked what they are."""

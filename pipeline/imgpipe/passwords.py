@@ -1,0 +1,76 @@
+"""Passwords: read from a file or the environment, hashed, and never kept as plain text."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgpipe.errors import RecipeError
+from imgpipe.os_family import Account
+from imgpipe.recipe import Recipe, SecretSource
+
+ROOT_PASSWORD = "IMGPIPE_ROOT_PASSWORD"  # noqa: S105 (the variable's name)
+
+# The prefixes of crypt(5) that every system here can check: SHA-512, SHA-256, yescrypt, gost-yescrypt, bcrypt.
+_HASH = re.compile(r"\$(6|5|y|gy|2[aby])\$[./A-Za-z0-9$=,]{8,}")
+_ROUNDS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vault:
+    """Where secrets may come from, and the salt that makes a hash repeatable on this data root alone."""
+
+    environ: Mapping[str, str]
+    salt: bytes
+
+    def accounts(self, recipe: Recipe) -> dict[str, Account]:
+        """Return root and every user of the recipe with hashed passwords.
+
+        Root's comes from $IMGPIPE_ROOT_PASSWORD where the recipe names no source. Raises RecipeError that lists
+        every secret that is missing.
+        """
+        root = recipe.guest.root.password
+        if root is None and self.environ.get(ROOT_PASSWORD):
+            root = SecretSource(env=ROOT_PASSWORD)
+        wanted = {"root": root, **{user.name: user.password for user in recipe.guest.users}}
+        accounts, missing = {}, []
+        for name, source in wanted.items():
+            try:
+                password_hash = self._hash(f"{recipe.name}/{name}", self._read(source)) if source else ""
+                accounts[name] = Account(name=name, password_hash=password_hash)
+            except RecipeError as error:
+                missing.append(f"password of '{name}': {error}")
+        if missing:
+            raise RecipeError(f"Recipe '{recipe.name}' names secrets that are not there.", details=missing)
+        return accounts
+
+    def _read(self, source: SecretSource) -> str:
+        if source.env is not None:
+            secret = self.environ.get(source.env, "")
+            where = f"the environment variable '{source.env}'"
+        else:
+            path = Path(source.file or "").expanduser()
+            where = f"the file '{path}'"
+            try:
+                secret = path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+            except (OSError, UnicodeDecodeError) as error:
+                raise RecipeError(f"{where} cannot be read ({type(error).__name__})") from None
+        if not secret:
+            raise RecipeError(f"{where} is empty or not set")
+        return secret
+
+    def _hash(self, owner: str, password: str) -> str:
+        if _HASH.fullmatch(password):
+            return password
+        from passlib.hash import sha512_crypt  # noqa: PLC0415 (slow to import, and most recipes need none)
+
+        # A salt that is random for each data root, and the same for each build on it: otherwise the answer file,
+        # and with it the name of the half-hour install, would change with every run.
+        digest = hmac.new(self.salt, owner.encode(), "sha256").digest()
+        salt = base64.b64encode(digest, altchars=b"./").decode()[:16]
+        hashed: str = sha512_crypt.using(salt=salt, rounds=_ROUNDS).hash(password)
+        return hashed

@@ -1,0 +1,153 @@
+"""From a recipe to a plan: every decision is made here, and nothing is touched.
+
+What comes from outside (secrets, the operator's own answer file, the host's package mirror) is resolved before
+and handed in, so that the same input gives the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from imgpipe.errors import RecipeError
+from imgpipe.os_family import Account, CacheMode, Check, Operation, Order, OsFamily, System, Unattended
+from imgpipe.plan import Plan
+from imgpipe.plugins import Plugins
+from imgpipe.recipe import Recipe, Table
+from imgpipe.recipe_files import faults
+from imgpipe.sizes import show_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a plan needs from outside the recipe."""
+
+    accounts: Mapping[str, Account]
+    own_answer_file: str | None = None
+    mirror: str = ""
+
+
+def make_plan(recipe: Recipe, plugins: Plugins, given: Given) -> Plan:
+    """Decide everything about the build of `recipe`; raises RecipeError with all faults at once."""
+    family, system = plugins.system(recipe.os)
+    wrong = [*_too_small(recipe, system), *_cache_faults(recipe)]
+    options, option_faults = _options(family, recipe)
+    wrong += option_faults
+    known = {operation.name for operation in plugins.operations(recipe)}
+    if options is None:
+        raise _invalid(recipe, [*wrong, *_unknown_operations(recipe, known)])
+    order = Order(
+        recipe=recipe,
+        system=system,
+        options=options,
+        accounts=given.accounts,
+        own_answer_file=given.own_answer_file,
+        mirror=given.mirror,
+    )
+    unattended = plugins.render(family, order)
+    known |= {operation.name for operation in unattended.operations}
+    wrong += _unknown_operations(recipe, known)
+    wrong += _lint(family, system, recipe, unattended)
+    if wrong:
+        raise _invalid(recipe, wrong)
+    return _decide(recipe, family, system, unattended, plugins)
+
+
+def _decide(recipe: Recipe, family: OsFamily, system: System, unattended: Unattended, plugins: Plugins) -> Plan:
+    policy: CacheMode = recipe.machine.cache or unattended.hardware.cache
+    network = recipe.install.network
+    if network == "auto":
+        network = "user" if unattended.needs_network else "isolated"
+    return Plan(
+        name=recipe.name,
+        system=system,
+        family=family.name,
+        answer_kind=family.answer_kind,
+        machine=recipe.machine,
+        medium=recipe.medium,
+        nics=recipe.nics,
+        install_network=network,
+        cache=policy,
+        install_cache="unsafe" if recipe.install.cache == "unsafe" else policy,
+        unattended=unattended,
+        operations=_operations(recipe, plugins.operations(recipe), unattended.operations),
+        checks=_checks(plugins.checks(recipe), unattended.checks),
+        notes=_notes(recipe, unattended, policy),
+    )
+
+
+def _operations(recipe: Recipe, common: tuple[Operation, ...], special: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """Return what will run, in order: one of a name replaces an earlier one in its place."""
+    by_name = {operation.name: operation for operation in (*common, *special)}
+    enabled = set(recipe.sysprep.enable)
+    disabled = set(recipe.sysprep.disable)
+    return tuple(
+        operation
+        for operation in by_name.values()
+        if operation.name not in disabled and (operation.default or operation.name in enabled)
+    )
+
+
+def _checks(common: tuple[Check, ...], special: tuple[Check, ...]) -> tuple[Check, ...]:
+    return tuple({check.name: check for check in (*common, *special)}.values())
+
+
+def _options(family: OsFamily, recipe: Recipe) -> tuple[Table | None, list[str]]:
+    try:
+        options = family.options.model_validate(recipe.options)
+    except ValidationError as error:
+        return None, [f"options.{fault}" for fault in faults(error)]
+    assert isinstance(options, Table)  # noqa: S101 (the type of OsFamily.options)
+    return options, []
+
+
+def _too_small(recipe: Recipe, system: System) -> list[str]:
+    if recipe.machine.memory >= system.memory:
+        return []
+    return [
+        f"machine.memory: {show_bytes(recipe.machine.memory)} is too little; the installer of {system.title} "
+        f"needs {show_bytes(system.memory)}"
+    ]
+
+
+def _cache_faults(recipe: Recipe) -> list[str]:
+    cache, reason = recipe.machine.cache, recipe.machine.cache_reason
+    if cache in (None, "writeback") or reason:
+        return []
+    return [f"machine.cache: '{cache}' departs from the policy; say why in machine.cache_reason"]
+
+
+def _unknown_operations(recipe: Recipe, known: set[str]) -> list[str]:
+    return [
+        f"sysprep.{key}: there is no operation '{name}' ('imgpipe sysprep --list' shows all)"
+        for key in ("enable", "disable")
+        for name in getattr(recipe.sysprep, key)
+        if name not in known
+    ]
+
+
+def _lint(family: OsFamily, system: System, recipe: Recipe, unattended: Unattended) -> list[str]:
+    """Check the main answer file as `imgpipe lint` would; only errors stop a build."""
+    main = unattended.seed.files[0]
+    found = family.lint(main.text, system, recipe.machine.firmware)
+    return [f"{main.name}:{fault.line}: {fault.text}" for fault in found if fault.severity == "error"]
+
+
+def _notes(recipe: Recipe, unattended: Unattended, policy: CacheMode) -> tuple[str, ...]:
+    """Return the decisions that would surprise someone who did not read the recipe closely."""
+    notes = []
+    if not recipe.guest.root.keys and not any(user.keys or user.password for user in recipe.guest.users):
+        notes.append(
+            "Nobody can log in to this image before it is deployed, unless root has a password: "
+            "set IMGPIPE_ROOT_PASSWORD, guest.root or guest.users."
+        )
+    if policy != unattended.hardware.cache:
+        reason = recipe.machine.cache_reason or "the recipe asks for it"
+        notes.append(f"Cache mode '{policy}' instead of '{unattended.hardware.cache}': {reason}.")
+    return tuple(notes)
+
+
+def _invalid(recipe: Recipe, wrong: list[str]) -> RecipeError:
+    return RecipeError(f"Recipe '{recipe.name}' is not valid.", details=wrong)

@@ -1,0 +1,86 @@
+"""What an install leaves behind about itself, for the manifest of the images made from it.
+
+The stages before publishing write `install.json` into the work folder; publishing reads it there, since all it is
+handed is a disk. A record that is missing or lacks something costs the manifest that something, never the image.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from imgpipe.artifacts import Medium
+from imgpipe.disclosure import without_secrets
+from imgpipe.store import finished_file
+
+FILE = "install.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediumRecord:
+    """Which medium was installed from; `file` is its name alone, since folders differ between hosts."""
+
+    title: str = ""
+    sha256: str = ""
+    volume_id: str = ""
+    file: str = ""
+    stand_in: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallRecord:
+    """How one install was made.
+
+    `answer_files` has the sha256 of each by name; `accelerator` is 'kvm' or 'tcg'; `tools` has the versions of
+    programs by name ('libvirt', 'qemu'); `finished` is a time in ISO 8601, UTC.
+    """
+
+    medium: MediumRecord | None = None
+    answer_files: Mapping[str, str] = field(default_factory=dict)
+    accelerator: str = ""
+    seconds: float | None = None
+    tools: Mapping[str, str] = field(default_factory=dict)
+    finished: str = ""
+
+
+_RECORD = TypeAdapter(InstallRecord)
+
+
+def medium_record(medium: Medium) -> MediumRecord:
+    """Return what a manifest keeps of `medium`."""
+    return MediumRecord(
+        title=medium.title,
+        sha256=medium.sha256,
+        volume_id=medium.volume_id,
+        file=medium.path.name,
+        stand_in=medium.stand_in,
+    )
+
+
+def write_record(folder: Path, record: InstallRecord) -> None:
+    """Leave `record` in the work folder of an install, in place of what was there."""
+    text = json.dumps(dataclasses.asdict(record), indent=2)
+    with finished_file(folder / FILE) as partial:
+        partial.write_text(without_secrets(text) + "\n", encoding="utf-8")
+
+
+def read_record(folder: Path) -> InstallRecord | None:
+    """Return the record in `folder`; None where there is none that can be read.
+
+    Fields that are missing have their defaults, fields of a later version are passed over.
+    """
+    try:
+        return _RECORD.validate_json((folder / FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def add_tools(folder: Path, versions: Mapping[str, str]) -> None:
+    """Add versions of programs to the record in `folder`: what a later stage used."""
+    record = read_record(folder) or InstallRecord()
+    write_record(folder, dataclasses.replace(record, tools={**record.tools, **versions}))

@@ -1,0 +1,89 @@
+"""Recipes on disk: found by name, read, and checked with all faults at once."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from imgpipe.errors import RecipeError
+from imgpipe.recipe import Recipe
+from imgpipe.sizes import Sizing, split_sized_name
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeFolders:
+    """Where recipes are looked up by name, the first folder first; a site's own come before the built-in ones."""
+
+    folders: tuple[Path, ...]
+
+    def files(self) -> dict[str, Path]:
+        """Return every recipe's file by its name."""
+        found: dict[str, Path] = {}
+        for folder in self.folders:
+            for path in sorted(folder.glob("*.toml")):
+                found.setdefault(path.stem, path)
+        return found
+
+    def load(self, wanted: str) -> Recipe:
+        """Load a recipe by its name, its name with a size ('rocky9-8c16g100g'), or its path.
+
+        An exact file name wins over a size. Raises RecipeError with every fault of the file and its key.
+        """
+        path = Path(wanted)
+        if path.suffix == ".toml" and path.is_file():
+            return read_recipe(path, path.stem)
+        files = self.files()
+        if wanted in files:
+            return read_recipe(files[wanted], wanted)
+        sized = split_sized_name(wanted)
+        if sized and sized[0] in files:
+            return read_recipe(files[sized[0]], wanted, sized[1])
+        raise self._unknown(wanted, files)
+
+    def _unknown(self, wanted: str, files: Iterable[str]) -> RecipeError:
+        base = wanted.rsplit("-", 1)[0]
+        near = difflib.get_close_matches(wanted, files, n=3) or difflib.get_close_matches(base, files, n=3)
+        places = ", ".join(str(folder) for folder in self.folders)
+        hint = f"Did you mean {', '.join(near)}? " if near else ""
+        return RecipeError(
+            f"There is no recipe '{wanted}'.",
+            hint=f"{hint}'imgpipe recipes list' shows all; looked in {places}. "
+            "A size is written NAME-<cpus>c<GiB of memory>g<GiB of disk>g, such as rocky9-4c2g15g.",
+        )
+
+
+def read_recipe(path: Path, name: str, sizing: Sizing | None = None) -> Recipe:
+    """Read one file as the recipe `name`, at another size if asked."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"Recipe '{path}' cannot be read: {error}.") from error
+    if sizing is not None and isinstance(table.get("machine", {}), dict):
+        machine = {"cpus": sizing.cpus, "memory": sizing.memory, "disk": sizing.disk}
+        table["machine"] = {**table.get("machine", {}), **machine}
+    return parse(Recipe, {**table, "name": name}, f"Recipe '{path.name}'")
+
+
+def parse(kind: type[Model], table: dict[str, Any], title: str) -> Model:
+    """Check a table against its type; raises RecipeError that lists every fault with its key."""
+    try:
+        return kind.model_validate(table)
+    except ValidationError as error:
+        raise RecipeError(f"{title} is not valid.", details=faults(error)) from None
+
+
+def faults(error: ValidationError) -> tuple[str, ...]:
+    """Return 'machine.memory: must be a size ...' for every fault; never the value, which may be a secret."""
+    lines = []
+    for fault in error.errors(include_input=False, include_url=False):
+        key = ".".join(str(part) for part in fault["loc"]) or "(the file)"
+        lines.append(f"{key}: {fault['msg'].removeprefix('Value error, ')}")
+    return tuple(lines)

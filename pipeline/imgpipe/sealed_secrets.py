@@ -1,0 +1,49 @@
+"""The passwords in answer files, and where installers leave copies of answer files."""
+
+from __future__ import annotations
+
+import re
+
+from imgpipe.plan import Plan, secret_texts
+
+SECRET_PLACES = (
+    "/*",
+    "/etc/*",
+    "/etc/cloud/*",
+    "/etc/cloud/*/*",
+    "/root/*",
+    "/root/.[!.]*",
+    "/home/*/*",
+    "/tmp/*",  # noqa: S108 (inside the image)
+    "/var/tmp/*",  # noqa: S108
+    "/var/log/*",
+    "/var/log/*/*",
+    "/var/cache/debconf/*",
+    "/var/lib/cloud/*/*",
+    "/var/lib/cloud/*/*/*",
+    "/boot/*.cfg",
+)
+"""Glob patterns inside a guest."""
+
+# Shorter ones would be found in innocent files.
+_SHORTEST = 6
+
+# crypt(5): '$id$' and what follows, as every answer file spells it.
+_HASH = re.compile(r"\$(?:y|gy|7|6|5|1|2[abxy])\$[./A-Za-z0-9$=,]{8,}")
+_PLAIN = (
+    re.compile(r"^\s*rootpw\s+(?:--\S+\s+)*(?P<word>[^-\s]\S*)", re.MULTILINE),
+    re.compile(r"--password[= ](?P<word>\S+)"),
+    re.compile(r"^\s*\S+\s+\S*password\S*\s+password\s+(?P<word>\S.*?)\s*$", re.MULTILINE),
+    re.compile(r"^\s*(?:password|passphrase|plain_text_passwd)\s*:\s*['\"]?(?P<word>[^'\"\s#]+)", re.MULTILINE),
+)
+
+
+def passwords(plan: Plan) -> tuple[str, ...]:
+    """Return the password hashes and plain passwords in the plan's secret answer files, each once."""
+    found: dict[str, None] = {}
+    for file in secret_texts(plan):
+        words = [match.group() for match in _HASH.finditer(file.text)]
+        for pattern in _PLAIN:
+            words += [match["word"].strip("\"'") for match in pattern.finditer(file.text)]
+        found.update(dict.fromkeys(word for word in words if len(word) >= _SHORTEST))
+    return tuple(found)

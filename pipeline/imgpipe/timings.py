@@ -1,0 +1,37 @@
+"""How long each stage took last time: the estimates that a person is shown."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imgpipe.store import finished_file
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """The seconds of earlier stages under one subject, such as 'rocky9/kvm'; a lost file costs only estimates."""
+
+    path: Path
+    subject: str
+
+    def estimate(self, stage: str) -> float | None:
+        """Return how long `stage` took last time, in seconds, if it is known."""
+        seconds = self._read().get(self.subject, {}).get(stage)
+        return float(seconds) if isinstance(seconds, int | float) else None
+
+    def remember(self, stage: str, seconds: float) -> None:
+        """Keep how long `stage` took."""
+        known = self._read()
+        known.setdefault(self.subject, {})[stage] = round(seconds, 1)
+        with finished_file(self.path) as partial:
+            partial.write_text(json.dumps(known, indent=1, sort_keys=True))
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            known = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}

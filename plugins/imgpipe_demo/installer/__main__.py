@@ -1,0 +1,5 @@
+"""Start the installer."""
+
+from .install import main
+
+main()

@@ -1,0 +1,115 @@
+"""Directives that are valid, and still do harm, nothing, or something else than they seem to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from imgpipe.os_family import Fault
+from imgpipe_el.lint.source import Command, Kickstart, Section
+from imgpipe_el.release import Release
+
+_SOURCES = ("cdrom", "harddrive", "hmc", "liveimg", "nfs", "ostreecontainer", "ostreesetup", "repo", "url")
+_NETWORK_SOURCES = ("nfs", "ostreecontainer", "ostreesetup", "url")
+# Names that are removed by habit and belong to no package.
+_NO_PACKAGES = frozenset({"audio"})
+
+
+def directive_faults(kickstart: Kickstart, release: Release) -> Iterator[Fault]:
+    """Yield the traps among the commands and the sections' options."""
+    yield from _ending(kickstart)
+    yield from _missing(kickstart)
+    yield from _display(kickstart)
+    yield from _sources(kickstart)
+    yield from _boot_loader(kickstart, release)
+    for section in kickstart.sections:
+        yield from _section(section)
+    for include in kickstart.includes:
+        yield Fault(line=include.line, text="What is included here is not checked.", severity="warning")
+
+
+def _ending(kickstart: Kickstart) -> Iterator[Fault]:
+    actions = tuple(kickstart.named("poweroff", "shutdown", "reboot", "halt"))
+    for action in actions:
+        if action.name == "reboot":
+            text = "'reboot' boots the installer again, which starts over: use 'poweroff'."
+            yield Fault(line=action.line, text=text)
+        elif action.name == "halt":
+            yield Fault(line=action.line, text="'halt' leaves the machine running: use 'poweroff'.")
+    if not actions and not kickstart.includes:
+        yield Fault(line=0, text="Nothing ends the installation: without 'poweroff' the machine waits at its end.")
+
+
+def _missing(kickstart: Kickstart) -> Iterator[Fault]:
+    """Yield what Anaconda would ask for; what is included elsewhere may hold it, so nothing is said then."""
+    if kickstart.includes:
+        return
+    if not any(kickstart.named("rootpw", "user")):
+        yield Fault(line=0, text="Neither 'rootpw' nor 'user' is given: the installer would ask for an account.")
+    if not any(kickstart.named("timezone")):
+        yield Fault(line=0, text="'timezone' is missing: the installer would ask for it.")
+    if not any(kickstart.named("liveimg", "ostreecontainer", "ostreesetup")) and not any(
+        section.name == "%packages" for section in kickstart.sections
+    ):
+        yield Fault(line=0, text="'%packages' is missing: the installer would ask what to install.")
+
+
+def _display(kickstart: Kickstart) -> Iterator[Fault]:
+    for command in kickstart.named("text"):
+        if not command.has("--non-interactive"):
+            text = "In text mode an error waits for a key without end: use 'cmdline' or 'text --non-interactive'."
+            yield Fault(line=command.line, text=text, severity="warning")
+    for command in kickstart.named("graphical", "vnc", "rdp", "rescue"):
+        text = f"'{command.name}' waits for a person: use 'cmdline'."
+        yield Fault(line=command.line, text=text, severity="warning")
+
+
+def _sources(kickstart: Kickstart) -> Iterator[Fault]:
+    if not any(kickstart.named(*_SOURCES)) and not kickstart.includes:
+        text = "No installation source is given, such as 'cdrom': the installer has to guess one."
+        yield Fault(line=0, text=text, severity="warning")
+    for command in kickstart.named(*_NETWORK_SOURCES, "repo"):
+        if command.name != "repo" or re.match(r"(https?|ftp)://", command.value("--baseurl")):
+            text = f"'{command.name}' needs a network, which an isolated build does not have."
+            yield Fault(line=command.line, text=text, severity="warning")
+
+
+def _boot_loader(kickstart: Kickstart, release: Release) -> Iterator[Fault]:
+    arguments: list[str] = []
+    for command in kickstart.named("bootloader"):
+        given = command.value("--append").split()
+        arguments += given
+        if command.value("--location") == "none":
+            yield Fault(line=command.line, text="No boot loader is installed: the machine will not boot.")
+        for argument in given:
+            if argument.startswith(("inst.", "ks=", "rd.shell", "rd.emergency")):
+                text = f"'{argument}' is for the installer, and '--append' is for the installed system."
+                yield Fault(line=command.line, text=text, severity="warning")
+    for command in kickstart.named("selinux"):
+        if command.has("--disabled") and release.selinux_needs_argument and "selinux=0" not in arguments:
+            text = (
+                "Here SELinux stays on, without a policy: to turn it off, add 'selinux=0' to 'bootloader --append'; "
+                "else use '--permissive'."
+            )
+            yield Fault(line=command.line, text=text, severity="warning")
+
+
+def _section(section: Section) -> Iterator[Fault]:
+    opening = section.opening
+    if section.name in {"%pre", "%pre-install", "%post"} and not opening.has("--erroronfail"):
+        text = f"Without '--erroronfail' a '{section.name}' that fails is not noticed."
+        yield Fault(line=opening.line, text=text, severity="warning")
+    if section.name == "%packages":
+        yield from _packages(section, opening)
+
+
+def _packages(section: Section, opening: Command) -> Iterator[Fault]:
+    for option, harm in (("--ignoremissing", "missing"), ("--ignorebroken", "broken")):
+        if opening.has(option):
+            text = f"'{option}' hides {harm} packages and groups: the system may end up with next to nothing."
+            yield Fault(line=opening.line, text=text, severity="warning")
+    for number, line in section.body:
+        name = line.partition("#")[0].strip()
+        if name.startswith("-") and name[1:].strip() in _NO_PACKAGES:
+            text = f"There is no package '{name[1:].strip()}': leaving it out does nothing."
+            yield Fault(line=number, text=text, severity="warning")

@@ -1,0 +1,94 @@
+"""What pykickstart finds, for every line: its own parser prints errors, or stops at the first one."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from pykickstart.errors import KickstartError
+from pykickstart.parser import KickstartParser
+from pykickstart.version import makeVersion
+
+from imgpipe.os_family import Fault
+from imgpipe_el.lint.source import Kickstart, Section
+
+# What pykickstart's commands raise on text that they did not expect, besides its own errors.
+_REFUSALS = (KickstartError, ValueError, TypeError, AttributeError, KeyError, IndexError)
+
+_ADVICE = (
+    (r"--noactivate\b", "The option is spelt '--no-activate'."),
+    (r"--percent\b.*--size\b|--size\b.*--percent\b", "Use '--size=N --grow', or '--percent' alone."),
+    (r"^\s*install\b", "Drop the line: every kickstart installs."),
+    (r"^\s*(auth|authconfig)\b", "Use 'authselect'."),
+    (r"^\s*logging\b.*--level", "Drop the option: the installer's log is always complete."),
+    (r"--isUtc\b", "Use '--utc'."),
+    (r"--(nontp|ntpservers)\b", "Use 'timesource'."),
+    (r"--allow-ssh\b", "This release cannot: let sshd's own settings permit root."),
+    (r"--exclude-weakdeps\b", "This release spells it '--excludeWeakdeps'."),
+    (r"--excludeWeakdeps\b", "Use '--exclude-weakdeps'."),
+    (r"--inst-langs\b", "This release spells it '--instLangs'."),
+    (r"--instLangs\b", "Use '--inst-langs'."),
+    (r"^\s*timesource\b", "This release takes 'timezone --ntpservers=...'."),
+    (r"^\s*autostep\b", "Drop the line: an unattended installation has no steps."),
+)
+# A second key for a user is right: Anaconda adds it to the first. pykickstart compares the users' names alone.
+_HARMLESS = re.compile(r"An ssh user with the name .* has already been defined")
+
+
+def syntax_faults(kickstart: Kickstart, handler_name: str) -> Iterator[Fault]:
+    """Yield what the kickstart language of `handler_name` ('RHEL9') has against each line."""
+    handler = makeVersion(handler_name)
+    parser = KickstartParser(handler)
+
+    for command in kickstart.commands:
+        handler.currentLine = command.text
+        dispatch = partial(handler.dispatcher, list(command.words), command.line)
+        yield from _faults(dispatch, command.line, command.text)
+    for section in kickstart.sections:
+        yield from _section_faults(section, parser)
+
+
+def _section_faults(section: Section, parser: KickstartParser) -> Iterator[Fault]:
+    opening = section.opening
+    try:
+        known = parser.getSection(section.name)
+    except KeyError:
+        yield Fault(line=opening.line, text=f"There is no section '{section.name}'.")
+        return
+    handle = partial(known.handleHeader, opening.line, list(opening.words))
+    yield from _faults(handle, opening.line, opening.text)
+    if section.name == "%packages":
+        for number, line in section.body:
+            yield from _faults(partial(parser.handler.packages.add, [line]), number, line)
+
+
+def _faults(action: Callable[[], object], line: int, text: str) -> Iterator[Fault]:
+    """Yield the error and the warnings that `action` ends in, with advice where there is some for `text`."""
+    error = ""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            action()
+        except _REFUSALS as refusal:
+            error = _message(refusal) or "pykickstart cannot read this line."
+    if error:
+        yield Fault(line=line, text=_advised(error, text))
+    for warning in caught:
+        message = str(warning.message)
+        if not _HARMLESS.search(message):
+            yield Fault(line=line, text=_advised(_message(message), text), severity="warning")
+
+
+def _message(problem: object) -> str:
+    text = str(getattr(problem, "message", problem))
+    sentence = re.sub(r"\bon line \d+\b\s*", "", " ".join(text.split()), count=1).replace(" :", ":")
+    return sentence if sentence.endswith((".", "!")) or not sentence else f"{sentence}."
+
+
+def _advised(message: str, text: str) -> str:
+    for pattern, advice in _ADVICE:
+        if re.search(pattern, text):
+            return f"{message} {advice}"
+    return message

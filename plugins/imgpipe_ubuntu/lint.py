@@ -1,0 +1,195 @@
+"""Lint of autoinstall user-data: its form, its keys, and what would make an unattended installation fail or wait."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from imgpipe.os_family import Fault, System
+from imgpipe_ubuntu import lint_commands, lint_storage
+from imgpipe_ubuntu.document import OK
+from imgpipe_ubuntu.schema import AUTOINSTALL, NETWORK
+from imgpipe_ubuntu.yaml_document import Path, YamlDocument, read_yaml
+
+_LARGEST = 2**20
+_ROOT = "autoinstall"
+_HASH = re.compile(r"\$[A-Za-z0-9-]{1,8}\$[./A-Za-z0-9$,=+-]{8,}")
+# Later than the last media of these releases whose installer was looked at (24.04.4).
+_NEWER_KEYS = {"kernel-crash-dumps": "24.10", "zdevs": "24.10"}
+_MOST_FAULTS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Autoinstall:
+    """The section and where it is; `line` takes paths inside of it."""
+
+    section: dict[str, Any]
+    document: YamlDocument
+
+    def fault(self, path: Path, text: str) -> Fault:
+        return Fault(line=self.document.line((_ROOT, *path)), text=text)
+
+    def warning(self, path: Path, text: str) -> Fault:
+        return Fault(line=self.document.line((_ROOT, *path)), text=text, severity="warning")
+
+
+def lint(text: str, system: System, firmware: str) -> tuple[Fault, ...]:
+    """Return every fault of a user-data file in the order of its lines; `firmware` is 'bios' or 'uefi'."""
+    if len(text) > _LARGEST:
+        return (Fault(line=0, text="The file is larger than 1 MiB."),)
+    faults = list(_form(text))
+    document = read_yaml(text)
+    faults += document.faults
+    if document.value is not None:
+        faults += _top_level(document)
+        section = document.value.get(_ROOT) if isinstance(document.value, dict) else None
+        if isinstance(section, dict):
+            faults += _content(_Autoinstall(section=section, document=document), system, firmware)
+    elif not document.faults:
+        faults.append(Fault(line=1, text="The file has no 'autoinstall' section."))
+    return tuple(sorted(dict.fromkeys(faults), key=lambda fault: fault.line))[:_MOST_FAULTS]
+
+
+def _form(text: str) -> Iterator[Fault]:
+    # cloud-init tells its formats apart by this line and ignores what it does not know.
+    if text.split("\n", 1)[0].rstrip() != "#cloud-config":
+        yield Fault(line=1, text="The first line must be '#cloud-config'.")
+    if "\t" in text:
+        line = text[: text.index("\t")].count("\n") + 1
+        yield Fault(line=line, text="There is a tab; YAML does not take it as indentation.", severity="warning")
+
+
+def _top_level(document: YamlDocument) -> Iterator[Fault]:
+    if not isinstance(document.value, dict):
+        yield Fault(line=1, text="The document must be a mapping with the key 'autoinstall'.")
+        return
+    if not isinstance(document.value.get(_ROOT), dict):
+        yield Fault(line=document.line((_ROOT,)), text="The file has no 'autoinstall' section, or it is no mapping.")
+    for key in document.value:
+        if key in AUTOINSTALL["properties"] and key not in {"packages", "locale", "timezone"}:
+            yield Fault(line=document.line((str(key),)), text=f"The key '{key}' belongs under 'autoinstall'.")
+
+
+def _content(autoinstall: _Autoinstall, system: System, firmware: str) -> Iterator[Fault]:
+    yield from _schema(autoinstall)
+    yield from _unattended(autoinstall)
+    yield from _accounts(autoinstall)
+    yield from _ages(autoinstall, system)
+    section, line = autoinstall.section, autoinstall.document.line
+    yield from lint_storage.lint_storage(section.get("storage"), lambda path: line((_ROOT, "storage", *path)), firmware)
+    late = section.get("late-commands")
+    yield from lint_commands.lint_commands(late, lambda path: line((_ROOT, "late-commands", *path)))
+
+
+def _schema(autoinstall: _Autoinstall) -> Iterator[Fault]:
+    for error in Draft202012Validator(AUTOINSTALL).iter_errors(autoinstall.section):
+        yield from _explain(error, autoinstall, ())
+    network = autoinstall.section.get("network")
+    if isinstance(network, dict):
+        inner = network.get("network")
+        prefix: Path = ("network", "network") if isinstance(inner, dict) else ("network",)
+        for error in Draft202012Validator(NETWORK).iter_errors(inner if isinstance(inner, dict) else network):
+            yield from _explain(error, autoinstall, prefix)
+
+
+def _explain(error: ValidationError, autoinstall: _Autoinstall, prefix: Path) -> Iterator[Fault]:
+    path: Path = (*prefix, *error.absolute_path)
+    where = ".".join(str(part) for part in path)
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(schema.get("properties", {}))
+        for key in error.instance:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                hint = f"; did you mean '{near[0]}'?" if near else "."
+                yield autoinstall.fault((*path, str(key)), f"The key '{key}' is not known here{hint}")
+        return
+    if error.validator == "required" and isinstance(error.instance, dict):
+        missing = [key for key in schema.get("required", []) if key not in error.instance]
+        text = f"{_place(where)} needs {', '.join(repr(key) for key in missing)}."
+    elif error.validator in {"enum", "const"}:
+        allowed = schema.get("enum", [schema.get("const")])
+        text = f"{_place(where)} must be one of {', '.join(repr(value) for value in allowed)}."
+    elif error.validator == "type":
+        kinds = schema.get("type", "")
+        text = f"{_place(where)} must be of type {kinds if isinstance(kinds, str) else ' or '.join(kinds)}."
+    else:
+        text = f"{_place(where)} has not the form that is asked for."
+    yield autoinstall.fault(path, text)
+
+
+def _place(where: str) -> str:
+    return f"'{where}'" if where else "'autoinstall'"
+
+
+def _unattended(autoinstall: _Autoinstall) -> Iterator[Fault]:
+    section = autoinstall.section
+    if section.get("shutdown") != "poweroff":
+        yield autoinstall.fault(("shutdown",), "'shutdown' must be 'poweroff': a reboot would install again.")
+    if section.get("interactive-sections"):
+        yield autoinstall.fault(
+            ("interactive-sections",), "'interactive-sections' makes the installer wait for a human."
+        )
+    if "identity" not in section and "user-data" not in section:
+        yield autoinstall.fault((), "There must be 'identity' or 'user-data'; the installer stops without.")
+    refresh = section.get("refresh-installer")
+    if isinstance(refresh, dict) and refresh.get("update") is True:
+        yield autoinstall.warning(
+            ("refresh-installer", "update"), "The installer would replace itself from the network."
+        )
+    if OK not in str(section.get("late-commands")):
+        yield autoinstall.warning(
+            ("late-commands",), f"The last of 'late-commands' must write '{OK} <system>' to /dev/ttyS0 as proof."
+        )
+
+
+def _accounts(autoinstall: _Autoinstall) -> Iterator[Fault]:
+    section = autoinstall.section
+    identity = section.get("identity")
+    password = identity.get("password") if isinstance(identity, dict) else None
+    if isinstance(password, str) and not _is_hash(password):
+        yield autoinstall.fault(("identity", "password"), "The password must be a crypt(5) hash, not plain text.")
+    user_data = section.get("user-data")
+    if not isinstance(user_data, dict):
+        return
+    if "password" in user_data and not _is_hash(str(user_data["password"])):
+        yield autoinstall.warning(("user-data", "password"), "The password is plain text and stays in the image.")
+    users = user_data.get("users")
+    for number, user in enumerate(users if isinstance(users, list) else []):
+        if isinstance(user, dict) and "plain_text_passwd" in user:
+            path: Path = ("user-data", "users", number, "plain_text_passwd")
+            yield autoinstall.warning(path, "The password is plain text and stays in the image.")
+    if "chpasswd" in user_data and not re.search(r"\$[0-9a-z]+\$", str(user_data["chpasswd"])):
+        yield autoinstall.warning(
+            ("user-data", "chpasswd"), "The passwords seem to be plain text; they stay in the image."
+        )
+
+
+def _is_hash(text: str) -> bool:
+    """Tell whether `text` is a hash or one of the usual marks of a locked account."""
+    return _HASH.fullmatch(text) is not None or text in {"*", "!", "!!"}
+
+
+def _ages(autoinstall: _Autoinstall, system: System) -> Iterator[Fault]:
+    if "ubuntu-advantage" in autoinstall.section:
+        yield autoinstall.warning(("ubuntu-advantage",), "'ubuntu-advantage' is deprecated; it is 'ubuntu-pro' now.")
+    for key, since in _NEWER_KEYS.items():
+        if key in autoinstall.section:
+            yield autoinstall.warning(
+                (key,), f"'{key}' came with {since}: the installer of {system.name} may ignore it."
+            )
+    network = autoinstall.section.get("network")
+    if isinstance(network, dict):
+        inner = network.get("network", network)
+        ethernets = inner.get("ethernets") if isinstance(inner, dict) else None
+        for name, ethernet in (ethernets if isinstance(ethernets, dict) else {}).items():
+            if isinstance(ethernet, dict) and "gateway4" in ethernet:
+                prefix: Path = ("network", "network") if inner is not network else ("network",)
+                path = (*prefix, "ethernets", str(name), "gateway4")
+                yield autoinstall.warning(path, "'gateway4' is deprecated; write a route to 'default'.")

@@ -1,0 +1,62 @@
+import pytest
+from passlib.hash import sha512_crypt
+
+from imgpipe.errors import RecipeError
+from imgpipe.passwords import ROOT_PASSWORD, Vault
+from imgpipe.recipe import Recipe, Root, SecretSource, User
+
+SALT = b"x" * 32
+
+
+def recipe(**guest):
+    return Recipe.model_validate({"name": "r", "os": "rocky9", "guest": guest})
+
+
+def test_a_password_is_hashed_with_sha512():
+    accounts = Vault(environ={"PW": "secret"}, salt=SALT).accounts(recipe(root=Root(password=SecretSource(env="PW"))))
+    assert accounts["root"].password_hash.startswith("$6$")
+    assert sha512_crypt.verify("secret", accounts["root"].password_hash)
+
+
+def test_the_same_data_root_gives_the_same_hash_and_another_does_not():
+    asked = recipe(root=Root(password=SecretSource(env="PW")))
+    first, again, other = (
+        Vault(environ={"PW": "secret"}, salt=salt).accounts(asked)["root"].password_hash
+        for salt in (SALT, SALT, b"y" * 32)
+    )
+    assert first == again != other
+
+
+def test_two_accounts_with_one_password_have_different_hashes():
+    source = SecretSource(env="PW")
+    asked = recipe(root=Root(password=source), users=(User(name="ann", password=source),))
+    accounts = Vault(environ={"PW": "secret"}, salt=SALT).accounts(asked)
+    assert accounts["root"].password_hash != accounts["ann"].password_hash
+
+
+def test_a_hash_is_taken_as_it_is(tmp_path):
+    (tmp_path / "pw").write_text("$y$j9T$abcdefgh$ijklmnopqrst\n")
+    asked = recipe(root=Root(password=SecretSource(file=str(tmp_path / "pw"))))
+    assert Vault(environ={}, salt=SALT).accounts(asked)["root"].password_hash == "$y$j9T$abcdefgh$ijklmnopqrst"
+
+
+def test_root_is_locked_unless_a_password_is_there():
+    assert Vault(environ={}, salt=SALT).accounts(recipe())["root"].password_hash == ""
+    assert Vault(environ={ROOT_PASSWORD: "x"}, salt=SALT).accounts(recipe())["root"].password_hash
+
+
+def test_all_missing_secrets_are_told_at_once(tmp_path):
+    asked = recipe(
+        root=Root(password=SecretSource(env="NOT_SET")),
+        users=(User(name="ann", password=SecretSource(file=str(tmp_path / "none"))),),
+    )
+    with pytest.raises(RecipeError) as caught:
+        Vault(environ={}, salt=SALT).accounts(asked)
+    assert len(caught.value.details) == 2
+    assert "NOT_SET" in caught.value.details[0]
+    assert "none" in caught.value.details[1]
+
+
+def test_an_account_does_not_show_its_hash():
+    accounts = Vault(environ={ROOT_PASSWORD: "x"}, salt=SALT).accounts(recipe())
+    assert accounts["root"].password_hash not in repr(accounts)

@@ -1,0 +1,54 @@
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from imgpipe.description import Published, describe
+from imgpipe.digest import sha256_of
+from imgpipe.images.catalog import Image, find
+from imgpipe.manifest import ImagePart, write
+from imgpipe.provenance import read_record
+from imgpipe.store import Store
+from sample_images import Heard, sample_disk, sample_plan
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "root")
+
+
+@pytest.fixture
+def heard():
+    return Heard()
+
+
+@pytest.fixture
+def add_image(store, tmp_path):
+    """Put a version into the catalog without any program."""
+
+    def add(name: str, version: str) -> Image:
+        disk = sample_disk(tmp_path / "record")
+        folder = store.images / name / version
+        folder.mkdir(parents=True)
+        golden = folder / "golden.qcow2"
+        golden.write_bytes(f"disk of {name}@{version}".encode())
+        image = ImagePart(
+            file="golden.qcow2",
+            format="qcow2",
+            sha256=sha256_of(golden),
+            size=golden.stat().st_size,
+            virtual_size=2**30,
+        )
+        published = Published(
+            version=version, created=datetime(2026, 3, 1, tzinfo=UTC), image=image, files={}, tools={}, seconds=1.0
+        )
+        record = read_record(disk.sealed.folder)
+        assert record is not None
+        write(folder / "manifest.json", describe(sample_plan(name), disk, record, published))
+        golden.chmod(0o444)
+        return find(store, f"{name}@{version}")
+
+    return add

@@ -1,0 +1,121 @@
+import fcntl
+import os
+import time
+
+import pytest
+
+from imgpipe.errors import HostError, RecipeError
+from imgpipe.images import catalog, retire
+from imgpipe.stages.publish import next_version
+
+
+def nobody(disk):
+    return ()
+
+
+def found(store, keep=1, in_use_by=nobody, unused_s=3600.0):
+    return retire.prunable(store, in_use_by, keep=keep, unused_s=unused_s)
+
+
+def age(folder, seconds):
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_a_removed_version_is_gone_and_its_number_is_not_given_again(store, add_image):
+    add_image("rocky9", "20990101.1")
+    retire.remove(store, add_image("rocky9", "20990101.2"), nobody)
+    assert catalog.versions(store, "rocky9") == ("20990101.1",)
+    assert not catalog.leftovers(store, "rocky9")
+    taken = catalog.taken_versions(store, "rocky9")
+    assert next_version(catalog.newest(store, "rocky9").manifest.created, taken) == "20990101.3"
+
+
+def test_an_image_without_versions_is_unknown(store, add_image):
+    retire.remove(store, add_image("rocky9", "20260301.1"), nobody)
+    assert catalog.names(store) == ()
+    with pytest.raises(RecipeError, match="nothing was published"):
+        catalog.find(store, "rocky9")
+
+
+def test_an_image_with_linked_clones_stays_and_they_are_named(store, add_image):
+    image = add_image("rocky9", "20260301.1")
+    with pytest.raises(RecipeError, match="needed by 2 linked clones") as caught:
+        retire.remove(store, image, lambda disk: ("web1", "web2") if disk == image.disk else ())
+    assert caught.value.details == ("web1", "web2")
+    assert image.disk.exists()
+
+
+def test_an_image_is_not_removed_while_its_name_is_published(store, add_image):
+    image = add_image("rocky9", "20260301.1")
+    with catalog.image_lock(store, "rocky9", lambda _: None), pytest.raises(HostError, match="in use by process"):
+        retire.remove(store, image, nobody)
+    assert image.disk.exists()
+
+
+def test_pruning_keeps_the_newest_of_each_name_and_what_is_needed(store, add_image):
+    oldest = add_image("rocky9", "20260101.1")
+    for version in ("20260102.1", "20260103.1"):
+        add_image("rocky9", version)
+    add_image("debian13", "20260101.1")
+
+    def used(disk):
+        return ("web1",) if disk == oldest.disk else ()
+
+    prunable = found(store, in_use_by=used)
+    assert prunable.names(store) == ["rocky9@20260102.1"]
+    assert [kept.image for kept in prunable.kept] == [oldest]
+    assert list(retire.prune(store, prunable, used)) == ["rocky9@20260102.1"]
+    assert catalog.versions(store, "rocky9") == ("20260103.1", "20260101.1")
+
+
+def test_what_came_into_use_since_it_was_found_is_left_alone(store, add_image):
+    old = add_image("rocky9", "20260101.1")
+    add_image("rocky9", "20260102.1")
+    assert list(retire.prune(store, found(store), lambda _: ("web1",))) == []
+    assert old.disk.exists()
+
+
+def test_looking_for_what_can_go_touches_nothing(store, add_image):
+    add_image("rocky9", "20260101.1")
+    add_image("rocky9", "20260102.1")
+    before = sorted(store.images.rglob("*"))
+    assert found(store).room > 0
+    assert [path for path in sorted(store.images.rglob("*")) if ".locks" not in path.parts] == before
+
+
+def test_leftovers_go_unless_somebody_is_writing_them(store, add_image):
+    add_image("rocky9", "20260101.1")
+    for name in (".partial-20260102.1-abc", ".removed-20250101.1"):
+        (store.images / "rocky9" / name).mkdir()
+    with catalog.image_lock(store, "rocky9", lambda _: None):
+        assert found(store).names(store) == []
+    names = found(store).names(store)
+    assert names == ["images/rocky9/.partial-20260102.1-abc", "images/rocky9/.removed-20250101.1"]
+    assert list(retire.prune(store, found(store), nobody)) == names
+    assert catalog.leftovers(store, "rocky9") == ()
+
+
+def test_work_goes_when_nothing_in_it_changed_for_long(store):
+    for key in ("0123456789abcdef", "fedcba9876543210"):
+        (store.work(key) / "installed.qcow2").write_bytes(b"disk")
+        age(store.work(key), 7200)
+    (store.work("fedcba9876543210") / "console.log").write_text("new")
+    assert found(store).names(store) == ["work/0123456789abcdef"]
+
+
+def test_work_that_somebody_holds_and_folders_that_are_not_ours_stay(store):
+    held = store.work("0123456789abcdef")
+    (store.root / "work" / "my notes").mkdir()
+    lock = held / "build.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        age(store.root / "work", 7200)
+        assert found(store).folders == ()
+    assert found(store).folders == (held,)
+
+
+def test_damaged_versions_are_never_pruned(store, add_image):
+    for version in ("20260101.1", "20260102.1"):
+        (add_image("rocky9", version).folder / "manifest.json").write_text("{}")
+    assert found(store).names(store) == []

@@ -31,17 +31,17 @@ class FollowedFile:
 
     def read(self) -> bytes:
         """Return what is new, at most 1 MiB; nothing where the file is missing or may not be read."""
-        if self._file is None and not self._open():
+        file = self._file = self._file or self._opened()
+        if file is None:
             return b""
-        assert self._file is not None  # noqa: S101 (for the type checker)
-        size = os.fstat(self._file.fileno()).st_size
-        if size < self._file.tell():
-            self._file.seek(0)
-        if size - self._file.tell() > _MOST_BEHIND:
-            self._file.seek(size - _MOST_AT_ONCE)
-        data = self._file.read(_MOST_AT_ONCE) or b""
+        size = os.fstat(file.fileno()).st_size
+        if size < file.tell():
+            file.seek(0)
+        if size - file.tell() > _MOST_BEHIND:
+            file.seek(size - _MOST_AT_ONCE)
+        data = file.read(_MOST_AT_ONCE) or b""
         self.total += len(data)
-        if not data and self._was_replaced():
+        if not data and self._was_replaced(file):
             self.close()
         return data
 
@@ -51,14 +51,13 @@ class FollowedFile:
             self._file.close()
         self._file = None
 
-    def _open(self) -> bool:
+    def _opened(self) -> io.FileIO | None:
         with contextlib.suppress(FileNotFoundError, PermissionError):
-            self._file = self._path.open("rb", buffering=0)
-        return self._file is not None
+            return self._path.open("rb", buffering=0)
+        return None
 
-    def _was_replaced(self) -> bool:
-        assert self._file is not None  # noqa: S101 (for the type checker)
+    def _was_replaced(self, file: io.FileIO) -> bool:
         try:
-            return not os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+            return not os.path.samestat(self._path.stat(), os.fstat(file.fileno()))
         except FileNotFoundError:
             return False

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from imgpipe.adapters import qemu_img
-from imgpipe.adapters.hypervisor import Hypervisor, RunningMachine
+from imgpipe.adapters.hypervisor import Hypervisor
+from imgpipe.adapters.machine import RunningMachine
 from imgpipe.artifacts import InstalledDisk, Medium, SeedMedia
 from imgpipe.domain_spec import Accelerator, DomainSpec
 from imgpipe.domain_xml import domain_xml
@@ -99,7 +100,8 @@ class _Installation:
     def to_its_end(self, borne: Patience) -> None:
         """Install; leave the finished disk, or nothing but logs and a screenshot."""
         require_space(self._folder, min(self._plan.machine.disk, _LEAST_SPACE))
-        (self._folder / _SCREENSHOT).unlink(missing_ok=True)
+        for leftover in (_SCREENSHOT, _RECORD):
+            (self._folder / leftover).unlink(missing_ok=True)
         xml = domain_xml(self._spec)
         _write_private(self._folder / "domain.xml", xml)
         started = time.monotonic()
@@ -108,6 +110,7 @@ class _Installation:
             try:
                 self._watch(machine, borne)
             finally:
+                self._close()
                 machine.destroy()
             self._keep_record(time.monotonic() - started)
 
@@ -117,6 +120,11 @@ class _Installation:
         self._console.prepare()
         if self._log:
             self._log.prepare()
+
+    def _close(self) -> None:
+        self._console.close()
+        if self._log:
+            self._log.close()
 
     def _watch(self, machine: RunningMachine, borne: Patience) -> None:
         boot = self._plan.unattended.boot

@@ -1,0 +1,220 @@
+"""The verify stage: boot a throwaway overlay of the sealed disk and let the guest judge itself.
+
+The sealed disk stays sealed: all that the boot writes is in the overlay, which is removed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imgpipe.adapters import guest, qemu_img
+from imgpipe.adapters.machine import RunningMachine
+from imgpipe.artifacts import CheckResult, SealedDisk, VerifiedDisk
+from imgpipe.domain_spec import Accelerator, DomainDisk
+from imgpipe.domain_xml import domain_xml
+from imgpipe.domains import CONSOLE, REPORT, verify_domain
+from imgpipe.errors import GuestError
+from imgpipe.events import Listener, Note, Progress
+from imgpipe.machine_state import Activity
+from imgpipe.os_family import CacheMode, Console, Phase, Proof, Trouble
+from imgpipe.plan import Plan
+from imgpipe.sizes import GIB
+from imgpipe.stages.following import FollowedFile
+from imgpipe.stages.install import require_space
+from imgpipe.stages.verify_guest import steps
+from imgpipe.stages.verify_report import LONGEST_REPORT, Report, parse_report
+from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
+from imgpipe.store import lock
+from imgpipe.watch.classify import Classifier
+from imgpipe.watch.silence import Patience
+from imgpipe.watch.verdict import Failure, Judge
+from imgpipe.workplace import Workplace
+
+_LEAST_SPACE = GIB
+_KEPT = {
+    CONSOLE: "verify-console.log",
+    "appliance.log": "verify-appliance.log",
+    "screenshot.png": "verify-screenshot.png",
+}
+_LINES_SHOWN = 12
+
+_BOOT = Console(
+    phases=(
+        Phase(pattern=r"Linux version", label="the kernel starts", percent=5),
+        Phase(pattern=r"systemd\[1\]|Welcome to ", label="the system starts", percent=15),
+        Phase(pattern=r"Reached target .*(Multi-User|multi-user)|\blogin:", label="the system is up", percent=50),
+    ),
+    troubles=(
+        Trouble(
+            pattern=r"You are in (emergency|rescue) mode|Entering emergency mode", reason="It fell into emergency mode."
+        ),
+        Trouble(pattern=r"Failed to start .*Switch Root", reason="Its root file system could not be mounted."),
+        Trouble(pattern=r"error: no such (device|partition)|grub rescue>", reason="Its boot loader finds no system."),
+        Trouble(pattern=r"No bootable device|BdsDxe: No bootable option", reason="Its disk does not boot."),
+    ),
+    waiting=(
+        Trouble(pattern=r"^\(initramfs\)|^dracut:/#", reason="It stopped in its initramfs."),
+        Trouble(pattern=r"^grub>", reason="It stopped in its boot loader."),
+    ),
+)
+_NO_PROOF = Proof(console="", failure="", file="", content="")
+
+
+def verify(plan: Plan, disk: SealedDisk, workplace: Workplace) -> VerifiedDisk:
+    """Return the disk as verified, if its throwaway clone boots and every check passes.
+
+    Raises GuestError that names each failed check with what it printed, or with the console's end where the guest
+    reported nothing; HostError if the host fails.
+    """
+    started = time.monotonic()
+    accelerator = workplace.hypervisor.accelerator()
+    require_space(disk.folder, _LEAST_SPACE)
+    waiting = f"verify-{disk.key}.lock"
+    with (
+        lock(disk.folder / waiting, lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))),
+        ended_by_sigterm(),
+        _throwaway_folder(disk) as folder,
+    ):
+        report = _Boot(plan, folder, workplace, accelerator).of(disk)
+    _require_passed(report.results, disk.folder)
+    return VerifiedDisk(sealed=disk, results=report.results, facts=report.facts, seconds=time.monotonic() - started)
+
+
+def direct_io_cache(path: Path, wanted: CacheMode, notify: Listener) -> CacheMode:
+    """Return `wanted`, or writeback where it needs O_DIRECT and the file system of `path` has none."""
+    if wanted not in {"none", "directsync"}:
+        return wanted
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECT))
+    except OSError:
+        notify(
+            Note(
+                text=f"The file system of '{path.parent}' has no direct I/O: verified with cache mode 'writeback' "
+                f"instead of '{wanted}'.",
+                warning=True,
+            )
+        )
+        return "writeback"
+    return wanted
+
+
+def verify_patience(accelerator: Accelerator) -> Patience:
+    """Return how long a boot and its checks may take; a boot waits 90 s for a device, and 120 s for a network."""
+    if accelerator == "kvm":
+        return Patience(idle_s=180, question_s=5, busy_s=900, whole_s=3600, idle_cpu=0.03)
+    return Patience(idle_s=300, question_s=10, busy_s=3600, whole_s=4 * 3600, idle_cpu=0.10)
+
+
+class _Boot:
+    """One boot of a throwaway overlay."""
+
+    def __init__(self, plan: Plan, folder: Path, workplace: Workplace, accelerator: Accelerator) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._workplace = workplace
+        self._accelerator = accelerator
+        self._console = FollowedFile(folder / CONSOLE)
+        self._report = FollowedFile(folder / REPORT)
+        self._told = b""
+        self._done = 0
+
+    def of(self, disk: SealedDisk) -> Report:
+        """Boot an overlay of `disk` to its complete report."""
+        overlay = self._folder / "overlay.qcow2"
+        qemu_img.create_overlay(overlay, disk.path)
+        log = self._folder / "appliance.log"
+        with guest.open_disk(overlay, accelerator=self._accelerator, log=log) as opened:
+            opened.apply(steps(self._plan.checks))
+        cache = direct_io_cache(overlay, self._plan.cache, self._workplace.notify)
+        domain_disk = DomainDisk(path=overlay, cache=cache, stop_on_error=True)
+        spec = verify_domain(self._plan, domain_disk, self._folder, self._accelerator)
+        machine = self._workplace.hypervisor.start_transient(domain_xml(spec), prepare=self._prepare)
+        try:
+            self._watch(machine, disk.folder)
+        finally:
+            self._console.close()
+            self._report.close()
+            machine.destroy()
+        return parse_report(self._told, self._plan.checks)
+
+    def _prepare(self) -> None:
+        self._console.prepare()
+        self._report.prepare()
+
+    def _watch(self, machine: RunningMachine, kept: Path) -> None:
+        judge = Judge(
+            time.monotonic(),
+            Classifier(_BOOT, _NO_PROOF),
+            verify_patience(self._accelerator),
+            reboots_allowed=True,
+        )
+        tell = Teller("verify", self._workplace.notify)
+        verdict = Watch(machine, judge, self._console, None).until_verdict(tell, self._hear)
+        if isinstance(verdict, Failure):
+            machine.screenshot(self._folder / "screenshot.png")
+            hint = f"Look at '{_KEPT[CONSOLE]}' in '{kept}'."
+            error = failed(verdict, judge, hint=hint)
+            if isinstance(error, GuestError):
+                text = "The image did not boot to the end of its checks: "
+                raise GuestError(text + str(error), hint=hint, details=error.details)
+            raise error
+
+    def _hear(self, _activity: Activity | None) -> bool:
+        """Read what the guest reports; tell how many checks are done and return whether it got to the end."""
+        while (part := self._report.read()) and len(self._told) < LONGEST_REPORT:
+            self._told += part
+        checks = self._plan.checks
+        report = parse_report(self._told, checks)
+        if report.reported > self._done:
+            self._done = report.reported
+            percent = 50 + 50 * report.reported / len(checks)
+            self._workplace.notify(
+                Progress(
+                    stage="verify",
+                    phase="the guest checks itself",
+                    percent=percent,
+                    done=report.reported,
+                    total=len(checks),
+                    unit="checks",
+                )
+            )
+        return report.complete
+
+
+def _require_passed(results: tuple[CheckResult, ...], folder: Path) -> None:
+    wrong = [result for result in results if not result.passed]
+    if not wrong:
+        return
+    names = ", ".join(f"'{result.name}'" for result in wrong)
+    details: list[str] = []
+    for result in wrong:
+        lines = result.output.splitlines() or ["(it printed nothing)"]
+        details += [f"{result.name}:", *(f"  {line}" for line in lines[-_LINES_SHOWN:])]
+    count = "A check" if len(wrong) == 1 else f"{len(wrong)} checks"
+    raise GuestError(
+        f"{count} of the booted image failed: {names}.",
+        hint=f"Mend the recipe, or look at '{_KEPT[CONSOLE]}' in '{folder}'.",
+        details=details,
+    )
+
+
+@contextmanager
+def _throwaway_folder(disk: SealedDisk) -> Iterator[Path]:
+    """Make a folder for one boot; afterwards only its logs are left, beside the disk."""
+    folder = disk.folder / f"verify-{disk.key}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    # QEMU's user passes through, and nobody may list it.
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        for name, kept in _KEPT.items():
+            if (folder / name).exists():
+                (folder / name).replace(disk.folder / kept)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,119 @@
+"""A libvirt daemon of a test's own, so that no other machine or daemon of the host is touched.
+
+As a user it is a session daemon in folders of its own. Root has no session daemon: there it is a system daemon in
+a mount namespace of its own, whose state lies in its own folder and outlives it there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+STATE = ("/run/libvirt", "/var/lib/libvirt", "/etc/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
+QEMU_CONF = """user = "root"
+group = "root"
+stdio_handler = "file"
+security_driver = "none"
+dynamic_ownership = 0
+"""
+START = r"""set -e
+mount --make-rprivate /
+for folder in $STATE; do mkdir -p $folder "$1/state$folder"; mount --bind "$1/state$folder" $folder; done
+mkdir -p /etc/libvirt/qemu
+cp "$1/qemu.conf" /etc/libvirt/qemu.conf
+exec libvirtd --config "$1/libvirtd.conf" --pid-file "$1/pid"
+"""
+
+
+class PrivateLibvirt:
+    """The daemon, its URI and a folder that its machines can reach."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "libvirt-sock"
+        self.uri = f"qemu+unix:///{'system' if os.geteuid() == 0 else 'session'}?socket={self.socket}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        (self.folder / "libvirtd.conf").write_text(f'unix_sock_dir = "{self.folder}"\nauth_unix_rw = "none"\n')
+        (self.folder / "qemu.conf").write_text(QEMU_CONF)
+        argv = ["libvirtd", "--config", str(self.folder / "libvirtd.conf"), "--pid-file", str(self.folder / "pid")]
+        env = dict(os.environ, STATE=" ".join(STATE))
+        if os.geteuid() == 0:
+            argv = ["unshare", "--mount", "sh", "-c", START, "sh", str(self.folder)]
+        else:
+            env |= {name: str(self.folder) for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
+        with (self.folder / "daemon.log").open("ab") as log:
+            self._process = subprocess.Popen(argv, stdout=log, stderr=log, env=env)
+        self._wait()
+
+    def kill(self) -> None:
+        """End the daemon at once, as a crash would; its machines go on."""
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+
+    def freeze(self) -> None:
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def stop(self) -> None:
+        """End the daemon and whatever machines were left."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+            self._process.wait(timeout=60)
+        for pid in self.machines():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def machines(self) -> list[int]:
+        """Return the process ids of QEMU processes that use files of this folder."""
+        mark = os.fsencode(self.folder)
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                command = (entry / "cmdline").read_bytes()
+                if b"qemu-system" in command.split(b"\0")[0] and mark in command:
+                    found.append(int(entry.name))
+        return found
+
+    def _wait(self) -> None:
+        assert self._process
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self._process.poll() is None:
+            with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
+                client.connect(str(self.socket))
+                return
+            time.sleep(0.1)
+        raise AssertionError((self.folder / "daemon.log").read_text()[-2000:])
+
+
+@contextmanager
+def private_libvirt() -> Iterator[PrivateLibvirt]:
+    """Run a daemon for the block; leave no process and no file."""
+    # Short, because the path of a UNIX socket may be 107 bytes long at most.
+    folder = Path(tempfile.mkdtemp(prefix="lv-"))
+    folder.chmod(0o755)
+    daemon = PrivateLibvirt(folder)
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        daemon.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def lacking() -> str:
+    """Say what is missing to run the daemon; empty if nothing is."""
+    programs = [name for name in ("libvirtd", "unshare", "qemu-system-x86_64") if not shutil.which(name)]
+    return f"not installed: {', '.join(programs)}" if programs else ""

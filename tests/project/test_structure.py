@@ -1,7 +1,6 @@
 """Rules about the project itself, so that they do not erode."""
 
 import ast
-from pathlib import Path
 
 import pytest
 

@@ -72,10 +72,6 @@ def test_an_observer_of_imgpipe_event_cannot_fail_a_build():
     def broken(event):
         raise RuntimeError
 
-    plugins = Plugins([module(imgpipe_event=broken), module(imgpipe_event=heard.append)])
-    plugins.notify(Note(text="x"))
-    assert heard == []  # list.append has no hook signature, so pluggy cannot know its argument
-
     def listens(event):
         heard.append(event)
 

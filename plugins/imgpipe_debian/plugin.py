@@ -1,0 +1,37 @@
+"""Debian 12 and 13, installed by debian-installer; the medium of 13 can be made from packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from imgpipe.hookspecs import hookimpl
+from imgpipe.os_family import MediumMaker, OsFamily
+from imgpipe_debian.lint import lint
+from imgpipe_debian.prepare import prepare
+from imgpipe_debian.systems import NETBOOT, RELEASES
+
+
+@hookimpl
+def imgpipe_os_families() -> Iterable[OsFamily]:
+    """Yield Debian."""
+    yield OsFamily(
+        name="debian",
+        answer_kind="preseed",
+        systems=tuple(release.system for release in RELEASES.values()),
+        prepare=prepare,
+        lint=lint,
+    )
+
+
+@hookimpl
+def imgpipe_medium_makers() -> Iterable[MediumMaker]:
+    """Yield the maker of the netboot medium."""
+    from imgpipe_debian import netboot  # noqa: PLC0415 (only a build makes media)
+
+    yield MediumMaker(
+        name=NETBOOT,
+        summary="the real debian-installer, which fetches the base system from this host's Debian mirror",
+        make=netboot.make,
+        fingerprint=netboot.fingerprint,
+        programs=("apt-get", "dpkg-deb", "depmod", "xorriso"),
+    )

@@ -60,9 +60,6 @@ def _form(text: str) -> Iterator[Fault]:
     # cloud-init tells its formats apart by this line and ignores what it does not know.
     if text.split("\n", 1)[0].rstrip() != "#cloud-config":
         yield Fault(line=1, text="The first line must be '#cloud-config'.")
-    if "\t" in text:
-        line = text[: text.index("\t")].count("\n") + 1
-        yield Fault(line=line, text="There is a tab; YAML does not take it as indentation.", severity="warning")
 
 
 def _top_level(document: YamlDocument) -> Iterator[Fault]:

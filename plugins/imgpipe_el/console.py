@@ -24,12 +24,13 @@ def _trouble(pattern: str, reason: str) -> Trouble:
 PHASES = (
     _phase(1, r"Loading .+ installer\.\.\.", "the installer's kernel is up"),
     _phase(3, r"Starting installer, one moment", "the installer starts"),
-    _phase(4, r"anaconda \S+ for .+ started", "the installer starts"),
+    _phase(3, r"anaconda \S+ for .+ started", "the installer starts"),
+    # Said before %pre scripts, and again before %pre-install scripts.
+    _phase(4, r"Running pre-installation scripts|imgpipe: the kickstart was read", "the kickstart was read"),
     _phase(5, r"Starting automated install", "the devices are probed"),
-    _phase(6, r"imgpipe: the kickstart was read", "the kickstart was read"),
     _phase(7, r"(Saving|Checking) storage configuration", "the disk layout is checked"),
     _phase(10, r"Setting up the installation environment|Configuring storage", "the disk is laid out"),
-    _phase(14, r"Running pre-installation (scripts|tasks)", "the disk is laid out"),
+    _phase(14, r"Running pre-installation tasks", "the disk is laid out"),
     _phase(15, r"imgpipe: the disk is ready", "the disk is ready"),
     _phase(
         16,

@@ -41,7 +41,9 @@ class Root:
         """Run the script with the system's paths moved into the folder; return it when it has ended."""
         sections = [found for found in read_kickstart(answer.seed.files[0].text).sections if found.name == kind]
         script = "\n".join(line for _, line in sections[index].body)
-        script = re.sub(r"/(?:etc|tmp|mnt)/|/var/lib/imgpipe|/dev/ttyS0", rf"{self.path}\g<0>", script)
+        script = re.sub(r"/(?:etc|tmp|mnt|root)/|/var/lib/imgpipe|/dev/ttyS0", rf"{self.path}\g<0>", script)
+        # A terminal keeps what was written to it before; a file would not.
+        script = script.replace(f">{self.path}/dev/ttyS0", f">>{self.path}/dev/ttyS0")
         programs = self.path / "bin"
         environment = {"PATH": f"{programs}:/usr/bin:/bin", "TMPDIR": str(self.path)}
         return subprocess.run(
@@ -60,7 +62,7 @@ class Root:
 @pytest.fixture
 def root(tmp_path):
     def make(name):
-        for folder in ("etc/ssh", "etc/default", "dev", "bin", "tmp"):
+        for folder in ("etc/ssh", "etc/default", "dev", "bin", "root", "tmp"):
             (tmp_path / folder).mkdir(parents=True)
         (tmp_path / "etc/ssh/sshd_config").write_text("GSSAPIAuthentication yes\n", encoding="utf-8")
         (tmp_path / "etc/ssh/sshd_config").chmod(0o600)
@@ -69,6 +71,7 @@ def root(tmp_path):
             'GRUB_CMDLINE_LINUX="quiet console=ttyS0,115200n8"\n', encoding="utf-8"
         )
         (tmp_path / "dev/ttyS0").touch()
+        (tmp_path / "root/ks-post.log").write_text("what went wrong\n", encoding="utf-8")
         for program in ("systemctl", "restorecon", "grubby"):
             stub = tmp_path / "bin" / program
             stub.write_text(f'#!/bin/sh\necho "{program} $*" >>{tmp_path}/calls\n', encoding="utf-8")
@@ -119,7 +122,19 @@ def test_the_installers_console_is_taken_out(root):
 def test_a_failing_command_fails_the_script(root):
     made = root("rocky9")
     (made.path / "bin/systemctl").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
-    assert made.run("%post", 0, made.answer()).returncode != 0
+    answer = made.answer()
+    ended = made.run("%post", 0, answer)
+    assert ended.returncode != 0
+    assert made.read("/dev/ttyS0").replace("\r", "").splitlines()[-1] == answer.proof.failure
+    assert "imgpipe: ks-post.log: what went wrong" in made.read("/dev/ttyS0")
+
+
+def test_a_script_that_ends_well_does_not_speak_of_failure(root):
+    made = root("rocky9")
+    answer = made.answer()
+    for index in (0, 1):
+        made.run("%post", index, answer)
+    assert answer.proof.failure not in made.read("/dev/ttyS0")
 
 
 def test_the_last_script_leaves_the_proof(root):

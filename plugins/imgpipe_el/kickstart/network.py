@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from imgpipe.recipe import Nic, Recipe
 from imgpipe_el.kickstart.quoting import joined, option
 
+_NO_NAME = "localhost.localdomain"
+"""Anaconda's own default, which systemd and NetworkManager take for no name."""
+
 
 def network_lines(recipe: Recipe) -> Iterator[str]:
     """Yield the `network` commands of the recipe's NICs and host name.
 
-    No NIC is brought up in the installer: Anaconda activates the first one unless told not to, and then waits for a
-    DHCP server that an isolated build does not have.
+    No NIC is brought up in the installer, which would wait for a DHCP server that an isolated build does not have. The
+    initramfs brings up the first line's NIC whatever its options say (dracut/parse-kickstart of Anaconda 29 to 40),
+    unless that line sets the host name alone: so such a line always comes first.
     """
+    yield f"network {option('hostname', recipe.guest.hostname or _NO_NAME)}"
     for nic in recipe.nics:
         yield _network_line(nic)
-    if recipe.guest.hostname:
-        yield f"network {option('hostname', recipe.guest.hostname)}"
 
 
 def _network_line(nic: Nic) -> str:

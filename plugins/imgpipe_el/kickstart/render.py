@@ -39,6 +39,7 @@ def render_kickstart(order: Order, release: Release, options: ElOptions, disk: s
         sshd_lines=() if release.sshd_drop_ins else sshd_lines(recipe.guest),
         disk=disk,
         console_argument=CONSOLE_ARGUMENT,
+        marker=MARKER,
     )
     return with_proof(text)
 

@@ -44,14 +44,19 @@ def _missing(kickstart: Kickstart) -> Iterator[Fault]:
     """Yield what Anaconda would ask for; what is included elsewhere may hold it, so nothing is said then."""
     if kickstart.includes:
         return
-    if not any(kickstart.named("rootpw", "user")):
-        yield Fault(line=0, text="Neither 'rootpw' nor 'user' is given: the installer would ask for an account.")
+    if not any(kickstart.named("rootpw")) and not any(map(_is_administrator, kickstart.named("user"))):
+        text = "Neither 'rootpw' nor a 'user' of the group 'wheel' is given: the installer would ask for an account."
+        yield Fault(line=0, text=text)
     if not any(kickstart.named("timezone")):
         yield Fault(line=0, text="'timezone' is missing: the installer would ask for it.")
     if not any(kickstart.named("liveimg", "ostreecontainer", "ostreesetup")) and not any(
         section.name == "%packages" for section in kickstart.sections
     ):
         yield Fault(line=0, text="'%packages' is missing: the installer would ask what to install.")
+
+
+def _is_administrator(command: Command) -> bool:
+    return "wheel" in command.value("--groups").split(",") and not command.has("--lock")
 
 
 def _display(kickstart: Kickstart) -> Iterator[Fault]:

@@ -102,6 +102,15 @@ def test_static_addresses_are_the_runbooks():
     ) in text
 
 
+@pytest.mark.parametrize(("guest", "name"), [({}, "localhost.localdomain"), ({"hostname": "web"}, "web")])
+def test_the_first_network_line_brings_up_nothing(guest, name):
+    lines = [line for line in kickstart(recipe(guest=guest)).splitlines() if line.startswith("network ")]
+    assert lines == [
+        f"network --hostname={name}",
+        "network --device=eth0 --bootproto=dhcp --onboot=yes --no-activate",
+    ]
+
+
 def test_lvm_takes_what_swap_and_boot_leave():
     text = kickstart(recipe_file(ROOT / "recipes" / "rocky9-lvm.toml"))
     assert (

@@ -156,7 +156,7 @@ def test_two_keys_of_one_user_are_no_fault():
     ("dropped", "part"),
     [
         ("poweroff\n", "Nothing ends the installation"),
-        ("rootpw --lock\n", "Neither 'rootpw' nor 'user'"),
+        ("rootpw --lock\n", "Neither 'rootpw' nor a 'user'"),
         ("timezone UTC --utc\n", "'timezone' is missing"),
         ("%packages\n@core\n%end\n", "'%packages' is missing"),
         (LAYOUT, "Nothing is mounted at '/'"),
@@ -167,6 +167,18 @@ def test_two_keys_of_one_user_are_no_fault():
 def test_what_is_missing_is_reported_without_a_line(dropped, part):
     told = faults(found(SOUND.replace(dropped, "")))
     assert any(line == 0 and part in text for line, _, text in told), told
+
+
+@pytest.mark.parametrize(
+    ("user", "enough"),
+    [
+        ("user --name=ops --groups=wheel --iscrypted --password=$6$a$b", True),
+        ("user --name=ops --groups=users --iscrypted --password=$6$a$b", False),
+        ("user --name=ops --groups=wheel --lock", False),
+    ],
+)
+def test_an_administrator_is_as_good_as_root(user, enough):
+    assert (found(SOUND.replace("rootpw --lock", user)) == ()) == enough
 
 
 def test_what_may_be_included_is_not_called_missing():

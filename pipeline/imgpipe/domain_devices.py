@@ -9,6 +9,7 @@ from imgpipe.domain_spec import DomainDisk, DomainNic, DomainSpec, LogChannel
 
 _DISK_NAMES = {"virtio": "vda", "sata": "sda", "scsi": "sda"}
 _AGENT = "org.qemu.guest_agent.0"
+_HOTPLUG_PORTS = 14
 
 
 def add_devices(domain: ET.Element, spec: DomainSpec) -> None:
@@ -19,6 +20,8 @@ def add_devices(domain: ET.Element, spec: DomainSpec) -> None:
     # SATA names its devices in one row: the disk, where it is a SATA or SCSI one, is sda.
     for index, path in enumerate(spec.cds):
         _add_cd(devices, path, index, first="bcdefgh" if spec.hardware.disk_bus != "virtio" else "abcdefgh")
+    if spec.hotplug:
+        _add_hotplug_ports(devices)
     if spec.hardware.disk_bus == "scsi":
         ET.SubElement(devices, "controller", type="scsi", index="0", model="virtio-scsi")
     for nic in spec.nics:
@@ -60,6 +63,14 @@ def _add_cd(devices: ET.Element, path: Path, index: int, *, first: str) -> None:
     ET.SubElement(element, "readonly")
     if index == 0:
         ET.SubElement(element, "boot", order="2")
+
+
+def _add_hotplug_ports(devices: ET.Element) -> None:
+    """Add free PCIe ports: a q35 machine cannot take a disk or a NIC while it runs without one (as virt-install)."""
+    ET.SubElement(devices, "controller", type="usb", model="qemu-xhci", ports="15")
+    ET.SubElement(devices, "controller", type="pci", model="pcie-root")
+    for _ in range(_HOTPLUG_PORTS):
+        ET.SubElement(devices, "controller", type="pci", model="pcie-root-port")
 
 
 def _add_nic(devices: ET.Element, nic: DomainNic, model: str) -> None:

@@ -59,7 +59,7 @@ class DomainSpec:
 
     `console` is the file that the serial port is written to; without it the port is a pty for `virsh console`.
     `nvram` is where UEFI keeps its variables; without it libvirt chooses, and removes it with the domain.
-    `screen` adds a display adapter, for screenshots.
+    `screen` adds a display adapter, for screenshots; `hotplug` free ports, for devices added while it runs.
     `oem_strings` are SMBIOS type 11 strings that the guest can read. `os_id` is a libosinfo id (a URL).
     """
 
@@ -76,6 +76,7 @@ class DomainSpec:
     guest_agent: bool = False
     nvram: Path | None = None
     screen: bool = False
+    hotplug: bool = False
     oem_strings: tuple[str, ...] = ()
     os_id: str = ""
     uuid: str = ""

@@ -88,6 +88,7 @@ def final_domain(final: FinalMachine) -> DomainSpec:
         disk=DomainDisk(path=final.disk, cache=final.cache),
         nics=final.nics,
         guest_agent=True,
+        hotplug=True,
         nvram=final.nvram,
         oem_strings=final.oem_strings,
         os_id=final.os_id,

@@ -38,8 +38,9 @@ def parse_report(data: bytes, checks: Sequence[Check]) -> Report:
     state, complete = "", False
     facts: dict[str, str] = {}
     found: dict[int, CheckResult] = {}
-    for raw in data[:LONGEST_REPORT].split(b"\n"):
-        line = raw[:_LONGEST_LINE].decode("ascii", "replace").rstrip("\r")
+    # What follows the last line break is a line still being written.
+    for raw in data[:LONGEST_REPORT].split(b"\n")[:-1]:
+        line = raw.decode("ascii", "replace").rstrip("\r") if len(raw) <= _LONGEST_LINE else ""
         if (match := _FACT.fullmatch(line)) and int(match["index"]) < len(names):
             facts.setdefault(names[int(match["index"])], _text(match["text"]))
         elif (match := _CHECK.fullmatch(line)) and int(match["index"]) < len(checks):

@@ -19,12 +19,13 @@ _ESC = "\x1b"
 # A string (title, device control) that never ends would swallow the console, so its length is bounded.
 _STRING = rf"{_ESC}[\]PX^_][^\x07\x1b]{{0,1000}}(?:\x07|{_ESC}\\)"
 _CONTROL = rf"{_ESC}\[(?P<arguments>[0-?]{{0,64}})[ -/]{{0,8}}(?P<final>[@-~])"
-_TOKENS = re.compile(
-    rf"{_STRING}|{_CONTROL}|{_ESC}[ -/]{{0,8}}[0-~]|\x0e[^\x0f\x1b\r\n]{{0,1000}}\x0f?|\r\n|[\r\n\v\f]"
-)
+_TOKENS = re.compile(rf"{_STRING}|{_CONTROL}|{_ESC}[ -/]{{0,8}}[0-~]|\r\n|[\r\n\v\f\x0e\x0f]")
 _UNFINISHED = re.compile(
     rf"(?:{_ESC}(?:[\]PX^_][^\x07\x1b]{{0,1000}}{_ESC}?|\[[0-?]{{0,64}}[ -/]{{0,8}}|[ -/]{{0,8}})?|\r)\Z"
 )
+_BREAKS = frozenset({"\r\n", "\r", "\n", "\v", "\f"})
+_DRAWS = {"\x0e": True, f"{_ESC}(0": True, "\x0f": False, f"{_ESC}(B": False}
+"""What switches to the line-drawing characters of the VT100, whose frames are no text, and back."""
 _MOVES = frozenset("ABEFHJSTdfr")
 """Final bytes of the sequences that move the cursor to another line or clear it: text after them is another line."""
 
@@ -36,6 +37,7 @@ class LineDecoder:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._rest = ""
         self._open = ""
+        self._draws = False
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
 
     @property
@@ -66,14 +68,20 @@ class LineDecoder:
         return found
 
     def _obey(self, token: re.Match[str], found: list[str]) -> None:
-        if token[0] in {"\r\n", "\r", "\n", "\v", "\f"} or token["final"] in _MOVES:
+        self._draws = _DRAWS.get(token[0], self._draws)
+        if token[0] in _BREAKS:
+            # No frame goes on over a line break, so a stray switch cannot hide what follows.
+            self._draws = False
+            self._end_line(found)
+        elif token["final"] in _MOVES:
             self._end_line(found)
         elif token["final"] == "C":
             # Programs skip blanks by moving the cursor over them.
             self._open += " "
 
     def _take(self, text: str, found: list[str]) -> None:
-        self._open += text
+        if not self._draws:
+            self._open += text
         while len(self._open) >= LONGEST_LINE:
             head, self._open = self._open[:LONGEST_LINE], self._open[LONGEST_LINE:]
             found.extend(line for line in (plain(head),) if line)

@@ -1,0 +1,74 @@
+"""What a line means."""
+
+from imgpipe.os_family import Console, Phase, Proof, Trouble
+from imgpipe.watch.classify import Asked, Classifier, Failed, Proven, Reached
+
+CONSOLE = Console(
+    phases=(
+        Phase(pattern=r"Installing boot loader", label="boot loader", percent=82),
+        Phase(pattern=r"Installing \S+ \((?P<done>\d+)/(?P<total>\d+)\)", label="packages", percent=20, until=70),
+    ),
+    troubles=(
+        Trouble(pattern=r"line (?P<line>\d+) of (?P<file>\S+) is wrong", reason="Line {line} of {file}: {unknown}."),
+        Trouble(pattern=r"Traceback", reason="It crashed."),
+    ),
+    waiting=(Trouble(pattern=r"Press ENTER to (?P<what>\w+)", reason="It waits for ENTER to {what}."),),
+    benign=(r"^Please insert",),
+)
+PROOF = Proof(console="INSTALL-OK", failure="INSTALL-BAD", file="/x", content="x")
+
+
+def meaning(line: str, source="console"):
+    return Classifier(CONSOLE, PROOF).read(line, source)
+
+
+def test_a_phase_with_counts_runs_from_its_percent_to_its_end():
+    assert meaning("Installing a.x86_64 (50/100)") == Reached(label="packages", percent=45, done=50, total=100)
+    assert meaning("Installing boot loader") == Reached(label="boot loader", percent=82)
+
+
+def test_counts_that_cannot_be_true_do_no_harm():
+    assert meaning("Installing a (7/0)") == Reached(label="packages", percent=20)
+    assert meaning(f"Installing a ({'9' * 5000}/1)") == Reached(label="packages", percent=20)
+    assert meaning("Installing a (9/3)") == Reached(label="packages", percent=70, done=9, total=3)
+
+
+def test_a_reason_is_filled_with_the_lines_own_words():
+    found = meaning("error: line 7 of ks.cfg is wrong")
+    assert found == Failed(reason="Line 7 of ks.cfg: {unknown}.", line="error: line 7 of ks.cfg is wrong")
+
+
+def test_the_proof_is_a_whole_line_on_the_console_and_nothing_else():
+    assert meaning("INSTALL-OK") == Proven()
+    assert meaning("+ echo INSTALL-OK") is None
+    assert meaning("INSTALL-OK", "log") is None
+
+
+def test_the_answer_files_own_failure_mark_is_failure_in_either_place():
+    assert isinstance(meaning("+ INSTALL-BAD at 3"), Failed)
+    assert isinstance(meaning("INSTALL-BAD", "log"), Failed)
+
+
+def test_a_benign_line_is_never_trouble():
+    assert meaning("Please insert a Traceback") is None
+
+
+def test_a_question_is_known_before_its_line_ends():
+    assert isinstance(meaning("Press ENTER to quit"), Asked)
+    assert isinstance(Classifier(CONSOLE, PROOF).peek("Press ENTER to quit"), Asked)
+    assert Classifier(CONSOLE, PROOF).peek("Installing boot loader") is None
+    assert Classifier(CONSOLE, PROOF).peek("") is None
+
+
+def test_a_panic_is_failure_for_every_system():
+    found = meaning("[ 1.0] Kernel panic - not syncing: VFS: Unable to mount root fs")
+    assert isinstance(found, Failed)
+    assert found.reason == "The guest's kernel panicked: VFS: Unable to mount root fs"
+
+
+def test_a_line_that_a_narrow_terminal_cut_is_read_whole():
+    classifier = Classifier(CONSOLE, PROOF)
+    whole = "x" * 75 + "Installing boot loader"
+    assert classifier.read(whole[:80]) is None
+    assert classifier.read(whole[80:]) == Reached(label="boot loader", percent=82)
+    assert classifier.read(whole[80:]) is None

@@ -121,7 +121,7 @@ def open_disk(
     cannot start. When the block raises, the appliance is killed and the disk is as good as unplugged. `log` gets
     what libguestfs and the appliance's kernel say.
     """
-    with GuestProcess.start([_interpreter(), "-I", "-B", "-c", _WORKER, os.fspath(_PACKAGES)], log) as worker:
+    with GuestProcess.start([guestfs_python(), "-I", "-B", "-c", _WORKER, os.fspath(_PACKAGES)], log) as worker:
         found = worker.ask(
             "open",
             _OPEN_S,
@@ -146,7 +146,7 @@ def _inspection(found: dict[str, Any]) -> Inspection:
 
 
 @cache
-def _interpreter() -> str:
+def guestfs_python() -> str:
     """Return a Python that can import guestfs; IMGPIPE_GUESTFS_PYTHON is tried first."""
     own = os.environ.get("IMGPIPE_GUESTFS_PYTHON")
     candidates = (own,) if own else (sys.executable, *_INTERPRETERS, shutil.which("python3"))

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from imgpipe.recipe import Recipe, Table
 
 AnswerKind = Literal["kickstart", "preseed", "autoinstall", "unattend"]
+UNTESTED = "rendered and checked only; never installed, for want of a medium"
 CacheMode = Literal["none", "writeback", "writethrough", "directsync", "unsafe"]
 
 
@@ -53,7 +54,7 @@ class System:
     makes: str = ""
     memory: int
     cpu_level: int = 1
-    tested: str = "rendered and checked only; never installed, for want of a medium"
+    tested: str = UNTESTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,7 @@ from imgpipe_debian.markers import FAILURES, PROGRESS, QUESTIONS
 _REASON = "The installer failed: {reason}."
 
 CONSOLE = Console(
-    phases=tuple(
-        Phase(pattern=step.pattern, label=step.label.capitalize(), percent=step.percent) for step in PROGRESS
-    ),
+    phases=tuple(Phase(pattern=step.pattern, label=step.label.capitalize(), percent=step.percent) for step in PROGRESS),
     troubles=tuple(
         Trouble(pattern=pattern, reason=_REASON if "(?P<reason>" in pattern else "The installer failed.")
         for pattern in FAILURES

@@ -96,7 +96,9 @@ def _refuse(recipe: Recipe) -> None:
     if guest.selinux == "enforcing":
         wrong.append("guest.selinux: Debian confines with AppArmor and has no SELinux policy to enforce")
     if guest.firewall:
-        wrong.append("guest.firewall: Debian's minimal system has no firewall to switch on; add a package and a service")
+        wrong.append(
+            "guest.firewall: Debian's minimal system has no firewall to switch on; add a package and a service"
+        )
     if guest.packages.remove:
         wrong.append("guest.packages.remove: the base system has nothing that can be left out by name")
     if recipe.disk.volume_group != "vg0":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imgpipe.os_family import MediumIdentity, System
+from imgpipe.os_family import UNTESTED, MediumIdentity, System
 from imgpipe.sizes import GIB
 
 NETBOOT = "debian-13-netboot"
@@ -18,8 +18,7 @@ class Release:
     suite: str
 
 
-def _system(number: int, codename: str, *, makes: str = "", tested: str = "") -> System:
-    known = {"tested": tested} if tested else {}
+def _system(number: int, codename: str, *, makes: str = "", tested: str = UNTESTED) -> System:
     return System(
         name=f"debian{number}",
         title=f"Debian {number} ({codename.capitalize()})",
@@ -30,7 +29,7 @@ def _system(number: int, codename: str, *, makes: str = "", tested: str = "") ->
         makes=makes,
         # debian-installer and the base system fit in 512 MiB; the kernel's own packages want more to unpack.
         memory=GIB,
-        **known,
+        tested=tested,
     )
 
 

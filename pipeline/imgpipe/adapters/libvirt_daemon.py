@@ -7,15 +7,18 @@ started as libvirt starts a session's: they end by themselves when no machine ru
 
 from __future__ import annotations
 
+import grp
 import os
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from imgpipe.adapters import process
 from imgpipe.errors import HostError
 
 _RUN = Path("/run/libvirt")
+_KVM = Path("/dev/kvm")
 _IDLE_SECONDS = 120
 _PATIENCE_SECONDS = 15
 _SERVERS = (("libvirtd", "libvirt-sock"), ("virtqemud", "virtqemud-sock"))
@@ -36,6 +39,7 @@ def start_system_daemon() -> str:
 
     Raises HostError if none is installed or it does not come up.
     """
+    _give_kvm_to_its_group()
     ensure_log_daemon()
     for program, name in _SERVERS:
         if process.is_installed(program):
@@ -51,6 +55,19 @@ def ensure_log_daemon() -> None:
     if process.is_installed("virtlogd") and not _answers(name):
         process.run("virtlogd", "--daemon", "--timeout", str(_IDLE_SECONDS), timeout_s=60)
         _wait_for(name, "virtlogd")
+
+
+def _give_kvm_to_its_group() -> None:
+    """Let the group 'kvm' open /dev/kvm, as udev's rules do on hosts that have udev.
+
+    Where only root may, libvirt finds KVM when it probes QEMU and then finds it gone for QEMU's own user, so it
+    probes again (5 s) at each look: a machine takes minutes to start.
+    """
+    with suppress(KeyError, OSError):
+        group = grp.getgrnam("kvm").gr_gid
+        if _KVM.stat().st_gid != group:
+            os.chown(_KVM, -1, group)
+            _KVM.chmod(0o660)
 
 
 def _answers(path: Path) -> bool:

@@ -136,6 +136,20 @@ def test_a_directive_is_reported_with_its_line(line, os, severity, part):
     assert any(fault[1] == severity and part in fault[2] for fault in told), told
 
 
+@pytest.mark.parametrize(
+    ("lines", "waits"),
+    [
+        ("network --device=eth0 --bootproto=dhcp --no-activate", True),
+        ("network --device=eth0", True),
+        ("network --device=eth0 --bootproto=static --ip=10.0.0.2 --netmask=255.255.255.0", False),
+        ("network --hostname=web\nnetwork --device=eth0 --bootproto=dhcp --no-activate", False),
+    ],
+)
+def test_a_first_nic_that_waits_for_dhcp_is_reported(lines, waits):
+    told = [fault for fault in found(f"{lines}\n{SOUND}") if "DHCP" in fault.text]
+    assert [(fault.line, fault.severity) for fault in told] == ([(1, "warning")] if waits else [])
+
+
 def test_credentials_in_an_address_are_reported():
     told = faults(found(SOUND.replace("cdrom\n", "url --url=http://me:secret@repo.example.org/os\n")))
     assert [fault[:2] for fault in told] == [(2, "warning"), (2, "warning")]

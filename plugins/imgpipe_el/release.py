@@ -102,11 +102,6 @@ class Release:
     kernel_paths: tuple[str, ...] = ("images/pxeboot/vmlinuz", "isolinux/vmlinuz")
     initrd_paths: tuple[str, ...] = ("images/pxeboot/initrd.img", "isolinux/initrd.img")
 
-    @property
-    def has_entry_token(self) -> bool:
-        """Whether kernel-install(8) reads /etc/kernel/entry-token."""
-        return self.systemd >= 251
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:

@@ -209,11 +209,6 @@ def test_a_high_nofile_limit_raises_what_bounds_it():
     assert "fs.nr_open = 2000000" in kickstart(recipe(guest={"limits": {"nofile": 2000000}}))
 
 
-def test_entry_tokens_are_pinned_where_kernel_install_knows_them():
-    assert "entry-token" in kickstart(recipe("rocky9"))
-    assert "entry-token" not in kickstart(recipe("rocky8"))
-
-
 @pytest.mark.parametrize(
     ("tables", "named"),
     [

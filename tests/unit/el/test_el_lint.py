@@ -157,6 +157,23 @@ def test_credentials_in_an_address_are_reported():
     assert not any("secret" in fault[2] for fault in told)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rootpw --plaintext first hunter2",
+        "rootpw --iscrypted hunter2 --allow-ssh=hunter2",
+        "user --name=ops --password=hunter2 hunter2",
+        "user --passwd=hunter2 --name=ops",
+        "sshpw --username=root hunter2 --bogus hunter2",
+        "bootloader --passwort=hunter2",
+    ],
+)
+def test_a_password_is_never_repeated(line):
+    told = [fault for fault in found(f"{line}\n{SOUND}", "rocky8") if fault.line == 1]
+    assert told
+    assert not any("hunter2" in fault.text for fault in told)
+
+
 def test_hashes_are_no_plain_text():
     text = SOUND.replace("rootpw --lock", "rootpw --iscrypted $6$a$b\nuser --name=a --iscrypted --password=$6$a$b")
     assert found(text) == ()

@@ -11,7 +11,7 @@ from imgpipe_el.kickstart.proof import proof_of
 from imgpipe_el.kickstart.render import CLASSIC_NAMES, CONSOLE_ARGUMENT, render_kickstart, with_proof
 from imgpipe_el.kickstart.storage import disk_layout, disk_name
 from imgpipe_el.lint import lint_kickstart
-from imgpipe_el.operations import operations
+from imgpipe_el.operations import OPERATIONS
 from imgpipe_el.options import ElOptions
 from imgpipe_el.release import Release
 from imgpipe_el.systems import release_of
@@ -58,7 +58,7 @@ def prepare_kickstart(order: Order, release: Release) -> Unattended:
         hardware=HARDWARE,
         console=CONSOLE,
         proof=proof_of(word),
-        operations=tuple(operations(recipe, release)),
+        operations=OPERATIONS,
         checks=tuple(checks(recipe)) if own is None else (),
         personalise=Personalise(way="first-boot", network=release.network_profiles),
         disk_layout=disk_layout(recipe, release) if own is None else (),

@@ -82,6 +82,7 @@ ANACONDA_40 = Installer(
 class Release:
     """One release: the system as imgpipe shows it, its installer, and what the installed system is like.
 
+    `systemd` is the version that decides which credentials a clone can be given (systemd.system-credentials(7)).
     `kernel` is the version (major, minor) that the release began with, the least its settings can count on.
     `network_profiles` is the form in which NetworkManager's profiles are written. `sshd_drop_ins` says that
     sshd_config begins by including sshd_config.d, where a vendor's file may already set what the recipe sets.
@@ -101,11 +102,6 @@ class Release:
     environment: str = "minimal-environment"
     kernel_paths: tuple[str, ...] = ("images/pxeboot/vmlinuz", "isolinux/vmlinuz")
     initrd_paths: tuple[str, ...] = ("images/pxeboot/initrd.img", "isolinux/initrd.img")
-
-    @property
-    def has_entry_token(self) -> bool:
-        """Whether kernel-install(8) reads /etc/kernel/entry-token."""
-        return self.systemd >= 251
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

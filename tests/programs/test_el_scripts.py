@@ -66,7 +66,6 @@ def root(tmp_path):
             (tmp_path / folder).mkdir(parents=True)
         (tmp_path / "etc/ssh/sshd_config").write_text("GSSAPIAuthentication yes\n", encoding="utf-8")
         (tmp_path / "etc/ssh/sshd_config").chmod(0o600)
-        (tmp_path / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n", encoding="utf-8")
         (tmp_path / "etc/default/grub").write_text(
             'GRUB_CMDLINE_LINUX="quiet console=ttyS0,115200n8"\n', encoding="utf-8"
         )
@@ -109,7 +108,6 @@ def test_sshd_reads_the_recipes_value_first_in_a_drop_in(root):
     drop_in = made.path / "etc/ssh/sshd_config.d/00-imgpipe.conf"
     assert drop_in.read_text(encoding="utf-8") == "UseDNS no\nGSSAPIAuthentication no\n"
     assert drop_in.stat().st_mode & 0o777 == 0o600
-    assert made.read("/etc/kernel/entry-token") == "0123456789abcdef0123456789abcdef\n"
 
 
 def test_the_installers_console_is_taken_out(root):

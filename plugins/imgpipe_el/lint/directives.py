@@ -21,6 +21,7 @@ def directive_faults(kickstart: Kickstart, release: Release) -> Iterator[Fault]:
     yield from _missing(kickstart)
     yield from _display(kickstart)
     yield from _sources(kickstart)
+    yield from _network(kickstart)
     yield from _boot_loader(kickstart, release)
     for section in kickstart.sections:
         yield from _section(section)
@@ -77,6 +78,18 @@ def _sources(kickstart: Kickstart) -> Iterator[Fault]:
         if command.name != "repo" or re.match(r"(https?|ftp)://", command.value("--baseurl")):
             text = f"'{command.name}' needs a network, which an isolated build does not have."
             yield Fault(line=command.line, text=text, severity="warning")
+
+
+def _network(kickstart: Kickstart) -> Iterator[Fault]:
+    # The initramfs brings it up whatever its options say (dracut/parse-kickstart), save a line with a name alone.
+    for first in tuple(kickstart.named("network"))[:1]:
+        alone = first.has("--hostname") and not first.has("--device") and not first.has("--bootproto")
+        if not alone and first.value("--bootproto") in {"", "dhcp"}:
+            text = (
+                "The initramfs waits for a DHCP server on this NIC, which an isolated build does not have: "
+                "put 'network --hostname=NAME' before this line, and add '--no-activate'."
+            )
+            yield Fault(line=first.line, text=text, severity="warning")
 
 
 def _boot_loader(kickstart: Kickstart, release: Release) -> Iterator[Fault]:

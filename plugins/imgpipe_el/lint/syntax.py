@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from pykickstart.errors import KickstartError
@@ -12,7 +13,7 @@ from pykickstart.parser import KickstartParser
 from pykickstart.version import makeVersion
 
 from imgpipe.os_family import Fault
-from imgpipe_el.lint.source import Kickstart, Section
+from imgpipe_el.lint.source import Command, Kickstart, Section
 
 # What pykickstart's commands raise on text that they did not expect, besides its own errors.
 _REFUSALS = (KickstartError, ValueError, TypeError, AttributeError, KeyError, IndexError)
@@ -35,6 +36,8 @@ _ADVICE = (
 )
 # A second key for a user is right: Anaconda adds it to the first. pykickstart compares the users' names alone.
 _HARMLESS = re.compile(r"An ssh user with the name .* has already been defined")
+# Commands that hold secrets: what pykickstart repeats of their values is not shown.
+_SECRETIVE = frozenset({"bootloader", "group", "realm", "rhsm", "rootpw", "sshpw", "user"})
 
 
 def syntax_faults(kickstart: Kickstart, handler_name: str) -> Iterator[Fault]:
@@ -45,7 +48,8 @@ def syntax_faults(kickstart: Kickstart, handler_name: str) -> Iterator[Fault]:
     for command in kickstart.commands:
         handler.currentLine = command.text
         dispatch = partial(handler.dispatcher, list(command.words), command.line)
-        yield from _faults(dispatch, command.line, command.text)
+        for fault in _faults(dispatch, command.line, command.text):
+            yield _discreet(fault, command)
     for section in kickstart.sections:
         yield from _section_faults(section, parser)
 
@@ -79,6 +83,18 @@ def _faults(action: Callable[[], object], line: int, text: str) -> Iterator[Faul
         message = str(warning.message)
         if not _HARMLESS.search(message):
             yield Fault(line=line, text=_advised(_message(message), text), severity="warning")
+
+
+def _discreet(fault: Fault, command: Command) -> Fault:
+    """Return the fault without the values that it repeats, where one of them may be a password."""
+    if command.name not in _SECRETIVE:
+        return fault
+    text = fault.text
+    for word in command.words[1:]:
+        value = word.partition("=")[2] if word.startswith("-") else word
+        if value:
+            text = re.sub(rf"(?<=['\"= ]){re.escape(value)}(?=['\"., \]]|$)", "(hidden)", text)
+    return replace(fault, text=text)
 
 
 def _message(problem: object) -> str:

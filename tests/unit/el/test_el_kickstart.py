@@ -209,11 +209,6 @@ def test_a_high_nofile_limit_raises_what_bounds_it():
     assert "fs.nr_open = 2000000" in kickstart(recipe(guest={"limits": {"nofile": 2000000}}))
 
 
-def test_entry_tokens_are_pinned_where_kernel_install_knows_them():
-    assert "entry-token" in kickstart(recipe("rocky9"))
-    assert "entry-token" not in kickstart(recipe("rocky8"))
-
-
 @pytest.mark.parametrize(
     ("tables", "named"),
     [
@@ -236,3 +231,8 @@ def test_a_setting_is_refused_only_where_the_kernel_lost_it():
     assert "kernel.sched_latency_ns = 1" in kickstart(recipe("rocky8", guest=guest))
     with pytest.raises(RecipeError, match=r"5\.13"):
         kickstart(recipe("rocky9", guest=guest))
+
+
+@pytest.mark.parametrize(("name", "version"), [("rocky8", "RHEL8"), ("kylin10", "F29"), ("rocky10", "RHEL10")])
+def test_the_first_line_names_the_language(name, version):
+    assert kickstart(recipe(name)).splitlines()[0] == f"#version={version}"

@@ -136,11 +136,42 @@ def test_a_directive_is_reported_with_its_line(line, os, severity, part):
     assert any(fault[1] == severity and part in fault[2] for fault in told), told
 
 
+@pytest.mark.parametrize(
+    ("lines", "waits"),
+    [
+        ("network --device=eth0 --bootproto=dhcp --no-activate", True),
+        ("network --device=eth0", True),
+        ("network --device=eth0 --bootproto=static --ip=10.0.0.2 --netmask=255.255.255.0", False),
+        ("network --hostname=web\nnetwork --device=eth0 --bootproto=dhcp --no-activate", False),
+    ],
+)
+def test_a_first_nic_that_waits_for_dhcp_is_reported(lines, waits):
+    told = [fault for fault in found(f"{lines}\n{SOUND}") if "DHCP" in fault.text]
+    assert [(fault.line, fault.severity) for fault in told] == ([(1, "warning")] if waits else [])
+
+
 def test_credentials_in_an_address_are_reported():
     told = faults(found(SOUND.replace("cdrom\n", "url --url=http://me:secret@repo.example.org/os\n")))
     assert [fault[:2] for fault in told] == [(2, "warning"), (2, "warning")]
     assert any("plain text" in fault[2] for fault in told)
     assert not any("secret" in fault[2] for fault in told)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rootpw --plaintext first hunter2",
+        "rootpw --iscrypted hunter2 --allow-ssh=hunter2",
+        "user --name=ops --password=hunter2 hunter2",
+        "user --passwd=hunter2 --name=ops",
+        "sshpw --username=root hunter2 --bogus hunter2",
+        "bootloader --passwort=hunter2",
+    ],
+)
+def test_a_password_is_never_repeated(line):
+    told = [fault for fault in found(f"{line}\n{SOUND}", "rocky8") if fault.line == 1]
+    assert told
+    assert not any("hunter2" in fault.text for fault in told)
 
 
 def test_hashes_are_no_plain_text():

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from el_orders import BY_MAC, DHCP, ROOT, STATIC, answer, kickstart, order, recipe, recipe_file
+from el_orders import ROOT, answer, kickstart, order, recipe, recipe_file
 
 from imgpipe.errors import RecipeError
 from imgpipe.os_family import Absent, Remove
@@ -81,26 +81,9 @@ def test_another_recipe_has_another_proof():
     assert answer(recipe()).proof != answer(recipe(guest={"timezone": "Asia/Shanghai"})).proof
 
 
-def test_profiles_that_the_recipe_asked_for_are_kept():
-    for name, kept in (
-        ("rocky9", "/etc/NetworkManager/system-connections/eth0.nmconnection"),
-        ("rocky8", "/etc/sysconfig/network-scripts/ifcfg-eth0"),
-    ):
-        (sweep,) = [op for op in answer(recipe(name, nics=[DHCP, STATIC])).operations if op.name == "network-profiles"]
-        (step,) = sweep.steps
-        assert isinstance(step, Remove)
-        assert kept in step.keep
-        assert kept.replace("eth0", "eth1") in step.keep
-
-
 def test_the_way_of_personalising_follows_the_profiles():
     assert answer(recipe("rocky8")).personalise.network == "ifcfg"
     assert answer(recipe("rocky10")).personalise.network == "keyfile"
-
-
-def test_profiles_are_left_alone_where_their_names_are_unknown():
-    wanted = recipe(nics=[BY_MAC], guest={"classic_nic_names": False})
-    assert "network-profiles" not in [operation.name for operation in answer(wanted).operations]
 
 
 def test_what_an_operation_removes_is_asserted_afterwards():
@@ -110,17 +93,19 @@ def test_what_an_operation_removes_is_asserted_afterwards():
         assert removed == absent != set()
 
 
-def test_the_proof_and_the_kickstarts_copies_do_not_stay():
+def test_the_proof_does_not_stay():
     found = answer(recipe())
-    patterns = {pattern for op in found.operations for step in op.steps for pattern in step.patterns}
-    assert {found.proof.file, "/root/anaconda-ks.cfg", "/root/original-ks.cfg", "/root/ks-post.log"} <= patterns
+    patterns = {pattern for operation in found.operations for step in operation.steps for pattern in step.patterns}
+    assert found.proof.file in patterns
 
 
 def test_the_checks_cover_the_runbooks_settings():
     scripts = {check.name: check.script for check in answer(recipe_file(ROOT / "recipes" / "rocky9.toml")).checks}
-    assert scripts["time zone"] == "cmp -s /etc/localtime /usr/share/zoneinfo/Asia/Shanghai"
-    assert scripts["SELinux"] == '[ "$(getenforce)" = Disabled ]'
-    assert scripts["kernel setting 'vm.swappiness'"] == '[ "$(sysctl -n vm.swappiness | xargs)" = 10 ]'
+    assert scripts["time zone"].endswith('= "$(readlink -f /usr/share/zoneinfo/Asia/Shanghai)" ]')
+    assert scripts["SELinux"] == "[ ! -e /sys/fs/selinux/enforce ]"
+    assert scripts["kernel setting 'vm.swappiness'"] == (
+        '[ "$(sysctl -n vm.swappiness | tr -s "[:blank:]" " ")" = 10 ]'
+    )
     assert scripts["sshd setting 'UseDNS'"] == "sshd -T | grep -qxF 'usedns no'"
     assert scripts["limit 'nofile'"] == '[ "$(systemctl show --property=DefaultLimitNOFILE --value)" = 1048576 ]'
     assert {"NIC 'eth0'", "NIC 'eth1'", "service 'chronyd' enabled", "serial console", "swap"} <= set(scripts)

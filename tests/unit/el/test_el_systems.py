@@ -2,12 +2,15 @@
 
 import fnmatch
 import re
+from itertools import chain
 
+import pluggy
 import pytest
 from el_orders import ROOT
 from pykickstart.parser import KickstartParser
 from pykickstart.version import makeVersion
 
+from imgpipe import hookspecs
 from imgpipe.errors import PluginError
 from imgpipe.os_family import OsFamily
 from imgpipe_el import plugin, release
@@ -35,6 +38,14 @@ def test_the_plugin_yields_one_family_with_every_system():
     assert (family.name, family.answer_kind, family.stand_in) == ("el", "kickstart", "anaconda-stand-in")
     assert sorted(system.name for system in family.systems) == sorted(NAMES)
     assert family.options is ElOptions
+
+
+def test_the_plugins_hooks_are_known_ones():
+    manager = pluggy.PluginManager("imgpipe")
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin)
+    manager.check_pending()
+    assert [family.name for family in chain(*manager.hook.imgpipe_os_families())] == ["el"]
 
 
 def test_every_system_has_a_recipe_of_its_name():

@@ -72,21 +72,17 @@ def imported_plan(
 
 def system_names(found: Inspection) -> tuple[str, ...]:
     """Return the names that a system like this one may have, the most exact first: 'ubuntu24.04', 'rocky9'."""
-    major, _, minor = found.version.partition(".")
-    distro = _DISTROS.get(found.distro) or _distro_of(found.product) or found.distro
-    if found.distro in _BY_PRODUCT:
-        distro = _distro_of(found.product) or distro
-    return (f"{distro}{major}.{minor.zfill(2)}", f"{distro}{major}.{minor}", f"{distro}{major}", distro)
+    # libguestfs knows some only as kin of Red Hat's, or not at all; their product says more.
+    distro = found.distro
+    if distro in _ONLY_KIN:
+        word = re.match(r"[A-Za-z]+", found.product)
+        distro = word[0].lower() if word else ""
+    distro = _OUR_NAMES.get(distro, distro)
+    return (f"{distro}{found.version}", f"{distro}{found.version.partition('.')[0]}")
 
 
-# libguestfs knows some kin only as their family.
-_DISTROS = {"almalinux": "almalinux", "centos": "centos-stream", "rocky": "rocky"}
-_BY_PRODUCT = ("redhat-based", "unknown", "", "rhel")
-
-
-def _distro_of(product: str) -> str:
-    word = re.match(r"[A-Za-z]+", product)
-    return word[0].lower() if word else ""
+_ONLY_KIN = ("", "rhel", "redhat-based")
+_OUR_NAMES = {"centos": "centos-stream", "euleros": "openeuler"}
 
 
 def _system_of(found: Inspection | None, families: tuple[OsFamily, ...]) -> str:

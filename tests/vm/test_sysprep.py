@@ -157,7 +157,7 @@ def test_sealing_again_reuses_what_is_there(made):
 def test_a_disk_without_its_proof_or_with_dirt_left_is_not_sealed(made):
     place = workplace(made.folder / "other", [])
     unproven = replace(PLAN, unattended=replace(PLAN.unattended, proof=replace(PROOF, content="other")))
-    with pytest.raises(GuestError, match="did not finish: '/root/.installed' on the disk is not what"):
+    with pytest.raises(GuestError, match=r"did not finish: '/root/\.installed' on the disk is not what"):
         seal(unproven, installed(made.folder / "plain.qcow2", "plain"), place)
     lazy = tuple(replace(operation, steps=()) for operation in PLAN.operations)
     with pytest.raises(GuestError, match="is not sealed") as caught:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 from pathlib import Path
@@ -21,7 +20,7 @@ class FakeGuestFS:
 
     def glob_expand_opts(self, pattern: str, directoryslash: bool) -> list[str]:
         assert directoryslash is False
-        return ["/" + os.path.relpath(found, self.root) for found in glob.glob(str(self._at(pattern)))]
+        return ["/" + os.path.relpath(found, self.root) for found in self.root.glob(pattern.lstrip("/"))]
 
     def lstatnslist(self, folder: str, names: list[str]) -> list[dict[str, int]]:
         return [self._status(self._at(folder) / name) for name in names]
@@ -33,6 +32,7 @@ class FakeGuestFS:
         return {"st_ino": status.st_ino, "st_mode": status.st_mode}
 
     def is_dir(self, path: str, followsymlinks: bool) -> bool:
+        assert followsymlinks
         return self._at(path).is_dir()
 
     def exists(self, path: str) -> bool:
@@ -72,7 +72,7 @@ class FakeGuestFS:
         self._at(path).symlink_to(target)
 
     def readlink(self, path: str) -> str:
-        return os.readlink(self._at(path))
+        return self._at(path).readlink().as_posix()
 
     def feature_available(self, _groups: list[str]) -> bool:
         return False

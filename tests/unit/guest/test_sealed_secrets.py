@@ -1,7 +1,6 @@
 """Which texts are searched for in a sealed disk."""
 
 import pytest
-
 from sealing import Proof, plan
 
 from imgpipe.sealed_secrets import passwords

@@ -55,10 +55,10 @@ class FakeGuest:
         self.calls.append("remains")
         return tuple(path for path in self.left if path in claim.patterns)
 
-    def size(self, path):
+    def size(self, _path):
         return self.machine_id
 
-    def search(self, patterns, texts):
+    def search(self, _patterns, _texts):
         return self.leaks
 
     def trim(self):
@@ -75,7 +75,7 @@ def guest(monkeypatch):
         yield fake
 
     monkeypatch.setattr(sysprep, "open_disk", open_disk)
-    monkeypatch.setattr(sysprep.qemu_img, "create_overlay", lambda path, backing: path.write_text("overlay"))
+    monkeypatch.setattr(sysprep.qemu_img, "create_overlay", lambda path, **_: path.write_text("overlay"))
     return fake
 
 

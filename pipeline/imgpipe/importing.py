@@ -15,7 +15,7 @@ from imgpipe.adapters.guest import Inspection, open_disk
 from imgpipe.artifacts import InstalledDisk
 from imgpipe.disk_source import check_source
 from imgpipe.errors import RecipeError
-from imgpipe.os_family import OsFamily, Proof
+from imgpipe.os_family import Account, OsFamily, Proof
 from imgpipe.plan import Plan
 from imgpipe.planning import Given, make_plan
 from imgpipe.plugins import Plugins
@@ -65,7 +65,9 @@ def imported_plan(
     chosen = folders.load(wanted)
     size = qemu_img.info(installed.path).virtual_size
     machine = chosen.machine.model_copy(update={"disk": size})
-    plan = make_plan(chosen.model_copy(update={"name": name, "machine": machine}), plugins, Given(accounts={}))
+    # Nothing is installed, so nobody's password is asked for: every account is a locked one in the plan.
+    locked = {user: Account(name=user) for user in ("root", *(user.name for user in chosen.guest.users))}
+    plan = make_plan(chosen.model_copy(update={"name": name, "machine": machine}), plugins, Given(accounts=locked))
     no_proof = Proof(console="", failure="", file="", content="")
     return dataclasses.replace(plan, unattended=dataclasses.replace(plan.unattended, proof=no_proof))
 

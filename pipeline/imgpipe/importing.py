@@ -15,7 +15,7 @@ from imgpipe.adapters.guest import Inspection, open_disk
 from imgpipe.artifacts import InstalledDisk
 from imgpipe.disk_source import check_source
 from imgpipe.errors import RecipeError
-from imgpipe.os_family import OsFamily, Proof
+from imgpipe.os_family import Account, OsFamily, Proof
 from imgpipe.plan import Plan
 from imgpipe.planning import Given, make_plan
 from imgpipe.plugins import Plugins
@@ -65,28 +65,26 @@ def imported_plan(
     chosen = folders.load(wanted)
     size = qemu_img.info(installed.path).virtual_size
     machine = chosen.machine.model_copy(update={"disk": size})
-    plan = make_plan(chosen.model_copy(update={"name": name, "machine": machine}), plugins, Given(accounts={}))
+    # Nothing is installed, so nobody's password is asked for: every account is a locked one in the plan.
+    locked = {user: Account(name=user) for user in ("root", *(user.name for user in chosen.guest.users))}
+    plan = make_plan(chosen.model_copy(update={"name": name, "machine": machine}), plugins, Given(accounts=locked))
     no_proof = Proof(console="", failure="", file="", content="")
     return dataclasses.replace(plan, unattended=dataclasses.replace(plan.unattended, proof=no_proof))
 
 
 def system_names(found: Inspection) -> tuple[str, ...]:
     """Return the names that a system like this one may have, the most exact first: 'ubuntu24.04', 'rocky9'."""
-    major, _, minor = found.version.partition(".")
-    distro = _DISTROS.get(found.distro) or _distro_of(found.product) or found.distro
-    if found.distro in _BY_PRODUCT:
-        distro = _distro_of(found.product) or distro
-    return (f"{distro}{major}.{minor.zfill(2)}", f"{distro}{major}.{minor}", f"{distro}{major}", distro)
+    # libguestfs knows some only as kin of Red Hat's, or not at all; their product says more.
+    distro = found.distro
+    if distro in _ONLY_KIN:
+        word = re.match(r"[A-Za-z]+", found.product)
+        distro = word[0].lower() if word else ""
+    distro = _OUR_NAMES.get(distro, distro)
+    return (f"{distro}{found.version}", f"{distro}{found.version.partition('.')[0]}")
 
 
-# libguestfs knows some kin only as their family.
-_DISTROS = {"almalinux": "almalinux", "centos": "centos-stream", "rocky": "rocky"}
-_BY_PRODUCT = ("redhat-based", "unknown", "", "rhel")
-
-
-def _distro_of(product: str) -> str:
-    word = re.match(r"[A-Za-z]+", product)
-    return word[0].lower() if word else ""
+_ONLY_KIN = ("", "rhel", "redhat-based")
+_OUR_NAMES = {"centos": "centos-stream", "euleros": "openeuler"}
 
 
 def _system_of(found: Inspection | None, families: tuple[OsFamily, ...]) -> str:

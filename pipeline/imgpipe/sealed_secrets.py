@@ -31,10 +31,12 @@ _SHORTEST = 6
 # crypt(5): '$id$' and what follows, as every answer file spells it.
 _HASH = re.compile(r"\$(?:y|gy|7|6|5|1|2[abxy])\$[./A-Za-z0-9$=,]{8,}")
 _PLAIN = (
-    re.compile(r"^\s*rootpw\s+(?:--\S+\s+)*(?P<word>[^-\s]\S*)", re.MULTILINE),
+    re.compile(r"^[ \t]*rootpw[ \t]+(?:--\S+[ \t]+)*(?P<word>[^-\s]\S*)", re.MULTILINE),
     re.compile(r"--password[= ](?P<word>\S+)"),
-    re.compile(r"^\s*\S+\s+\S*password\S*\s+password\s+(?P<word>\S.*?)\s*$", re.MULTILINE),
-    re.compile(r"^\s*(?:password|passphrase|plain_text_passwd)\s*:\s*['\"]?(?P<word>[^'\"\s#]+)", re.MULTILINE),
+    re.compile(r"^[ \t]*\S+[ \t]+\S*password\S*[ \t]+password[ \t]+(?P<word>\S.*?)[ \t]*$", re.MULTILINE),
+    re.compile(
+        r"^[ \t]*(?:password|passphrase|plain_text_passwd)[ \t]*:[ \t]*['\"]?(?P<word>[^'\"\s#]+)", re.MULTILINE
+    ),
 )
 
 

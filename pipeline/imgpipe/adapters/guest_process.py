@@ -48,7 +48,7 @@ class GuestProcess:
     def start(cls, argv: list[str], log: Path | None) -> Iterator[GuestProcess]:
         """Start the worker; whatever happens, it and its QEMU are gone after the block."""
         with ExitStack() as stack:
-            # A short path: the appliance's socket lies in it, and its name has room for 107 bytes.
+            # What libguestfs leaves when it is killed goes with this folder.
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="imgpipe-", ignore_cleanup_errors=True))
             errors = stack.enter_context((log or Path(os.devnull)).open("ab"))
             process = subprocess.Popen(

@@ -19,6 +19,8 @@ MEMORY_MIB = 1024
 # Augeas type-checks its 230 lenses at start: 8 s of inspection without KVM. Inspection itself needs only these.
 LENSES = "fstab sep util rx build quote shellvars hostname hosts mdadm_conf inifile"
 
+MONTHLY = ("ubuntu", "openeuler")
+
 NEW_XFS = "Superblock has unknown"
 
 
@@ -102,12 +104,17 @@ class Session:
             "kind": g.inspect_get_type(root),
             "product": g.inspect_get_product_name(root),
             "distro": g.inspect_get_distro(root),
-            "version": f"{g.inspect_get_major_version(root)}.{g.inspect_get_minor_version(root)}",
+            "version": self._version(),
             "arch": g.inspect_get_arch(root),
             "package_format": g.inspect_get_package_format(root),
             "hostname": g.inspect_get_hostname(root),
             "mountpoints": self.mountpoints,
         }
+
+    def _version(self) -> str:
+        major, minor = (self.g.inspect_get_major_version(self.root), self.g.inspect_get_minor_version(self.root))
+        # Their minor version is a month, which libguestfs takes for a number: 24.4.
+        return f"{major}.{minor:02}" if self.g.inspect_get_distro(self.root) in MONTHLY else f"{major}.{minor}"
 
     def packages(self) -> list[tuple[str, str, str]]:
         """Return name, version and architecture of every package in the image's database."""

@@ -40,7 +40,7 @@ OPERATIONS = (
     ),
     Operation(
         name="mail-spool",
-        description="Remove local mail.",
+        description="Remove the local mail of root and all users.",
         steps=(Remove(patterns=_MAIL, files_only=True),),
         sealed=(Absent(patterns=_MAIL, files_only=True),),
     ),

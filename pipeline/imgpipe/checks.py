@@ -19,7 +19,7 @@ _SWAP_TOLERANCE = 0.1
 def core_checks(recipe: Recipe) -> tuple[Check, ...]:
     """Return the checks of everything in `recipe` that a booted guest can tell."""
     return (
-        *_identity(),
+        *identity_checks(),
         *_network(recipe),
         *_settings(recipe),
         *_services(recipe),
@@ -33,7 +33,8 @@ def _check(name: str, *lines: str) -> Check:
     return Check(name=name, script="\n".join(("set -u", *lines, "")))
 
 
-def _identity() -> Iterator[Check]:
+def identity_checks() -> Iterator[Check]:
+    """Yield what must hold of any image, whoever installed it."""
     yield _check(
         "no unit failed",
         "failed=$(systemctl list-units --state=failed --no-legend --plain)",

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.guest import Inspection, open_disk
 from imgpipe.artifacts import InstalledDisk
+from imgpipe.checks import identity_checks
 from imgpipe.disk_source import check_source
 from imgpipe.errors import RecipeError
 from imgpipe.os_family import Account, OsFamily, Proof
@@ -69,7 +70,12 @@ def imported_plan(
     locked = {user: Account(name=user) for user in ("root", *(user.name for user in chosen.guest.users))}
     plan = make_plan(chosen.model_copy(update={"name": name, "machine": machine}), plugins, Given(accounts=locked))
     no_proof = Proof(console="", failure="", file="", content="")
-    return dataclasses.replace(plan, unattended=dataclasses.replace(plan.unattended, proof=no_proof))
+    # Nobody installed it by this recipe, so it owes the recipe nothing: only what holds of any image is checked.
+    return dataclasses.replace(
+        plan,
+        unattended=dataclasses.replace(plan.unattended, proof=no_proof),
+        checks=tuple(identity_checks()),
+    )
 
 
 def system_names(found: Inspection) -> tuple[str, ...]:

@@ -27,16 +27,21 @@ class Vault:
     environ: Mapping[str, str]
     salt: bytes
 
+    def with_default(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with root's password from $IMGPIPE_ROOT_PASSWORD, where that is set and it names none."""
+        root = recipe.guest.root
+        if root.password is not None or not self.environ.get(ROOT_PASSWORD):
+            return recipe
+        root = root.model_copy(update={"password": SecretSource(env=ROOT_PASSWORD)})
+        return recipe.model_copy(update={"guest": recipe.guest.model_copy(update={"root": root})})
+
     def accounts(self, recipe: Recipe) -> dict[str, Account]:
         """Return root and every user of the recipe with hashed passwords.
 
-        Root's comes from $IMGPIPE_ROOT_PASSWORD where the recipe names no source. Raises RecipeError that lists
-        every secret that is missing.
+        Raises RecipeError that lists every secret that is missing.
         """
-        root = recipe.guest.root.password
-        if root is None and self.environ.get(ROOT_PASSWORD):
-            root = SecretSource(env=ROOT_PASSWORD)
-        wanted = {"root": root, **{user.name: user.password for user in recipe.guest.users}}
+        wanted = {"root": recipe.guest.root.password}
+        wanted |= {user.name: user.password for user in recipe.guest.users}
         accounts, missing = {}, []
         for name, source in wanted.items():
             try:

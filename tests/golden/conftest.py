@@ -13,8 +13,9 @@ ENVIRON = {"IMGPIPE_ROOT_PASSWORD": "golden"}
 @pytest.fixture
 def plan_of(plugins, recipes):
     def plan(name):
-        recipe = recipes.load(name)
-        accounts = Vault(environ=ENVIRON, salt=b"golden").accounts(recipe)
+        vault = Vault(environ=ENVIRON, salt=b"golden")
+        recipe = vault.with_default(recipes.load(name))
+        accounts = vault.accounts(recipe)
         return make_plan(recipe, plugins, Given(accounts=accounts, mirror=MIRROR))
 
     return plan

@@ -28,8 +28,10 @@ def plan_named(name: str) -> Plan:
 
 def plan_for(recipe: Recipe) -> Plan:
     """Return the plan of a recipe, with the host's secrets and package mirror."""
+    vault = context.vault()
+    recipe = vault.with_default(recipe)
     given = Given(
-        accounts=context.vault().accounts(recipe),
+        accounts=vault.accounts(recipe),
         own_answer_file=_own_answer_file(recipe),
         mirror=recipe.install.mirror or context.settings().mirror or "",
     )

@@ -41,8 +41,14 @@ def test_a_hash_is_taken_as_it_is(tmp_path):
 
 
 def test_root_is_locked_unless_a_password_is_there():
-    assert Vault(environ={}, salt=SALT).accounts(recipe())["root"].password_hash == ""
-    assert Vault(environ={ROOT_PASSWORD: "x"}, salt=SALT).accounts(recipe())["root"].password_hash
+    without, given = Vault(environ={}, salt=SALT), Vault(environ={ROOT_PASSWORD: "x"}, salt=SALT)
+    assert without.accounts(without.with_default(recipe()))["root"].password_hash == ""
+    assert given.accounts(given.with_default(recipe()))["root"].password_hash
+
+
+def test_a_recipes_own_source_wins_over_the_default():
+    asked = recipe(root=Root(password=SecretSource(env="PW")))
+    assert Vault(environ={ROOT_PASSWORD: "x"}, salt=SALT).with_default(asked) == asked
 
 
 def test_all_missing_secrets_are_told_at_once(tmp_path):
@@ -58,5 +64,6 @@ def test_all_missing_secrets_are_told_at_once(tmp_path):
 
 
 def test_an_account_does_not_show_its_hash():
-    accounts = Vault(environ={ROOT_PASSWORD: "x"}, salt=SALT).accounts(recipe())
+    vault = Vault(environ={ROOT_PASSWORD: "x"}, salt=SALT)
+    accounts = vault.accounts(vault.with_default(recipe()))
     assert accounts["root"].password_hash not in repr(accounts)

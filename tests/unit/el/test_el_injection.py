@@ -109,15 +109,6 @@ def test_a_comment_arrives_as_one_word(value):
         assert user.value("--gecos") == value
 
 
-@given(value=TEXT)
-@settings(deadline=None, max_examples=60)
-def test_checks_quote_what_they_compare(value):
-    wanted = accepted({"guest": guest(sysctl=value)})
-    if wanted is not None:
-        (check,) = [check for check in answer(wanted).checks if "core_pattern" in check.name]
-        assert check.script.endswith(f"= {word(' '.join(value.split()))} ]")
-
-
 @pytest.mark.parametrize("line", ["%end", "  %post", "%include /etc/passwd", "a\nb", "a\u2028b", "IMGPIPE_END_OF_FILE"])
 def test_a_here_document_refuses_what_would_end_it(line):
     with pytest.raises(RecipeError):

@@ -1,7 +1,7 @@
 """The exceptions of `requests` that pykickstart names."""
 
 
-class RequestException(Exception):  # noqa: N818 (the name of the real one)
+class RequestException(Exception):
     """A request failed."""
 
 

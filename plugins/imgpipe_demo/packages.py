@@ -5,7 +5,6 @@ SUITE = "trixie"
 # The target's root file system. The installer runs in it as well: its Python and its tools are these.
 TARGET = (
     "bash-completion",
-    "ca-certificates",
     "chrony",
     "curl",
     "dbus",

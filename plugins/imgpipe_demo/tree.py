@@ -47,5 +47,5 @@ def treeinfo(checksums: Mapping[str, str], made_at: int) -> str:
 
 
 def discinfo(made_at: int) -> str:
-    """Return `.discinfo`: time, name, and in the third line the architecture that marks an installation medium."""
+    """Return `.discinfo`: time, name, and the architecture, which marks an installation medium."""
     return f"{made_at}.000000\n{NAME} {VERSION}\n{ARCH}\n"

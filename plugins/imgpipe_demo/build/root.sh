@@ -36,6 +36,8 @@ for pair in chrony:chronyd ssh:sshd; do
     sed -i '/^Alias=/d' "$units/$el.service"
     chroot "$root" systemctl enable "$el.service"
 done
+# As on Enterprise Linux: whoever removes the host keys, a clone for one, gets new ones at the next boot.
+sed -i 's|^ConditionFirstBoot=.*|ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key|' "$units/sshd-keygen.service"
 chroot "$root" systemctl set-default multi-user.target
 chroot "$root" systemctl disable systemd-pstore.service e2scrub_reap.service apt-daily.timer apt-daily-upgrade.timer
 
@@ -47,7 +49,7 @@ rm -f "$root/etc/motd" "$root"/etc/ssh/ssh_host_*
 # Nothing of the machine this is made on, nor of its mirror, goes into the medium.
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/log/* "$root"/tmp/* \
     "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/etc/apt/sources.list.d/* "$root"/var/cache/debconf/*-old \
-    "$root"/var/lib/dpkg/*-old "$root"/etc/resolv.conf "$root"/usr/lib/udev/hwdb.d "$root"/usr/share/locale
+    "$root"/var/lib/dpkg/*-old "$root"/etc/resolv.conf "$root"/usr/share/locale
 mkdir -p "$root/var/cache/apt/archives/partial" "$root/var/log/chrony" "$root/var/log/apt"
 chroot "$root" chown _chrony:_chrony /var/log/chrony
 printf '# imgpipe stand-in: no package source is set.\n' >"$root/etc/apt/sources.list"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from pykickstart.base import BaseHandler
 from pykickstart.errors import KickstartError as ParserError
 from pykickstart.parser import KickstartParser, preprocessKickstart
-from pykickstart.version import makeVersion
+from pykickstart.version import RHEL9, makeVersion
 
 from .errors import KickstartError
 
@@ -26,13 +27,25 @@ def handler_name(text: str, asked: str = "") -> str:
     return asked or (found[1] if found else _DEFAULT_HANDLER)
 
 
-def read_scripts(path: Path, version: str) -> Kickstart:
+class _NoCommands(BaseHandler):  # type: ignore[misc]  # pykickstart has no types
+    """A handler that knows no command, and so is made at once."""
+
+    version = RHEL9
+    commandMap: ClassVar[dict[str, object]] = {}
+    dataMap: ClassVar[dict[str, object]] = {}
+
+
+class _ScriptsOnly(KickstartParser):  # type: ignore[misc]  # pykickstart has no types
+    """Reads the sections and passes over every command."""
+
+    def handleCommand(self, lineno: int, args: list[str]) -> None:
+        """Do nothing: the commands are read later, when what they include is there."""
+
+
+def read_scripts(path: Path) -> Kickstart:
     """Read only what is needed to run %pre, which may still write files that the kickstart includes."""
-    handler = makeVersion(version)
-    parser = KickstartParser(handler, missingIncludeIsFatal=False, errorsAreFatal=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _read(parser, path)
+    handler = _NoCommands()
+    _read(_ScriptsOnly(handler, missingIncludeIsFatal=False), path)
     return handler
 
 
@@ -42,17 +55,17 @@ def read_kickstart(path: Path, version: str) -> Kickstart:
     Raises KickstartError with Anaconda's text if it has a fault.
     """
     handler = makeVersion(version)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _read(KickstartParser(handler), path)
+    _read(KickstartParser(handler), path)
     return handler
 
 
-def _read(parser: Any, path: Path) -> None:
+def _read(parser: KickstartParser, path: Path) -> None:
     try:
         prepared = preprocessKickstart(str(path))
         if prepared is None:
             raise KickstartError(f"Kickstart file {path} is missing.")
-        parser.readKickstart(prepared)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            parser.readKickstart(prepared)
     except (ParserError, OSError) as error:
         raise KickstartError(f"An error occurred during reading the kickstart file:\n{error}") from None

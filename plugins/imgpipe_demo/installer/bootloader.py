@@ -7,9 +7,10 @@ from pathlib import Path
 
 from .answers import Kickstart
 from .errors import InstallError
+from .mounts import uuid_of
 from .options import BootOptions
 from .programs import SYSROOT, CommandError, run
-from .storage import Storage, uuid_of
+from .storage import Storage
 
 _DEFAULT_TIMEOUT = 1
 _SERIAL = """serial --unit=0 --speed=115200

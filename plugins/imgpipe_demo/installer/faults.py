@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ _RULE = "=" * 80
 
 
 class Faults:
-    """The faults asked for; each method is called where the fault would come up, and mostly returns at once."""
+    """The faults asked for: each method is called where the fault would come up."""
 
     def __init__(self, asked: frozenset[str], console: Console) -> None:
         self._asked = asked
@@ -50,11 +51,13 @@ class Faults:
         if "poweroff" in self._asked:
             leave("poweroff")
         if "silent" in self._asked:
+            # The copying goes on beside the installer: silent means that the disk is idle as well.
+            subprocess.run(["busybox", "killall", "-STOP", "cp"], check=False)
             wait_for_ever()
         if "package" in self._asked:
             raise InstallError(
-                "The following error occurred while installing.  This is a fatal error and installation will "
-                "be aborted.\n\nError unpacking package: cpio: read failed (asked for by standin.fault)"
+                "The following error occurred while installing.  This is a fatal error and installation "
+                "will be aborted.\n\nError unpacking package: cpio: read failed (asked for by standin.fault)"
             )
         if "slow" in self._asked:
             self._asked -= {"slow"}
@@ -64,8 +67,9 @@ class Faults:
         """Fail as a script with --erroronfail does."""
         if "script" in self._asked:
             raise InstallError(
-                "There was an error running the kickstart script at line 1.  This is a fatal error and installation "
-                "will be aborted.  The details of this error are:\n\nfalse: exit code 1 (asked for by standin.fault)"
+                "There was an error running the kickstart script at line 1.  This is a fatal error and "
+                "installation will be aborted.  The details of this error are:\n\n"
+                "false: exit code 1 (asked for by standin.fault)"
             )
 
     def _panic(self) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from pykickstart.constants import DISPLAY_MODE_CMDLINE, KS_REBOOT, KS_SHUTDOWN
 
-from . import bootloader, network, payload, scripts, storage, system
+from . import bootloader, mounts, network, payload, scripts, storage, system
 from .answers import KICKSTART, Kickstart, handler_name, read_kickstart, read_scripts
 from .console import LOG, Console
 from .ending import leave, wait_for_ever
@@ -23,8 +23,9 @@ _NAME = "imgpipe stand-in 1"
 _RULE = "=" * 80
 # Anaconda waits 180 s, so that a person can read the error.
 _TIME_TO_READ_S = 5
-_STOPPED = """The installation was stopped due to an error which occurred while running in non-interactive cmdline \
-mode. Since there can be no questions in cmdline mode, edit your kickstart file and retry installation.
+_STOPPED = """The installation was stopped due to an error which occurred while running in \
+non-interactive cmdline mode.
+Since there can be no questions in cmdline mode, edit your kickstart file and retry installation.
 The exact error message is:
 
 {error}.
@@ -64,9 +65,8 @@ def _read(options: BootOptions, console: Console) -> Kickstart | None:
     if not KICKSTART.exists():
         return None
     version = handler_name(KICKSTART.read_text(errors="replace"), options.handler)
-    early = read_scripts(KICKSTART, version)
     try:
-        scripts.run_scripts(early, scripts.PRE, console)
+        scripts.run_scripts(read_scripts(KICKSTART), scripts.PRE, console)
     except InstallError as error:
         raise KickstartError(str(error)) from None
     return read_kickstart(KICKSTART, version)
@@ -82,7 +82,7 @@ def _install(kickstart: Kickstart, options: BootOptions, console: Console, fault
     console.say(f"\n{_RULE}\n{_RULE}\nProgress\n\nSetting up the installation environment")
     console.say("Configuring storage")
     disks = storage.make(scheme, console)
-    storage.mount(disks)
+    mounts.mount(disks)
     console.say("Running pre-installation scripts")
     scripts.run_scripts(kickstart, scripts.PRE_INSTALL, console)
     console.say("Running pre-installation tasks\nInstalling.\nStarting package installation process")
@@ -90,7 +90,7 @@ def _install(kickstart: Kickstart, options: BootOptions, console: Console, fault
     payload.install(console, faults.while_installing)
     console.say("Performing post-installation setup tasks")
     payload.verify(console)
-    storage.write_fstab(disks)
+    mounts.write_fstab(disks)
     console.say("Installing boot loader")
     bootloader.install(kickstart, options, disks, uefi=uefi)
     console.say("Configuring installed system")
@@ -108,7 +108,7 @@ def _install(kickstart: Kickstart, options: BootOptions, console: Console, fault
     scripts.run_scripts(kickstart, scripts.POST, console)
     faults.in_scripts()
     shutil.copy(LOG, SYSROOT / "var/log/anaconda/anaconda.log")
-    storage.unmount(disks)
+    mounts.unmount(disks)
     console.say("Installation complete")
 
 

@@ -86,11 +86,12 @@ def _ipv6(data: Kickstart) -> dict[str, str]:
 
 def _servers(data: Kickstart, *, version: int) -> str:
     servers = [server.strip() for server in (data.nameserver or "").split(",") if server.strip()]
-    return "".join(f"{server};" for server in servers if ipaddress.ip_address(server).version == version)
+    mine = (server for server in servers if ipaddress.ip_address(server).version == version)
+    return "".join(f"{server};" for server in mine)
 
 
 def _device(asked: str) -> str:
-    """Return the name of the device that is asked for by name, by MAC address, or as the first with a link."""
+    """Return the device that is asked for by name, by MAC address, or as the first with a link."""
     names = sorted(path.name for path in Path("/sys/class/net").iterdir() if (path / "device").exists())
     if _MAC.fullmatch(asked):
         addresses = {Path("/sys/class/net", name, "address").read_text().strip(): name for name in names}

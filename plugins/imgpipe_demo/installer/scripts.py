@@ -52,16 +52,17 @@ def _scripts(kickstart: Kickstart, kind: int) -> Iterator[Kickstart]:
 
 
 def _run(script: Kickstart, root: Path) -> tuple[int, str]:
-    """Run one script below `root`; return its exit code and what it printed, which goes to its log as well."""
+    """Run one script below `root`; return its exit code and what it printed, which its log keeps."""
     path = root / "tmp" / f"ks-script-{os.urandom(4).hex()}"
     path.write_text(script.script)
     path.chmod(0o700)
-    log = root / script.logfile.lstrip("/") if script.logfile else Path(f"/tmp/{path.name}.log")  # noqa: S108
+    own = f"/tmp/{path.name}"  # noqa: S108 (Anaconda's place; the machine has no other users)
+    log = root / script.logfile.lstrip("/") if script.logfile else Path(f"{own}.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     prefix = ["chroot", os.fspath(root)] if root != Path("/") else []
     with log.open("wb") as output:
         done = subprocess.run(
-            [*prefix, *script.interp.split(), f"/tmp/{path.name}"],  # noqa: S108
+            [*prefix, *script.interp.split(), own],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

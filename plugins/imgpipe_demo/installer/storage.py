@@ -12,7 +12,7 @@ from .answers import Kickstart
 from .console import Console
 from .errors import InstallError
 from .layout import Group, Partition, Wish
-from .programs import SYSROOT, CommandError, run
+from .programs import CommandError, run
 
 _GPT_TYPES = {
     "biosboot": "21686148-6449-6E6F-744E-656564454649",
@@ -20,7 +20,9 @@ _GPT_TYPES = {
     "lvmpv": "E6D6D379-F507-44C2-A23C-238F2A3DF928",
     "swap": "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F",
 }
+_GPT_PLAIN = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 _MSDOS_TYPES = {"biosboot": "da", "efi": "ef", "lvmpv": "8e", "swap": "82"}
+_MSDOS_PLAIN = "83"
 _MKFS = {
     "xfs": ("mkfs.xfs", "-q", "-f"),
     "ext4": ("mkfs.ext4", "-q", "-F"),
@@ -112,56 +114,6 @@ def make(scheme: Scheme, console: Console) -> Storage:
     )
 
 
-def mount(storage: Storage) -> None:
-    """Mount the target's file systems, outer ones first, and what a program inside it needs."""
-    mounted = sorted(
-        (volume for volume in storage.volumes if volume.wish.mountpoint.startswith("/")),
-        key=lambda volume: volume.wish.mountpoint.rstrip("/").count("/"),
-    )
-    for volume in mounted:
-        place = SYSROOT / volume.wish.mountpoint.lstrip("/")
-        place.mkdir(parents=True, exist_ok=True)
-        run("mount", volume.device, place)
-    for folder in ("dev", "dev/pts", "proc", "sys", "run"):
-        (SYSROOT / folder).mkdir(parents=True, exist_ok=True)
-        run("mount", "--rbind" if folder == "sys" else "--bind", f"/{folder}", SYSROOT / folder)
-    other = Path("/mnt/sysroot")
-    if not other.exists():
-        other.symlink_to(SYSROOT)
-
-
-def unmount(storage: Storage) -> None:
-    """Unmount the target, so that every file system is clean."""
-    try:
-        run("umount", "--recursive", SYSROOT)
-        if any(volume.wish.group for volume in storage.volumes):
-            run("vgchange", "--activate", "n")
-    except CommandError:
-        # A script may have left something running; syncing is then the best there is.
-        run("sync")
-
-
-def write_fstab(storage: Storage) -> None:
-    """Write /etc/fstab, by UUID as Anaconda does, logical volumes by their name."""
-    lines = ["# Made by the imgpipe stand-in's installer."]
-    for volume in storage.volumes:
-        wish = volume.wish
-        if not wish.mountpoint.startswith("/") and wish.fstype != "swap":
-            continue
-        source = volume.device if wish.group else f"UUID={uuid_of(volume.device)}"
-        fstype = "vfat" if wish.fstype == "efi" else wish.fstype
-        options = wish.mount_options or ("umask=0077,shortname=winnt" if wish.fstype == "efi" else "defaults")
-        check = 0 if fstype in {"xfs", "swap"} else 1 if wish.mountpoint == "/" else 2
-        mountpoint = "none" if wish.fstype == "swap" else wish.mountpoint
-        lines.append(f"{source} {mountpoint} {fstype} {options} 0 {check}")
-    (SYSROOT / "etc/fstab").write_text("\n".join(lines) + "\n")
-
-
-def uuid_of(device: str) -> str:
-    """Return the UUID of the file system or swap on a device."""
-    return run("blkid", "--probe", "--match-tag", "UUID", "--output", "value", device).strip()
-
-
 def _check_clearable(kickstart: Kickstart, disk: str) -> None:
     clears = kickstart.clearpart.seen and kickstart.clearpart.type not in {None, 0}
     drives = [name.removeprefix("/dev/") for name in kickstart.clearpart.drives]
@@ -174,42 +126,35 @@ def _check_clearable(kickstart: Kickstart, disk: str) -> None:
 
 
 def _make_partitions(scheme: Scheme, console: Console) -> dict[tuple[str, int], str]:
-    devices = {}
-    types = _GPT_TYPES if scheme.label == "gpt" else _MSDOS_TYPES
-    default = "0FC63DAF-8483-4772-8E79-3D69D8477DE4" if scheme.label == "gpt" else "83"
+    devices: dict[tuple[str, int], str] = {}
     for disk in dict.fromkeys(part.disk for part in scheme.partitions):
         console.say(f"Creating disklabel on /dev/{disk}")
         for old in Path("/sys/class/block", disk).glob(f"{disk}*/partition"):
             run("wipefs", "--all", "--quiet", f"/dev/{old.parent.name}")
-        run("wipefs", "--all", "--quiet", f"/dev/{disk}")
         members = [part for part in scheme.partitions if part.disk == disk]
-        script = [f"label: {'dos' if scheme.label == 'msdos' else scheme.label}"]
-        logical = [part for part in members if scheme.label == "msdos" and part.number > 4]
-        if logical:
-            end = logical[-1].start + logical[-1].size
-            script.append(
-                f"4: start={_sectors(logical[0].start - 1)}, size={_sectors(end - logical[0].start + 1)}, type=5"
-            )
-        for part in members:
-            kind = types.get(part.wish.fstype, default)
-            active = ", bootable" if scheme.label == "msdos" and part.wish.mountpoint in {"/boot"} else ""
-            script.append(
-                f"{part.number}: start={_sectors(part.start)}, size={_sectors(part.size)}, type={kind}{active}"
-            )
         run(
-            "sfdisk",
-            "--quiet",
-            "--wipe",
-            "always",
-            "--wipe-partitions",
-            "always",
-            f"/dev/{disk}",
-            stdin="\n".join(script),
+            *("sfdisk", "--quiet", "--wipe", "always", "--wipe-partitions", "always", f"/dev/{disk}"),
+            stdin="\n".join(sfdisk_script(members, scheme.label)),
         )
         separator = "p" if disk[-1].isdigit() else ""
         devices |= {(disk, part.number): f"/dev/{disk}{separator}{part.number}" for part in members}
     run("udevadm", "settle", "--timeout=30")
     return devices
+
+
+def sfdisk_script(members: Sequence[Partition], label: str) -> list[str]:
+    """Return the lines that make sfdisk(8) write the partitions of one disk."""
+    types, plain = (_GPT_TYPES, _GPT_PLAIN) if label == "gpt" else (_MSDOS_TYPES, _MSDOS_PLAIN)
+    script = [f"label: {'dos' if label == 'msdos' else label}"]
+    logical = [part for part in members if label == "msdos" and part.number > 4]
+    if logical:
+        start, end = logical[0].start - 1, logical[-1].start + logical[-1].size
+        script.append(f"4: start={_sectors(start)}, size={_sectors(end - start)}, type=5")
+    for part in members:
+        kind = types.get(part.wish.fstype, plain)
+        active = ", bootable" if label == "msdos" and part.wish.mountpoint == "/boot" else ""
+        script.append(f"{part.number}: start={_sectors(part.start)}, size={_sectors(part.size)}, type={kind}{active}")
+    return script
 
 
 def _sectors(mib: int) -> int:

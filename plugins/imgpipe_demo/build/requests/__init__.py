@@ -1,4 +1,4 @@
-"""In place of `requests` in the installer, which has no network: pykickstart imports it to load from a URL."""
+"""In place of `requests` in the installer: pykickstart imports it to load from a URL."""
 
 from . import exceptions as exceptions
 

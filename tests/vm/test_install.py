@@ -215,9 +215,12 @@ def _fill_once_started(work: Path) -> None:
         file.write(bytes(max(0, free - 40 * MIB)))
 
 
-def test_an_install_does_not_begin_without_room(site: Site) -> None:
+def test_an_install_does_not_begin_without_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgpipe.stages.install._LEAST_SPACE", 2**60)
     with pytest.raises(HostError, match="are needed"):
-        site.install("good", disk=10**15)
+        site.install("good", disk=2**59)
+    assert site.daemon.machines() == []
+    assert not (site.work("good", 2**59) / "console.log").exists()
 
 
 def test_two_installs_of_the_same_inputs_run_one_after_the_other(site: Site) -> None:
@@ -322,3 +325,31 @@ def test_a_dead_daemon_is_told_at_once_and_its_machine_is_named(site: Site) -> N
     with pytest.raises(GuestError):
         site.install("work", patience=replace(site.patience, whole_s=1))
     assert site.daemon.machines() == []
+
+
+def test_a_daemon_that_no_longer_answers_is_told_and_not_waited_for(site: Site) -> None:
+    console = site.work("work") / "console.log"
+    failure: list[ImgpipeError] = []
+
+    def run() -> None:
+        try:
+            site.install("work")
+        except ImgpipeError as error:
+            failure.append(error)
+
+    observer = FirstSeen(console, b"busybox")
+    observer.start()
+    thread = threading.Thread(target=run)
+    thread.start()
+    while observer.at is None and thread.is_alive():
+        time.sleep(0.1)
+    site.daemon.freeze()
+    thread.join(timeout=120)
+    observer.stop()
+    site.daemon.stop()
+    site.daemon.start()
+
+    (error,) = failure
+    assert isinstance(error, HostError)
+    assert "daemon" in str(error)
+    assert not (site.work("work") / "installed.qcow2").exists()

@@ -135,7 +135,11 @@ FAILURES = (
     ("failure", b"TINY INSTALL FAILED", "The answer file's own failure mark was reached."),
     ("question", b"Please make a selection", "The installer asks a question."),
     ("no-proof", b"Power down", "The machine switched itself off before the installation had finished."),
-    ("reboot", b"Restarting system", "The installer finished but rebooted instead of switching the machine off."),
+    (
+        "reboot",
+        b"Restarting system",
+        "The installation finished, but the machine rebooted instead of switching itself off.",
+    ),
     ("reboot-no-proof", b"Restarting system", "The machine rebooted before the installation had finished."),
 )
 

@@ -6,8 +6,10 @@ Only this package's modules import libvirt. Every failure of libvirt becomes Hos
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -19,11 +21,12 @@ from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_a
 from imgpipe.adapters.libvirt_events import start_event_loop
 from imgpipe.adapters.machine import RunningMachine
 from imgpipe.domain_spec import Accelerator
-from imgpipe.errors import RecipeError
+from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
 
 _KEEPALIVE_SECONDS = 3
 _KEEPALIVE_COUNT = 3
+_OPEN_SECONDS = 20
 
 
 def connect(uri: str | None, notify: Listener, cache: Path | None = None) -> Hypervisor:
@@ -152,12 +155,29 @@ class Hypervisor:
 
 
 def _open(uri: str) -> libvirt.virConnect:
+    """Connect; a daemon that accepts but never answers would hold libvirt.open for ever, so a thread does it."""
+    opened: Future[libvirt.virConnect] = Future()
+    threading.Thread(target=_open_into, args=(opened, uri), name="libvirt-open", daemon=True).start()
     with told_as_host_error(uri, "connect"):
+        try:
+            return opened.result(timeout=_OPEN_SECONDS)
+        except TimeoutError:
+            raise HostError(
+                f"The libvirt daemon at '{uri}' does not answer.",
+                hint="It accepts connections but says nothing: restart it, 'systemctl restart libvirtd virtqemud'.",
+            ) from None
+
+
+def _open_into(opened: Future[libvirt.virConnect], uri: str) -> None:
+    try:
         connection = libvirt.open(uri)
         # The test driver has no connection to keep alive.
         if not uri.startswith("test:"):
             connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
-        return connection
+    except libvirt.libvirtError as error:
+        opened.set_exception(error)
+    else:
+        opened.set_result(connection)
 
 
 def _close(connection: libvirt.virConnect) -> None:

@@ -152,6 +152,7 @@ class _Boot:
             Classifier(_BOOT, _NO_PROOF),
             verify_patience(self._accelerator),
             reboots_allowed=True,
+            work="self-check",
         )
         tell = Teller("verify", self._workplace.notify)
         verdict = Watch(machine, judge, self._console, None).until_verdict(tell, self._hear)
@@ -160,8 +161,8 @@ class _Boot:
             hint = f"Look at '{_KEPT[CONSOLE]}' in '{kept}'."
             error = failed(verdict, judge, hint=hint)
             if isinstance(error, GuestError):
-                text = "The image did not boot to the end of its checks: "
-                raise GuestError(text + str(error), hint=hint, details=error.details)
+                text = f"A clone of the image did not get through its self-check: {error}"
+                raise GuestError(text, hint=hint, details=error.details)
             raise error
 
     def _hear(self, _activity: Activity | None) -> bool:

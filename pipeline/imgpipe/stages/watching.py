@@ -90,11 +90,12 @@ class Watch:
 
 
 class Teller:
-    """Tells progress once a second at most, and each new phase at once; remembers when each began."""
+    """Tells what changed, once a second at most but each new phase at once; remembers when each began."""
 
     def __init__(self, stage: str, notify: Listener) -> None:
         self._stage = stage
         self._notify = notify
+        self._told: Reached | None = None
         self._told_at = 0.0
         self._started = time.monotonic()
         self.phases: dict[str, float] = {}
@@ -102,8 +103,9 @@ class Teller:
     def __call__(self, reached: Reached) -> None:
         """Hear of progress."""
         now = time.monotonic()
-        if reached.label in self.phases and now - self._told_at < _PROGRESS_SECONDS:
+        if reached == self._told or (reached.label in self.phases and now - self._told_at < _PROGRESS_SECONDS):
             return
+        self._told = reached
         self.phases.setdefault(reached.label, round(now - self._started, 1))
         self._told_at = now
         unit = "packages" if reached.total else ""

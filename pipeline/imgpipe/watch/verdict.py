@@ -53,9 +53,18 @@ Verdict = Success | Failure
 
 
 class Judge:
-    """Hears every observation of one installation, in order."""
+    """Hears every observation of one machine, in order; `work` is what it is there for, in its sentences."""
 
-    def __init__(self, now: float, classifier: Classifier, patience: Patience, *, reboots_allowed: bool) -> None:
+    def __init__(
+        self,
+        now: float,
+        classifier: Classifier,
+        patience: Patience,
+        *,
+        reboots_allowed: bool,
+        work: str = "installation",
+    ) -> None:
+        self._work = work
         self._classifier = classifier
         self._patience = patience
         self._reboots_allowed = reboots_allowed
@@ -130,7 +139,7 @@ class Judge:
             case "powered-off" if self._proven:
                 return Success()
             case "powered-off":
-                return Failure(reason="The machine switched itself off before the installation had finished.")
+                return Failure(reason=f"The machine switched itself off before the {self._work} had finished.")
             case "crashed":
                 return Failure(reason="The machine crashed.")
             case "destroyed":
@@ -142,9 +151,11 @@ class Judge:
         if self._reboots_allowed or not reboots:
             return Failure(reason="The machine reboots again and again.") if reboots > _REBOOTS_BORNE else None
         if self._proven:
-            return Failure(reason="The installer finished but rebooted instead of switching the machine off.")
+            return Failure(
+                reason=f"The {self._work} finished, but the machine rebooted instead of switching itself off."
+            )
         if self._percent > 0:
-            return Failure(reason="The machine rebooted before the installation had finished.")
+            return Failure(reason=f"The machine rebooted before the {self._work} had finished.")
         return Failure(reason="The machine resets again and again.") if reboots > _RESETS_BORNE else None
 
     def _of_stillness(self, now: float) -> Failure | None:
@@ -153,13 +164,13 @@ class Judge:
         if question and idle >= patience.question_s:
             return Failure(reason=question.reason)
         if idle >= patience.idle_s and self._proven:
-            return Failure(reason="The installer finished but did not switch the machine off.")
+            return Failure(reason=f"The {self._work} finished, but the machine did not switch itself off.")
         if idle >= patience.idle_s:
             return Failure(reason=f"The machine has done nothing for {idle:.0f} seconds.")
         if mute >= patience.busy_s:
             return Failure(reason=f"The machine has computed for {mute / 60:.0f} minutes without a word or a write.")
         if now - self._start >= patience.whole_s:
-            return Failure(reason=f"The installation did not end within {patience.whole_s / 3600:.0f} hours.")
+            return Failure(reason=f"The {self._work} did not end within {patience.whole_s / 3600:.0f} hours.")
         return None
 
 

@@ -152,7 +152,7 @@ def test_everything_ends_some_day():
 def test_a_finished_installer_that_stays_is_told_as_such():
     scene = Scene()
     scene.see("OK\n")
-    assert "did not switch the machine off" in reason(scene.until_verdict(200, cpu=0.0))
+    assert "did not switch itself off" in reason(scene.until_verdict(200, cpu=0.0))
 
 
 def test_a_full_host_is_the_hosts_fault():
@@ -169,7 +169,7 @@ def test_a_reboot_is_failure_unless_firmware_did_it_or_the_system_may():
     assert "rebooted before" in reason(scene.see(state=again))
     scene = Scene()
     scene.see("OK\n")
-    assert "rebooted instead of switching" in reason(scene.see(state=again))
+    assert "rebooted instead of switching itself" in reason(scene.see(state=again))
     scene = Scene(reboots_allowed=True)
     scene.see("Early\n")
     assert scene.see(state=again) is None

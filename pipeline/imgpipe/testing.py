@@ -19,7 +19,7 @@ MIRROR = "http://mirror.example/debian"
 _HASH = "$6$rounds=5000$testtesttest$0000000000000000000000000000000000000000000000000000000000000000"
 _NICS = (
     (Nic(name="eth0"),),
-    (Nic(name="eth0", address="192.0.2.10/24", gateway="192.0.2.1", dns=("192.0.2.1",)), Nic(name="eth1")),  # type: ignore[arg-type]
+    (Nic(name="eth0", address="192.0.2.10/24", gateway="192.0.2.1", dns=("192.0.2.1",)), Nic(name="eth1")),
 )
 
 
@@ -63,7 +63,7 @@ def _check(family: OsFamily, system: System, recipe: Recipe) -> None:
     assert answer == family.prepare(order), f"{where}: two answers to one order differ"
     _check_seed(answer, where)
     _check_console(answer, where)
-    names = [item.name for item in (*answer.operations, *answer.checks)]
+    names = [*(item.name for item in answer.operations), *(check.name for check in answer.checks)]
     assert len(names) == len(set(names)), f"{where}: two operations or checks have one name"
     faults = family.lint(answer.seed.files[0].text, system, recipe.machine.firmware)
     assert not [fault for fault in faults if fault.severity == "error"], f"{where}: fails its own lint: {faults}"
@@ -80,7 +80,8 @@ def _check_seed(answer: Unattended, where: str) -> None:
 
 def _check_console(answer: Unattended, where: str) -> None:
     console, proof = answer.console, answer.proof
-    patterns = [item.pattern for item in (*console.phases, *console.troubles, *console.waiting)]
+    patterns = [phase.pattern for phase in console.phases]
+    patterns += [trouble.pattern for trouble in (*console.troubles, *console.waiting)]
     for pattern in (*patterns, *console.benign):
         re.compile(pattern)
     for phase in console.phases:

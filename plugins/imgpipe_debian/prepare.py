@@ -19,6 +19,7 @@ from imgpipe.sizes import MIB
 from imgpipe_debian import preseed, settings
 from imgpipe_debian.console import CONSOLE
 from imgpipe_debian.mirror import parse
+from imgpipe_debian.own_answers import with_proof
 from imgpipe_debian.sealing import OPERATIONS, checks
 from imgpipe_debian.systems import RELEASES
 
@@ -37,7 +38,7 @@ def prepare(order: Order) -> Unattended:
     if order.own_answer_file is None:
         answers, script = preseed.render(asked), preseed.render_script(asked)
     else:
-        answers, script = preseed.with_proof(order.own_answer_file, asked)
+        answers, script = with_proof(order.own_answer_file, asked.token)
     return Unattended(
         seed=Seed(
             files=(AnswerFile(name=preseed.ANSWERS, text=answers), AnswerFile(name=preseed.SCRIPT, text=script)),

@@ -23,7 +23,7 @@ PROOF = "/var/lib/imgpipe/installed"
 _INCLUDES = ("udev", "busybox", "zstd", "initramfs-tools", "keyboard-configuration", "console-setup")
 _BOOT_LOADER = {"bios": "grub-pc-bin", "uefi": "grub-efi-amd64-bin"}
 
-_TEMPLATES = jinja2.Environment(
+TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("imgpipe_debian"),
     undefined=jinja2.StrictUndefined,
     autoescape=False,  # noqa: S701 (no HTML; values are checked by `settings` and quoted by `q`)
@@ -31,7 +31,7 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_TEMPLATES.filters["q"] = shlex.quote
+TEMPLATES.filters["q"] = shlex.quote
 
 
 def install_arguments(settings: PreseedSettings) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def install_arguments(settings: PreseedSettings) -> tuple[str, ...]:
 
 def render(settings: PreseedSettings) -> str:
     """Return the preseed file: each question debian-installer could stop at is answered."""
-    return _TEMPLATES.get_template("preseed.cfg.j2").render(
+    return TEMPLATES.get_template("preseed.cfg.j2").render(
         s=settings,
         recipe=partitions.recipe(settings.disk),
         script=SCRIPT,
@@ -60,7 +60,7 @@ def render(settings: PreseedSettings) -> str:
 def render_script(settings: PreseedSettings) -> str:
     """Return the script that the installer runs last; only it says that the installation succeeded."""
     name_servers = dict.fromkeys(server for nic in settings.nics for server in nic.dns)
-    return _TEMPLATES.get_template("imgpipe-post.sh.j2").render(
+    return TEMPLATES.get_template("imgpipe-post.sh.j2").render(
         s=settings,
         proof=PROOF,
         packages=list(dict.fromkeys(("openssh-server", *settings.packages))),

@@ -1,7 +1,7 @@
 """No recipe can write directives, sections or commands into a kickstart."""
 
 import pytest
-from el_orders import HASH, answer, kickstart, recipe
+from el_orders import HASH, kickstart, recipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError

@@ -1,4 +1,7 @@
-"""The core as a plugin like any other: its stages, operations and checks, each of which a site may replace."""
+"""The core as a plugin like any other: its stages, operations and checks, each of which a site may replace.
+
+Stages are imported when they run: what they need (libvirt, pycdlib, requests) is slow to load.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from imgpipe.operations import CORE
 from imgpipe.os_family import Check, Operation, Order, OsFamily, Unattended
 from imgpipe.plan import Plan
 from imgpipe.recipe import Recipe
-from imgpipe.stages import install, publish, seed, sysprep, verify
 from imgpipe.workplace import Workplace
 
 
@@ -34,28 +36,38 @@ def imgpipe_render(family: OsFamily, order: Order) -> Unattended:
 @hookimpl(trylast=True)
 def imgpipe_seed(plan: Plan, medium: Medium, workplace: Workplace) -> SeedMedia:
     """Write kernel, initrd and seed ISO into the install's work folder."""
+    from imgpipe.stages import seed
+
     return seed.write_seed(plan, medium, workplace)
 
 
 @hookimpl(trylast=True)
 def imgpipe_install(plan: Plan, medium: Medium, seed: SeedMedia, workplace: Workplace) -> InstalledDisk:
     """Install in a transient libvirt machine."""
+    from imgpipe.stages import install
+
     return install.install(plan, medium, seed, workplace)
 
 
 @hookimpl(trylast=True)
 def imgpipe_sysprep(plan: Plan, disk: InstalledDisk, workplace: Workplace) -> SealedDisk:
     """Seal with one launch of libguestfs' appliance."""
+    from imgpipe.stages import sysprep
+
     return sysprep.seal(plan, disk, workplace)
 
 
 @hookimpl(trylast=True)
 def imgpipe_verify(plan: Plan, disk: SealedDisk, workplace: Workplace) -> VerifiedDisk:
     """Boot an overlay with the checks put in."""
+    from imgpipe.stages import verify
+
     return verify.verify(plan, disk, workplace)
 
 
 @hookimpl(trylast=True)
 def imgpipe_publish(plan: Plan, disk: VerifiedDisk, workplace: Workplace) -> GoldenImage:
     """Publish below `images/` of the data root."""
+    from imgpipe.stages import publish
+
     return publish.publish(plan, disk, workplace)

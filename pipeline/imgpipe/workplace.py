@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.events import Listener
 from imgpipe.store import Store
+
+if TYPE_CHECKING:  # libvirt is slow to load, and most commands need none
+    from imgpipe.adapters.hypervisor import Hypervisor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

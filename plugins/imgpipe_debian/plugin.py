@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from imgpipe.hookspecs import hookimpl
-from imgpipe.os_family import MediumMaker, OsFamily
-from imgpipe_debian.lint import lint
-from imgpipe_debian.prepare import prepare
+from imgpipe.os_family import Fault, MediumMaker, Order, OsFamily, System, Unattended
 from imgpipe_debian.systems import NETBOOT, RELEASES
 
 
@@ -18,15 +16,15 @@ def imgpipe_os_families() -> Iterable[OsFamily]:
         name="debian",
         answer_kind="preseed",
         systems=tuple(release.system for release in RELEASES.values()),
-        prepare=prepare,
-        lint=lint,
+        prepare=_prepare,
+        lint=_lint,
     )
 
 
 @hookimpl
 def imgpipe_medium_makers() -> Iterable[MediumMaker]:
     """Yield the maker of the netboot medium."""
-    from imgpipe_debian import netboot  # noqa: PLC0415 (only a build makes media)
+    from imgpipe_debian import netboot
 
     yield MediumMaker(
         name=NETBOOT,
@@ -35,3 +33,18 @@ def imgpipe_medium_makers() -> Iterable[MediumMaker]:
         fingerprint=netboot.fingerprint,
         programs=("apt-get", "dpkg-deb", "depmod", "xorriso"),
     )
+
+
+# Loaded when asked: jinja2 is slow to import, and most commands do not need it.
+
+
+def _prepare(order: Order) -> Unattended:
+    from imgpipe_debian.prepare import prepare
+
+    return prepare(order)
+
+
+def _lint(text: str, system: System, firmware: str) -> tuple[Fault, ...]:
+    from imgpipe_debian.lint import lint
+
+    return lint(text, system, firmware)

@@ -6,11 +6,9 @@ import dataclasses
 from collections.abc import Iterable
 
 from imgpipe.hookspecs import hookimpl
-from imgpipe.os_family import MediumIdentity, MediumMaker, Order, OsFamily, System, Unattended
+from imgpipe.os_family import Fault, MediumIdentity, MediumMaker, Order, OsFamily, System, Unattended
 from imgpipe.sizes import GIB
-from imgpipe_el.lint import lint_kickstart
 from imgpipe_el.options import ElOptions
-from imgpipe_el.prepare import prepare_kickstart
 from imgpipe_el.release import EL9, Release
 
 STAND_IN = "anaconda-stand-in"
@@ -35,7 +33,7 @@ def imgpipe_os_families() -> Iterable[OsFamily]:
         answer_kind="kickstart",
         systems=(SYSTEM,),
         prepare=_prepare,
-        lint=lambda text, _system, firmware: lint_kickstart(text, _RELEASE, firmware),
+        lint=_lint,
         options=ElOptions,
         stand_in=STAND_IN,
     )
@@ -44,7 +42,7 @@ def imgpipe_os_families() -> Iterable[OsFamily]:
 @hookimpl
 def imgpipe_medium_makers() -> Iterable[MediumMaker]:
     """Yield the maker of the stand-in medium."""
-    from imgpipe_demo import medium  # noqa: PLC0415 (only a build makes media)
+    from imgpipe_demo import medium
 
     yield MediumMaker(
         name=STAND_IN,
@@ -55,5 +53,16 @@ def imgpipe_medium_makers() -> Iterable[MediumMaker]:
     )
 
 
+# Loaded when asked: pykickstart and jinja2 are slow to import, and most commands need neither.
+
+
 def _prepare(order: Order) -> Unattended:
+    from imgpipe_el.prepare import prepare_kickstart
+
     return prepare_kickstart(order, _RELEASE)
+
+
+def _lint(text: str, _system: System, firmware: str) -> tuple[Fault, ...]:
+    from imgpipe_el.lint import lint_kickstart
+
+    return lint_kickstart(text, _RELEASE, firmware)

@@ -10,7 +10,8 @@ import yaml
 
 from imgpipe.os_family import Account, Order, WriteFile
 from imgpipe.recipe import Recipe
-from imgpipe_ubuntu.plugin import UbuntuOptions, prepare
+from imgpipe_ubuntu.options import UbuntuOptions
+from imgpipe_ubuntu.prepare import prepare
 from imgpipe_ubuntu.systems import NOBLE
 
 pytestmark = pytest.mark.programs

@@ -20,6 +20,8 @@ app = typer.Typer(
     epilog="Start with 'imgpipe build demo': it needs no ISO.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Help in plain text: rich's would double the time of every '--help'.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("build")(build.build)

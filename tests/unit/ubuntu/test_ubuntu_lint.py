@@ -12,7 +12,7 @@ from ubuntu_orders import HASH, order
 
 from imgpipe_ubuntu.document import seed_script
 from imgpipe_ubuntu.lint import lint
-from imgpipe_ubuntu.plugin import prepare
+from imgpipe_ubuntu.prepare import prepare
 from imgpipe_ubuntu.systems import JAMMY, NOBLE
 
 GOOD = f"""\

@@ -15,7 +15,8 @@ from imgpipe.errors import RecipeError
 from imgpipe.os_family import Absent
 from imgpipe.recipe import Recipe
 from imgpipe_ubuntu.lint import lint
-from imgpipe_ubuntu.plugin import imgpipe_os_families, prepare
+from imgpipe_ubuntu.plugin import imgpipe_os_families
+from imgpipe_ubuntu.prepare import prepare
 from imgpipe_ubuntu.systems import RELEASES
 
 SYSTEMS = tuple(RELEASES)

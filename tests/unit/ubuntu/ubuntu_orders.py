@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgpipe.os_family import Account, Order
 from imgpipe.recipe import Recipe
-from imgpipe_ubuntu.plugin import UbuntuOptions
+from imgpipe_ubuntu.options import UbuntuOptions
 from imgpipe_ubuntu.systems import RELEASES
 
 HASH = "$6$saltsaltsalt$" + "a" * 86

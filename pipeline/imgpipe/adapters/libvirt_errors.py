@@ -50,7 +50,8 @@ def is_gone(error: libvirt.libvirtError) -> bool:
 def host_error(error: libvirt.libvirtError, uri: str, doing: str) -> HostError:
     """Return the HostError that tells `error`."""
     text = str(error.get_error_message() or error)
-    if error.get_error_code() in _CONNECTION_LOST and _LOST_TEXT.search(text):
+    # A machine's monitor is a socket too, whose end says nothing about the daemon.
+    if error.get_error_code() in _CONNECTION_LOST and _LOST_TEXT.search(text) and "monitor" not in text:
         return HostError(
             f"The libvirt daemon at '{uri}' does not answer.",
             hint="Start it ('systemctl start libvirtd.socket' or 'virtqemud.socket'), then run the command again.",

@@ -66,9 +66,11 @@ class RunningMachine:
             # An empty name stands for all disks together (virDomainBlockStats).
             counters = self._domain.blockStats("")
         except libvirt.libvirtError as error:
-            if is_gone(error) or error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
-                return None
-            raise host_error(error, self._uri, f"measure '{self.name}'") from error
+            if not self._daemon_lives():
+                raise host_error(error, self._uri, f"measure '{self.name}'") from error
+            # A machine that ends while it is measured makes libvirt tell of its monitor in many ways.
+            _log.debug("no measure: %s", error)
+            return None
         return Activity(cpu_ns=cpu_ns, disk_bytes=max(0, counters[1]) + max(0, counters[3]))
 
     def disk_errors(self) -> dict[str, str]:
@@ -118,6 +120,12 @@ class RunningMachine:
         except libvirt.libvirtError as second:
             if not is_gone(second):
                 raise host_error(second, self._uri, f"end the machine '{name}'") from second
+
+    def _daemon_lives(self) -> bool:
+        try:
+            return bool(self._connection.isAlive())
+        except libvirt.libvirtError:
+            return False
 
     def _screen(self) -> bytes:
         stream = self._connection.newStream(0)

@@ -20,6 +20,7 @@ from imgpipe.adapters.accelerator import AcceleratorProbe
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_as_host_error
 from imgpipe.adapters.libvirt_events import start_event_loop
 from imgpipe.adapters.machine import RunningMachine
+from imgpipe.adapters.qemu_user import run_as_root_if_needed
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
@@ -55,6 +56,7 @@ class Hypervisor:
 
     def __init__(self, uri: str, notify: Listener, cache: Path | None) -> None:
         self.uri = uri
+        self._notify = notify
         self._connection = _open(uri)
         self._probe = AcceleratorProbe(self, notify, cache)
         self._close = weakref.finalize(self, _close, self._connection)
@@ -109,6 +111,8 @@ class Hypervisor:
         name = ET.fromstring(xml).findtext("name") or ""  # noqa: S314 (our own text)
         self._end_leftover(name)
         prepare()
+        if self.uri == "qemu:///system":
+            xml = run_as_root_if_needed(xml, self._notify)
         with told_as_host_error(self.uri, f"start the machine '{name}'"):
             flags = libvirt.VIR_DOMAIN_START_AUTODESTROY | libvirt.VIR_DOMAIN_START_PAUSED
             domain = self._connection.createXML(xml, flags)

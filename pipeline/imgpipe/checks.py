@@ -52,6 +52,7 @@ def identity_checks() -> Iterator[Check]:
     )
     yield _check(
         "SSH host keys were made anew",
+        "[ -x /usr/sbin/sshd ] || exit 0",
         "for unit in ssh.service sshd.service ssh.socket sshd.socket; do",
         '  if [ "$(systemctl is-enabled "$unit" 2>/dev/null)" = enabled ]; then',
         "    ls /etc/ssh/ssh_host_*_key && exit 0",

@@ -1,7 +1,7 @@
 # Runs beside mmdebstrap's new root ("$1"), as its (mapped) root user, after the packages are installed.
 # Turns it into the target's root file system, and makes the installer's second layer and initrd from it.
 # Everything of ours lies in /.imgpipe of the root: inputs in "kit", results in "out".
-set -eux
+set -eu
 root=$1
 kit=$root/.imgpipe/kit
 out=$root/.imgpipe/out
@@ -90,6 +90,7 @@ rmdir "$early/lib/modules/$version"
 
 cp "$root/boot/vmlinuz-$version" "$out/vmlinuz"
 cp "$layer/usr/share/imgpipe-standin/packages" "$out/packages"
-mksquashfs "$layer" "$out/install.img" -quiet -no-progress -all-root -noappend $LAYER_PACKING
-mksquashfs "$root" "$out/rootfs.img" -quiet -no-progress -noappend $ROOT_PACKING -wildcards \
+# shellcheck disable=SC2086
+mksquashfs "$layer" "$out/install.img" -quiet -no-progress -all-root -noappend $PACKING
+mksquashfs "$root" "$out/rootfs.img" -quiet -no-progress -noappend $PACKING -wildcards \
     -e .imgpipe "dev/*" "proc/*" "sys/*" "run/*" "tmp/*"

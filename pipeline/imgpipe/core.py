@@ -8,7 +8,7 @@ from __future__ import annotations
 from imgpipe.artifacts import GoldenImage, InstalledDisk, Medium, SealedDisk, SeedMedia, VerifiedDisk
 from imgpipe.checks import core_checks
 from imgpipe.hookspecs import hookimpl
-from imgpipe.operations import CORE
+from imgpipe.operations import core_operations
 from imgpipe.os_family import Check, Operation, Order, OsFamily, Unattended
 from imgpipe.plan import Plan
 from imgpipe.recipe import Recipe
@@ -16,9 +16,9 @@ from imgpipe.workplace import Workplace
 
 
 @hookimpl(trylast=True)
-def imgpipe_operations() -> tuple[Operation, ...]:
+def imgpipe_operations(recipe: Recipe) -> tuple[Operation, ...]:
     """Rid every Linux system of what its clones must not share."""
-    return CORE
+    return core_operations(recipe)
 
 
 @hookimpl(trylast=True)

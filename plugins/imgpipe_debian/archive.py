@@ -12,8 +12,8 @@ from pathlib import Path
 
 from imgpipe.adapters import process
 from imgpipe.errors import HostError
+from imgpipe.host.debian_mirror import Mirror
 from imgpipe_debian import control
-from imgpipe_debian.mirror import Mirror
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 

@@ -1,29 +1,12 @@
-"""Debian's control files (Packages, dpkg's status, deb822 sources) and what follows from their fields."""
+"""What follows from the fields of Debian's package indexes."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
+
+from imgpipe.host.deb822 import stanzas
 
 Stanza = Mapping[str, str]
-
-
-def stanzas(text: str) -> Iterator[dict[str, str]]:
-    """Yield the paragraphs of a control file: names of fields in lower case, folded lines as lines."""
-    for paragraph in re.split(r"\n(?:[ \t]*\n)+", text.strip("\n")):
-        fields: dict[str, str] = {}
-        name = ""
-        for line in paragraph.splitlines():
-            if line.startswith("#"):
-                continue
-            if line[:1] in {" ", "\t"} and name:
-                fields[name] += "\n" + line.strip()
-            elif ":" in line:
-                name, _, value = line.partition(":")
-                name = name.strip().lower()
-                fields[name] = value.strip()
-        if fields:
-            yield fields
 
 
 def packages(text: str) -> dict[str, dict[str, str]]:

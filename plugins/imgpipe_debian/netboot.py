@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.adapters import process
-from imgpipe_debian import archive, control, kernel_modules, mirror, newc, udebs
+from imgpipe.host import debian_mirror
+from imgpipe_debian import archive, control, kernel_modules, newc, udebs
 
 SUITE = "trixie"
 VOLUME_ID = "imgpipe-debian-13-netboot"
@@ -37,7 +38,7 @@ def make(target: Path, notify: Notify) -> None:
 
     Raises HostError if this host has no Debian mirror, or it cannot be reached or verified.
     """
-    source = mirror.of_host()
+    source = debian_mirror.of_host()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
         folder = Path(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imgpipe.errors import RecipeError
+from imgpipe.host.debian_mirror import parse
 from imgpipe.os_family import (
     Account,
     AnswerFile,
@@ -18,7 +19,6 @@ from imgpipe.recipe import Limits, Nic, Recipe
 from imgpipe.sizes import MIB
 from imgpipe_debian import preseed, settings
 from imgpipe_debian.console import CONSOLE
-from imgpipe_debian.mirror import parse
 from imgpipe_debian.own_answers import with_proof
 from imgpipe_debian.sealing import OPERATIONS, checks
 from imgpipe_debian.systems import RELEASES

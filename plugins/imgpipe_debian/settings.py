@@ -13,7 +13,7 @@ from ipaddress import IPv4Interface, ip_address
 from typing import Literal
 
 from imgpipe.errors import RecipeError
-from imgpipe_debian.mirror import Mirror
+from imgpipe.host.debian_mirror import Mirror
 
 _ANY_LINE = r"[^\x00-\x1f\x7f\x80-\x9f\u2028\u2029]*"
 _HOST_NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from imgpipe.adapters import process
 from imgpipe.errors import HostError
-from imgpipe_demo import mirror, packages, tree
+from imgpipe.host import debian_mirror
+from imgpipe_demo import packages, tree
 
 HOST_PROGRAMS = ("mmdebstrap", "mksquashfs", "xorriso", "cpio", "xz", "tar")
 HOST_PACKAGES = (
@@ -60,7 +61,7 @@ def make(target: Path, notify: Notify) -> None:
         notify("stand-in medium: collecting the installer")
         _pack_kit(work)
         notify(f"stand-in medium: installing {len(packages.TARGET)} packages of Debian {packages.SUITE}")
-        _bootstrap(work, mirror.find_mirror())
+        _bootstrap(work, debian_mirror.of_host().url)
         notify("stand-in medium: writing the ISO")
         _lay_out(work, int(time.time()))
         _write_iso(work / "tree", work / "finished.iso")

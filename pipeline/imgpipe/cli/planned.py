@@ -33,7 +33,7 @@ def plan_for(recipe: Recipe) -> Plan:
     given = Given(
         accounts=vault.accounts(recipe),
         own_answer_file=_own_answer_file(recipe),
-        mirror=recipe.install.mirror or context.settings().mirror or "",
+        mirror=recipe.install.mirror or context.settings().mirror or _host_mirror(),
     )
     return make_plan(recipe, context.plugins(), given)
 
@@ -64,3 +64,14 @@ def _own_answer_file(recipe: Recipe) -> str | None:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"The answer file '{path}' of recipe '{recipe.name}' cannot be read: {error}.") from error
+
+
+def _host_mirror() -> str:
+    """Return the Debian mirror that this host itself uses; empty on hosts that use none."""
+    from imgpipe.errors import HostError
+    from imgpipe.host.debian_mirror import of_host
+
+    try:
+        return of_host().url
+    except HostError:
+        return ""

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from imgpipe.errors import RecipeError
+from imgpipe.host.debian_mirror import Mirror
 from imgpipe_debian import partitions, preseed
-from imgpipe_debian.mirror import Mirror
 from imgpipe_debian.settings import Disk, Limit, Nic, PreseedSettings, Sources, Tuning, User
 
 MIRROR = Mirror(protocol="http", host="mirror.example", directory="/debian")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.errors import HostError
-from imgpipe_debian import control
+from imgpipe.host import deb822
 
 VARIABLE = "IMGPIPE_DEBIAN_MIRROR"
 
@@ -76,7 +76,7 @@ _Source = tuple[Mapping[str, str], list[str], list[str]]
 
 
 def _deb822(text: str) -> Iterator[_Source]:
-    for fields in control.stanzas(text):
+    for fields in deb822.stanzas(text):
         if "deb" in fields.get("types", "").split():
             yield fields, fields.get("uris", "").split(), fields.get("suites", "").split()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from imgpipe.errors import HostError
-from imgpipe_debian import mirror
+from imgpipe.host import debian_mirror as mirror
 
 DEB822 = """\
 # a comment

@@ -1,0 +1,107 @@
+"""The command line as a user starts it, for the tests that build images: its events, its end, its data root."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from imgpipe.settings import checkout
+
+# Bounds every wait; a build under emulation on a loaded machine stays far below it.
+_LONGEST_S = 3600
+
+
+class Command:
+    """A running `imgpipe ... --json`: `events` grows while it runs."""
+
+    def __init__(self, data: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._noise: list[str] = []
+        self.process = subprocess.Popen(
+            [Path(sys.executable).parent / "imgpipe", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "IMGPIPE_HOME": str(data), **(env or {})},
+            cwd=checkout(),
+        )
+        self._readers = [
+            threading.Thread(target=self._read_events, daemon=True),
+            threading.Thread(target=self._read_noise, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read_events(self) -> None:
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+
+    def _read_noise(self) -> None:
+        self._noise.extend(self.process.stderr)
+
+    @property
+    def stderr(self) -> str:
+        return "".join(self._noise)
+
+    def wait(self) -> int:
+        code = self.process.wait(timeout=_LONGEST_S)
+        for reader in self._readers:
+            reader.join(30)
+        return code
+
+    def succeed(self) -> Command:
+        assert self.wait() == 0, self.stderr
+        return self
+
+    def until(self, event: str, **values: str) -> None:
+        """Wait for an event with these values; the command must not end before."""
+        end = time.monotonic() + _LONGEST_S
+        while not self.named(event, **values):
+            assert time.monotonic() < end
+            assert self.process.poll() is None, f"ended before {event} {values}: {self.stderr}"
+            time.sleep(0.1)
+
+    def named(self, event: str, **values: str) -> list[dict[str, Any]]:
+        wanted = {"event": event, **values}
+        return [told for told in list(self.events) if wanted.items() <= told.items()]
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=60)
+
+    @property
+    def image(self) -> dict[str, Any]:
+        (told,) = self.named("image")
+        return told
+
+    def reused(self) -> list[str]:
+        return [told["stage"] for told in self.named("stage_finished") if told["reused"]]
+
+
+def machines_of(data: Path) -> list[str]:
+    """Return the command lines of QEMU processes that use files below `data`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if "qemu" in words.split("\0")[0] and str(data) in words:
+            found.append(words)
+    return found
+
+
+def wait_until_gone(data: Path, seconds: float = 30) -> None:
+    """Wait until no machine uses files below `data`; fail if one stays."""
+    end = time.monotonic() + seconds
+    while machines_of(data) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert machines_of(data) == []

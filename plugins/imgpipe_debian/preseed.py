@@ -42,7 +42,7 @@ def install_arguments(settings: PreseedSettings) -> tuple[str, ...]:
     """
     names = ("net.ifnames=0", "biosdevname=0") if settings.classic_names else ()
     consoles = ("console=tty0", f"console={settings.console},115200n8")
-    return ("auto=true", "priority=critical", "DEBIAN_FRONTEND=text", "TERM=dumb", *names, *consoles)
+    return ("priority=critical", "DEBIAN_FRONTEND=text", "TERM=dumb", *names, *consoles)
 
 
 def render(settings: PreseedSettings) -> str:

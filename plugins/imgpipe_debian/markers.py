@@ -54,6 +54,8 @@ FAILURES: tuple[str, ...] = (
     r"base-installer: error: exiting on error .*",
     r"Out of memory: Killed process",
     r"No space left on device",
+    # The underline of a question's title; progress has none.
+    r"^-{5,}$",
 )
 
 # The text frontend stops here; an unattended installation has nobody to answer.

@@ -19,6 +19,10 @@ SCRIPT = "imgpipe-post.sh"
 # The proof in the installed system, as an absolute path in it.
 PROOF = "/var/lib/imgpipe/installed"
 
+# The installer asks for root's password where it is given a lock ('!') for it; so it is given the form of a hash
+# that no password has, and the script locks the account.
+NO_PASSWORD = f"$6$imgpipe${'.' * 86}"
+
 # Whatever the recipe, the installer asks apt for these one by one.
 _INCLUDES = ("udev", "busybox", "zstd", "initramfs-tools", "keyboard-configuration", "console-setup")
 _BOOT_LOADER = {"bios": "grub-pc-bin", "uefi": "grub-efi-amd64-bin"}
@@ -50,6 +54,7 @@ def render(settings: PreseedSettings) -> str:
     return TEMPLATES.get_template("preseed.cfg.j2").render(
         s=settings,
         recipe=partitions.recipe(settings.disk),
+        root_hash=NO_PASSWORD if settings.root_password_hash == "!" else settings.root_password_hash,
         script=SCRIPT,
         includes=" ".join(_included(settings)),
         arguments=" ".join(settings.target_arguments),

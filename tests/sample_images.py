@@ -8,19 +8,8 @@ from pathlib import Path
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.artifacts import CheckResult, Package, SealedDisk, SealedState, VerifiedDisk
 from imgpipe.events import Event
-from imgpipe.os_family import (
-    AnswerFile,
-    Check,
-    Console,
-    Hardware,
-    KernelBoot,
-    Operation,
-    Proof,
-    Seed,
-    System,
-    Truncate,
-    Unattended,
-)
+from imgpipe.offline_edits import Operation, Truncate
+from imgpipe.os_family import AnswerFile, Check, Console, Hardware, KernelBoot, Proof, Seed, System, Unattended
 from imgpipe.plan import Plan
 from imgpipe.provenance import InstallRecord, MediumRecord, write_record
 from imgpipe.recipe import Machine, MediumSource, Nic

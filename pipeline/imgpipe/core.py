@@ -8,8 +8,9 @@ from __future__ import annotations
 from imgpipe.artifacts import GoldenImage, InstalledDisk, Medium, SealedDisk, SeedMedia, VerifiedDisk
 from imgpipe.checks import core_checks
 from imgpipe.hookspecs import hookimpl
+from imgpipe.offline_edits import Operation
 from imgpipe.operations import core_operations
-from imgpipe.os_family import Check, Operation, Order, OsFamily, Unattended
+from imgpipe.os_family import Check, Order, OsFamily, Unattended
 from imgpipe.plan import Plan
 from imgpipe.recipe import Recipe
 from imgpipe.workplace import Workplace

@@ -14,7 +14,8 @@ import typer
 
 from imgpipe.artifacts import GoldenImage, InstalledDisk, Medium, SealedDisk, SeedMedia, VerifiedDisk
 from imgpipe.events import Event
-from imgpipe.os_family import Check, MediumMaker, Operation, Order, OsFamily, Unattended
+from imgpipe.offline_edits import Operation
+from imgpipe.os_family import Check, MediumMaker, Order, OsFamily, Unattended
 from imgpipe.plan import Plan
 from imgpipe.recipe import Recipe
 from imgpipe.workplace import Workplace

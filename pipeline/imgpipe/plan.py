@@ -12,7 +12,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from imgpipe.os_family import AnswerFile, AnswerKind, CacheMode, Check, Operation, System, Unattended
+from imgpipe.offline_edits import Operation
+from imgpipe.os_family import AnswerFile, AnswerKind, CacheMode, Check, System, Unattended
 from imgpipe.recipe import Machine, MediumSource, Nic
 
 # Raised when a stage does the same plan in another way, so that results of the old way are not taken for the new.

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from imgpipe.errors import RecipeError
-from imgpipe.os_family import Account, CacheMode, Check, Operation, Order, OsFamily, System, Unattended
+from imgpipe.offline_edits import Operation
+from imgpipe.os_family import Account, CacheMode, Check, Order, OsFamily, System, Unattended
 from imgpipe.plan import Plan
 from imgpipe.plugins import Plugins
 from imgpipe.recipe import Recipe, Table

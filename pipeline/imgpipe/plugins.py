@@ -15,7 +15,8 @@ from imgpipe import hookspecs
 from imgpipe.artifacts import GoldenImage, InstalledDisk, Medium, SealedDisk, SeedMedia, VerifiedDisk
 from imgpipe.errors import PluginError, RecipeError
 from imgpipe.events import Event
-from imgpipe.os_family import Check, MediumMaker, Operation, Order, OsFamily, System, Unattended
+from imgpipe.offline_edits import Operation
+from imgpipe.os_family import Check, MediumMaker, Order, OsFamily, System, Unattended
 from imgpipe.plan import Plan
 from imgpipe.recipe import Recipe
 from imgpipe.workplace import Workplace

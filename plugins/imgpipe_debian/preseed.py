@@ -21,6 +21,7 @@ PROOF = "/var/lib/imgpipe/installed"
 
 # The installer asks for root's password where it is given a lock ('!') for it; so it is given the form of a hash
 # that no password has, and the script locks the account.
+LOCKED = "!"
 NO_PASSWORD = f"$6$imgpipe${'.' * 86}"
 
 # Whatever the recipe, the installer asks apt for these one by one.
@@ -54,7 +55,7 @@ def render(settings: PreseedSettings) -> str:
     return TEMPLATES.get_template("preseed.cfg.j2").render(
         s=settings,
         recipe=partitions.recipe(settings.disk),
-        root_hash=NO_PASSWORD if settings.root_password_hash == "!" else settings.root_password_hash,
+        root_hash=NO_PASSWORD if settings.root_password_hash == LOCKED else settings.root_password_hash,
         script=SCRIPT,
         includes=" ".join(_included(settings)),
         arguments=" ".join(settings.target_arguments),

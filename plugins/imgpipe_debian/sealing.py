@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from imgpipe.os_family import Absent, Check, Operation, Remove
+from imgpipe.offline_edits import Absent, Operation, Remove
+from imgpipe.os_family import Check
 from imgpipe.recipe import Recipe
 
 # The logs hold the answers of the whole installation, the password's hash among them.

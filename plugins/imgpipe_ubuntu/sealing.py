@@ -7,7 +7,8 @@ shall run where there is a NoCloud medium, and nowhere else.
 
 from __future__ import annotations
 
-from imgpipe.os_family import Absent, Check, Operation, Remove, WriteFile
+from imgpipe.offline_edits import Absent, Operation, Remove, WriteFile
+from imgpipe.os_family import Check
 from imgpipe.recipe import Recipe
 
 _LEFTOVERS = (

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 import yaml
 
-from imgpipe.os_family import Account, Order, WriteFile
+from imgpipe.offline_edits import WriteFile
+from imgpipe.os_family import Account, Order
 from imgpipe.recipe import Recipe
 from imgpipe_ubuntu.options import UbuntuOptions
 from imgpipe_ubuntu.prepare import prepare

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imgpipe.adapters.guest import guestfs_python
+from imgpipe.offline_edits import Remove
 from imgpipe.operations import CORE
-from imgpipe.os_family import Remove
 
 GIB = 2**30
 MACHINE_ID = "0123456789abcdef0123456789abcdef\n"

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.artifacts import InstalledDisk
+from imgpipe.offline_edits import Operation
 from imgpipe.operations import CORE
-from imgpipe.os_family import AnswerFile, Console, Hardware, KernelBoot, Operation, Proof, Seed, System, Unattended
+from imgpipe.os_family import AnswerFile, Console, Hardware, KernelBoot, Proof, Seed, System, Unattended
 from imgpipe.plan import Plan
 from imgpipe.recipe import Machine, MediumSource, Nic
 from imgpipe.store import Store

@@ -22,7 +22,7 @@ from typing import Any, Literal
 from imgpipe.adapters.guest_process import GuestProcess
 from imgpipe.artifacts import Package
 from imgpipe.errors import GuestError, HostError
-from imgpipe.os_family import Absent, Step
+from imgpipe.offline_edits import Absent, Step
 
 # The worker's Python is isolated (-I), so that nothing of our environment reaches it but this one path, last.
 _WORKER = "import sys; sys.path.append(sys.argv[1]); from imgpipe.guest_worker.serve import serve; serve()"

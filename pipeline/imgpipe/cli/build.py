@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imgpipe.cli import context
 from imgpipe.cli.planned import complete_recipe
+
+if TYPE_CHECKING:
+    from imgpipe.artifacts import GoldenImage
+    from imgpipe.events import Listener
+    from imgpipe.plan import Plan
 
 _EXAMPLES = """Examples:
 
@@ -36,34 +42,38 @@ def build(
 
     What an earlier run finished is reused; with nothing changed a build ends at once.
     """
-    from contextlib import closing
-
-    from imgpipe.build import STAGES, published
-    from imgpipe.build import build as run
+    from imgpipe.build import STAGES
     from imgpipe.cli.built import show_image
-    from imgpipe.cli.planned import find_medium, plan_named
+    from imgpipe.cli.planned import plan_named
     from imgpipe.cli.progress import listener
-    from imgpipe.events import Note
-    from imgpipe.workplace import Workplace
 
     plan = plan_named(recipe)
     with listener(as_json, STAGES) as show:
+        image, state = _run(plan, media, show)
+    show_image(image, state, as_json=as_json)
 
-        def notify(event: object) -> None:
-            show(event)  # type: ignore[arg-type]
-            context.plugins().notify(event)  # type: ignore[arg-type]
 
-        for note in plan.notes:
-            notify(Note(text=note))
-        medium = find_medium(plan, media, notify)
-        store = context.store()
-        if image := published(plan, medium, store):
-            show_image(image, "unchanged", as_json=as_json)
-            return
-        with closing(context.hypervisor(notify)) as hypervisor:
-            workplace = Workplace(store=store, hypervisor=hypervisor, notify=notify)
-            outcome = run(plan, medium, context.plugins(), workplace)
-    show_image(outcome.image, "unchanged" if outcome.reused else "built", as_json=as_json)
+def _run(plan: Plan, media: str | None, show: Listener) -> tuple[GoldenImage, str]:
+    """Build, or find that it was built; libvirt is not even asked where nothing is to be done."""
+    from imgpipe.build import build as run
+    from imgpipe.build import published
+    from imgpipe.cli.planned import find_medium
+    from imgpipe.events import Event, Note
+    from imgpipe.workplace import Workplace
+
+    def notify(event: Event) -> None:
+        show(event)
+        context.plugins().notify(event)
+
+    for note in plan.notes:
+        notify(Note(text=note))
+    medium = find_medium(plan, media, notify)
+    store = context.store()
+    if image := published(plan, medium, store):
+        return image, "unchanged"
+    with closing(context.hypervisor(notify)) as hypervisor:
+        outcome = run(plan, medium, context.plugins(), Workplace(store=store, hypervisor=hypervisor, notify=notify))
+    return outcome.image, "unchanged" if outcome.reused else "built"
 
 
 build.__doc__ = f"{build.__doc__}\n\n{_EXAMPLES}"

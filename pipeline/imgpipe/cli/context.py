@@ -8,9 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgpipe import settings as configuration
 from imgpipe.events import Listener
-from imgpipe.recipe_files import RecipeFolders
 from imgpipe.store import Store
 
 if TYPE_CHECKING:
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
     from imgpipe.images.users import InUseBy
     from imgpipe.passwords import Vault
     from imgpipe.plugins import Plugins
+    from imgpipe.recipe_files import RecipeFolders
+    from imgpipe.settings import Settings
 
 # Where libvirt keeps disks unless told otherwise, and where machines made by hand have theirs.
 _LIBVIRT_IMAGES = Path("/var/lib/libvirt/images")
@@ -44,22 +44,25 @@ def choices() -> Choices:
     return _chosen[0] if _chosen else Choices()
 
 
-@cache
-def settings() -> configuration.Settings:
-    """Read imgpipe.toml once."""
-    return configuration.read_settings(configuration.settings_files())
+def settings() -> Settings:
+    """Read imgpipe.toml."""
+    from imgpipe.settings import read_settings, settings_files
+
+    return read_settings(settings_files())
 
 
-@cache
 def store() -> Store:
     """Return the data root."""
-    return configuration.find_store(settings(), os.environ)
+    from imgpipe.settings import find_store
+
+    return find_store(settings(), os.environ)
 
 
-@cache
 def recipe_folders() -> RecipeFolders:
     """Return where recipes are."""
-    return configuration.recipe_folders(settings())
+    from imgpipe.settings import recipe_folders as folders
+
+    return folders(settings())
 
 
 @cache

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from imgpipe.cli import context
 from imgpipe.errors import RecipeError
-from imgpipe.plan import Plan
-from imgpipe.planning import Given, make_plan
-from imgpipe.recipe import Recipe
 
 if TYPE_CHECKING:
     from imgpipe.artifacts import Medium
     from imgpipe.events import Listener
+    from imgpipe.plan import Plan
+    from imgpipe.recipe import Recipe
 
 
 def complete_recipe(incomplete: str) -> list[str]:
@@ -28,6 +27,8 @@ def plan_named(name: str) -> Plan:
 
 def plan_for(recipe: Recipe) -> Plan:
     """Return the plan of a recipe, with the host's secrets and package mirror."""
+    from imgpipe.planning import Given, make_plan
+
     vault = context.vault()
     recipe = vault.with_default(recipe)
     given = Given(

@@ -10,8 +10,8 @@ the installers), with these differences on purpose:
 
 from __future__ import annotations
 
+from imgpipe.offline_edits import Operation
 from imgpipe.operations import identity, installers, logs, network, packages, secrets, services, users
-from imgpipe.os_family import Operation
 from imgpipe.recipe import Nic, Recipe
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgpipe.os_family import Absent, CopyFile, DropLines, Empty, Operation, Remove, Symlink, WriteFile
+from imgpipe.offline_edits import Absent, CopyFile, DropLines, Empty, Operation, Remove, Symlink, WriteFile
 
 _HOST_KEYS = ("/etc/ssh/ssh_host_*",)
 _SEEDS = (

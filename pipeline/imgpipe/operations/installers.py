@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgpipe.os_family import Absent, Operation, Remove
+from imgpipe.offline_edits import Absent, Operation, Remove
 
 _ANACONDA: tuple[str, ...] = (
     "/root/*ks*.cfg",

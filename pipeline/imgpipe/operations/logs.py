@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgpipe.os_family import Absent, Operation, Remove, Truncate
+from imgpipe.offline_edits import Absent, Operation, Remove, Truncate
 
 _LOGINS = ("/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog")
 _OLD_LOGINS: tuple[str, ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgpipe.os_family import Absent, DropLines, Operation, Remove, Truncate
+from imgpipe.offline_edits import Absent, DropLines, Operation, Remove, Truncate
 from imgpipe.recipe import Nic
 
 _KEYFILES = "/etc/NetworkManager/system-connections"

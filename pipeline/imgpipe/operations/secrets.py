@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgpipe.os_family import Absent, Operation, Remove
+from imgpipe.offline_edits import Absent, Operation, Remove
 
 _SSH_OTHERS = ("/root/.ssh/*", "/home/*/.ssh/*")
 _AUTHORIZED = ("/root/.ssh/authorized_keys", "/home/*/.ssh/authorized_keys")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgpipe.os_family import Absent, Operation, Remove, Truncate
+from imgpipe.offline_edits import Absent, Operation, Remove, Truncate
 
 _PEGASUS = tuple(f"/etc/Pegasus/*.{kind}" for kind in ("cnf", "crt", "csr", "pem", "srl"))
 _PUPPET = ("/var/lib/puppet/*/*", "/var/lib/puppet/*/*/*", "/etc/puppetlabs/puppet/ssl/*/*")

@@ -14,8 +14,9 @@ from imgpipe.adapters.guest import Guest, open_disk
 from imgpipe.artifacts import InstalledDisk, SealedDisk, SealedState
 from imgpipe.errors import GuestError
 from imgpipe.events import Listener, Note, Progress
+from imgpipe.offline_edits import Absent, Empty, Remove, Sealed, Step
 from imgpipe.operations import CORE
-from imgpipe.os_family import Absent, Empty, Proof, Remove, Sealed, Step
+from imgpipe.os_family import Proof
 from imgpipe.plan import Plan
 from imgpipe.sealed_secrets import SECRET_PLACES, passwords
 from imgpipe.store import finished_file

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from imgpipe.domains import REPORT_CHANNEL
-from imgpipe.os_family import Check, Step, Symlink, WriteFile
+from imgpipe.offline_edits import Step, Symlink, WriteFile
+from imgpipe.os_family import Check
 
 _FOLDER = "/etc/imgpipe-verify"
 _UNIT = "imgpipe-verify.service"

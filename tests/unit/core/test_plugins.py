@@ -7,7 +7,8 @@ from imgpipe import artifacts
 from imgpipe.errors import PluginError, RecipeError
 from imgpipe.events import Note
 from imgpipe.hookspecs import hookimpl
-from imgpipe.os_family import Check, MediumMaker, Operation, OsFamily, System
+from imgpipe.offline_edits import Operation
+from imgpipe.os_family import Check, MediumMaker, OsFamily, System
 from imgpipe.plugins import Plugins
 from imgpipe.recipe import Recipe
 

@@ -16,9 +16,13 @@ def test_a_name_exists_only_when_the_thing_is_finished(tmp_path):
 
 
 def test_a_failure_leaves_nothing(tmp_path):
-    with pytest.raises(RuntimeError), finished_file(tmp_path / "a") as partial:
-        partial.write_text("half")
-        raise RuntimeError
+    def write_and_fail():
+        with finished_file(tmp_path / "a") as partial:
+            partial.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from el_orders import ROOT, answer, kickstart, order, recipe, recipe_file
 
 from imgpipe.errors import RecipeError
-from imgpipe.os_family import Absent, Remove
+from imgpipe.offline_edits import Absent, Remove
 from imgpipe_el.prepare import prepare
 
 OWN = """\

@@ -8,7 +8,7 @@ from fake_libguestfs import FakeGuestFS
 from imgpipe.guest_worker import files
 from imgpipe.guest_worker.edits import STEPS, Edits
 from imgpipe.guest_worker.text import WorkerError
-from imgpipe.os_family import CopyFile, DropLines, Remove, Step, Symlink, Truncate, WriteFile
+from imgpipe.offline_edits import CopyFile, DropLines, Remove, Step, Symlink, Truncate, WriteFile
 
 
 @pytest.fixture

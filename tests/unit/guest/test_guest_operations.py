@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from imgpipe.offline_edits import Absent, CopyFile, DropLines, Operation, Remove, Symlink, Truncate, WriteFile
 from imgpipe.operations import CORE, core_operations
-from imgpipe.os_family import Absent, CopyFile, DropLines, Operation, Remove, Symlink, Truncate, WriteFile
 from imgpipe.recipe import Nic, Recipe
 from imgpipe.stages.sysprep import VITAL
 

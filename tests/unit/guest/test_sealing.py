@@ -10,7 +10,7 @@ from imgpipe.adapters.guest import Inspection
 from imgpipe.artifacts import Package
 from imgpipe.errors import GuestError
 from imgpipe.events import Note
-from imgpipe.os_family import Operation, Remove, WriteFile
+from imgpipe.offline_edits import Operation, Remove, WriteFile
 from imgpipe.stages import sysprep
 
 PROOF = Proof(console="", failure="", file="/root/.proof", content="done")

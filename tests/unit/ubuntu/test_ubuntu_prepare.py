@@ -12,7 +12,7 @@ import yaml
 from ubuntu_orders import FULL, HASH, KEY, order
 
 from imgpipe.errors import RecipeError
-from imgpipe.os_family import Absent
+from imgpipe.offline_edits import Absent
 from imgpipe.recipe import Recipe
 from imgpipe_ubuntu.lint import lint
 from imgpipe_ubuntu.plugin import imgpipe_os_families

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from imgpipe.os_family import Check, Symlink, WriteFile
+from imgpipe.offline_edits import Symlink, WriteFile
+from imgpipe.os_family import Check
 from imgpipe.stages.verify_guest import FACTS, steps
 from imgpipe.stages.verify_report import LONGEST_REPORT, parse_report
 

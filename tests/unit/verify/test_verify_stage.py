@@ -14,7 +14,8 @@ from imgpipe.artifacts import SealedDisk, SealedState
 from imgpipe.errors import GuestError
 from imgpipe.events import Event, Note, Progress
 from imgpipe.machine_state import Activity, MachineState
-from imgpipe.os_family import Check, Step
+from imgpipe.offline_edits import Step
+from imgpipe.os_family import Check
 from imgpipe.stages.verify import direct_io_cache, verify
 from imgpipe.store import Store
 from imgpipe.workplace import Workplace

@@ -1,0 +1,96 @@
+"""Edits of a disk that is not booted, and what must hold after them: the records that sysprep works by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteFile:
+    """Write `content` to `path` in the image; parents are made (0755, root)."""
+
+    path: str
+    content: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """Remove what matches the glob patterns, folders with all they hold; nothing there is not an error.
+
+    With `files_only`, folders stay, for services that need theirs with its owner. What matches `keep` stays, and
+    the folders it is in.
+    """
+
+    patterns: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+    files_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truncate:
+    """Make the matching files empty and keep the files, their owners, modes and labels; links are not followed."""
+
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symlink:
+    """Make `path` a symbolic link to `target`, replacing what is there."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropLines:
+    """Drop from the files at `path`, a glob pattern, the lines in which the expression `pattern` is found."""
+
+    path: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyFile:
+    """Copy the file `source` to `path`, if it has content, `path` is free, and something matches `where`."""
+
+    source: str
+    path: str
+    where: str = ""
+
+
+Step = WriteFile | Remove | Truncate | Symlink | DropLines | CopyFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """Afterwards nothing may match these glob patterns; with `files_only`, nothing that is a file."""
+
+    patterns: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+    files_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Empty:
+    """Afterwards the file at `path` must be there and be empty."""
+
+    path: str
+
+
+Sealed = Absent | Empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A named offline edit of sysprep: its steps in order, and what must hold afterwards.
+
+    `description` is what `imgpipe sysprep --list` prints. `default` operations run unless the recipe disables
+    them. Operations of the same name replace one another: the site's wins over the plugin's over the core's.
+    """
+
+    name: str
+    description: str
+    steps: tuple[Step, ...]
+    sealed: tuple[Sealed, ...] = ()
+    default: bool = True

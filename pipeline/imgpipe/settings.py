@@ -26,8 +26,12 @@ class Settings(Table):
 
 def checkout() -> Path | None:
     """Return the checkout that this package runs from, or None where it is installed."""
-    root = Path(imgpipe.__file__).parents[2]
-    return root if (root / "pyproject.toml").is_file() and (root / "recipes").is_dir() else None
+    root = Path(imgpipe.__file__).resolve().parents[2]
+    try:
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return None
+    return root if project.get("name") == "imgpipe" else None
 
 
 def settings_files() -> tuple[Path, ...]:

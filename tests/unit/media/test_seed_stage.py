@@ -51,7 +51,7 @@ def plan(rocky):
 
 @pytest.fixture
 def workplace(store, events):
-    return Workplace(store=store, hypervisor=Hypervisor(), notify=events.append)
+    return Workplace(store=store, hypervisor=Hypervisor.__new__(Hypervisor), notify=events.append)
 
 
 @pytest.fixture

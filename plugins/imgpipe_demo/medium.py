@@ -17,7 +17,7 @@ from imgpipe.errors import HostError
 from imgpipe.host import debian_mirror
 from imgpipe_demo import packages, tree
 
-HOST_PROGRAMS = ("mmdebstrap", "mksquashfs", "xorriso", "cpio", "xz", "tar")
+HOST_PROGRAMS = ("mmdebstrap", "mksquashfs", "xorriso", "cpio", "xz", "zstd", "tar")
 HOST_PACKAGES = (
     "mmdebstrap",
     "squashfs-tools",
@@ -34,7 +34,7 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 Notify = Callable[[str], None]
 
 _HERE = Path(__file__).parent
-_RESULTS = ("vmlinuz", "initrd.img", "install.img", "rootfs.img", "packages")
+_RESULTS = ("vmlinuz", "initrd.img", "install.img", "rootfs.img", "rootfs.tar.zst", "packages")
 _LEFT_OUT = (
     *("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*"),
     *("/usr/share/lintian/*", "/usr/share/gnome/*", "/usr/share/help/*", "/usr/share/bug/*"),
@@ -44,8 +44,8 @@ _LEFT_OUT = (
     "/usr/share/bash-completion/completions/*",
     *("/usr/sbin/xfs_scrub", "/usr/lib/x86_64-linux-gnu/libicu*", "/usr/lib/grub/x86_64-efi/monolithic/*"),
 )
-# LZ4 is the one that an emulated guest unpacks about as fast as it reads. Without fragments, because the kernel
-# unpacks a whole one again for nearly every small file in it; without packed inodes for the same reason.
+# LZ4 is the one that an emulated guest unpacks about as fast as it reads. Without fragments, because the
+# kernel unpacks a whole one again for nearly every small file in it.
 _PACKING = ("-comp", "lz4", "-b", "128K", "-no-fragments", "-noI")
 
 
@@ -160,7 +160,12 @@ def _settings() -> str:
 def _lay_out(work: Path, made_at: int) -> None:
     """Put the results where a Rocky ISO has them."""
     results, root = work / "results", work / "tree"
+<<<<<<< HEAD
     places = dict(zip(_RESULTS, (tree.KERNEL, tree.INITRD, tree.STAGE2, tree.ROOTFS, tree.PACKAGES), strict=True))
+=======
+    order = (tree.KERNEL, tree.INITRD, tree.STAGE2, tree.ROOTFS, tree.PAYLOAD, tree.PACKAGES)
+    places = dict(zip(_RESULTS, order, strict=True))
+>>>>>>> demo
     checksums = {}
     for name, place in places.items():
         path = root / place

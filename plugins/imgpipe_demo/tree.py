@@ -17,6 +17,7 @@ KERNEL = "images/pxeboot/vmlinuz"
 INITRD = "images/pxeboot/initrd.img"
 STAGE2 = "images/install.img"
 ROOTFS = "images/rootfs.img"
+PAYLOAD = "images/rootfs.tar.zst"
 PACKAGES = "packages.txt"
 
 

@@ -51,8 +51,8 @@ class Faults:
         if "poweroff" in self._asked:
             leave("poweroff")
         if "silent" in self._asked:
-            # The copying goes on beside the installer: silent means that the disk is idle as well.
-            subprocess.run(["busybox", "killall", "-STOP", "cp"], check=False)
+            # The unpacking goes on beside the installer: silent means that the disk is idle as well.
+            subprocess.run(["busybox", "killall", "-STOP", "tar"], check=False)
             wait_for_ever()
         if "package" in self._asked:
             raise InstallError(

@@ -160,12 +160,8 @@ def _settings() -> str:
 def _lay_out(work: Path, made_at: int) -> None:
     """Put the results where a Rocky ISO has them."""
     results, root = work / "results", work / "tree"
-<<<<<<< HEAD
-    places = dict(zip(_RESULTS, (tree.KERNEL, tree.INITRD, tree.STAGE2, tree.ROOTFS, tree.PACKAGES), strict=True))
-=======
     order = (tree.KERNEL, tree.INITRD, tree.STAGE2, tree.ROOTFS, tree.PAYLOAD, tree.PACKAGES)
     places = dict(zip(_RESULTS, order, strict=True))
->>>>>>> demo
     checksums = {}
     for name, place in places.items():
         path = root / place

@@ -103,27 +103,7 @@ def _unpack(total: int) -> Iterator[float]:
     Every change of a file's mode, owner or time is a transaction of the file system, dear in an emulated
     guest: all files are created as root's with their plain modes, and the few others are mended afterwards.
     """
-<<<<<<< HEAD
-    (SYSROOT / "usr").mkdir(exist_ok=True)
-    outer = [path for path in _ROOTFS.iterdir() if path.name not in _OTHERS]
-    inner = [path for path in (_ROOTFS / "usr").iterdir() if path.name != "lib"]
-    free = _free()
-    with _ERRORS.open("w+") as errors:
-        copies = [
-            _start_copy((_ROOTFS / "usr" / "lib",), SYSROOT / "usr", errors),
-            _start_copy(outer, SYSROOT, errors),
-            _start_copy(inner, SYSROOT / "usr", errors),
-        ]
-        while any(copy.poll() is None for copy in copies):
-            time.sleep(_LOOK_S)
-            yield min((free - _free()) / total, 0.999)
-        if any(copy.returncode for copy in copies):
-            errors.seek(0)
-            raise InstallError(f"The following error occurred while installing the payload:\n{errors.read()[-800:]}")
-=======
-    reader = subprocess.Popen(
-        ["zstd", "--decompress", "--stdout", "--quiet", _PAYLOAD], stdout=subprocess.PIPE
-    )
+    reader = subprocess.Popen(["zstd", "--decompress", "--stdout", "--quiet", _PAYLOAD], stdout=subprocess.PIPE)
     writer = subprocess.Popen(
         [
             *("tar", "--extract", "--file=-", "--no-same-owner", "--no-same-permissions", "--touch"),
@@ -143,7 +123,6 @@ def _unpack(total: int) -> Iterator[float]:
     if writer.wait() != 0 or reader.wait() != 0:
         raise InstallError(f"The following error occurred while installing the payload:\n{last}")
     _mend()
->>>>>>> demo
     yield 1.0
 
 

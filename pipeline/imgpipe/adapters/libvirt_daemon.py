@@ -49,12 +49,21 @@ def start_system_daemon() -> str:
     raise HostError("No libvirt daemon is installed.", hint="Install 'libvirt-daemon-system' or 'libvirt-daemon'.")
 
 
-def ensure_log_daemon() -> None:
-    """Start virtlogd if nobody listens; consoles that are written to files go through it."""
+def ensure_log_daemon() -> socket.socket | None:
+    """Start virtlogd if nobody listens; return a connection to it, None where it is not installed.
+
+    Consoles that are written to files go through it. Its time-out does not count the files that it writes, so it
+    would end in the middle of an installation, and the console with it: whoever needs it must hold the connection.
+    """
     name = _RUN / "virtlogd-sock"
-    if process.is_installed("virtlogd") and not _answers(name):
+    if not process.is_installed("virtlogd"):
+        return None
+    if not _answers(name):
         process.run("virtlogd", "--daemon", "--timeout", str(_IDLE_SECONDS), timeout_s=60)
         _wait_for(name, "virtlogd")
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(name))
+    return connection
 
 
 def _give_kvm_to_its_group() -> None:

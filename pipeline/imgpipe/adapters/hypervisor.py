@@ -6,6 +6,7 @@ Only this package's modules import libvirt. Every failure of libvirt becomes Hos
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import weakref
 from collections.abc import Callable
@@ -58,12 +59,15 @@ class Hypervisor:
         self.uri = uri
         self._notify = notify
         self._connection = _open(uri)
+        self._log_daemon: socket.socket | None = None
         self._probe = AcceleratorProbe(self, notify, cache)
         self._close = weakref.finalize(self, _close, self._connection)
 
     def close(self) -> None:
         """Close the connection; machines that were started transient end with it."""
         self._close()
+        if self._log_daemon:
+            self._log_daemon.close()
 
     def accelerator(self, kernel: Path | None = None) -> Accelerator:
         """Say which accelerator really boots a kernel here; the answer is remembered for host, kernel and QEMU.
@@ -107,7 +111,7 @@ class Hypervisor:
         nothing uses the machine's files any more.
         """
         if libvirt_daemon.may_start_system_daemon() and "socket=" not in self.uri:
-            libvirt_daemon.ensure_log_daemon()
+            self._log_daemon = self._log_daemon or libvirt_daemon.ensure_log_daemon()
         name = ET.fromstring(xml).findtext("name") or ""  # noqa: S314 (our own text)
         self._end_leftover(name)
         prepare()

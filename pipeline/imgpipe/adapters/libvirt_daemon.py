@@ -40,7 +40,6 @@ def start_system_daemon() -> str:
     Raises HostError if none is installed or it does not come up.
     """
     _give_kvm_to_its_group()
-    ensure_log_daemon()
     for program, name in _SERVERS:
         if process.is_installed(program):
             process.run(program, "--daemon", "--timeout", str(_IDLE_SECONDS), timeout_s=60)

@@ -47,7 +47,7 @@ def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, folder: Path, ac
     log = plan.unattended.console.log_channel
     return DomainSpec(
         name=f"imgpipe-install-{folder.name}",
-        machine=_passing_machine(plan, accelerator),
+        machine=plan.machine,
         hardware=plan.unattended.hardware,
         accelerator=accelerator,
         disk=DomainDisk(path=folder / f"{INSTALL_DISK}.partial", cache=plan.install_cache, stop_on_error=True),
@@ -65,7 +65,7 @@ def verify_domain(plan: Plan, disk: DomainDisk, folder: Path, accelerator: Accel
     """Return the throwaway machine that boots `disk`; its console and report are files of `folder`."""
     return DomainSpec(
         name=f"imgpipe-{folder.name}",
-        machine=_passing_machine(plan, accelerator),
+        machine=plan.machine,
         hardware=plan.unattended.hardware,
         accelerator=accelerator,
         disk=disk,
@@ -95,15 +95,6 @@ def final_domain(final: FinalMachine) -> DomainSpec:
         uuid=final.uuid,
         metadata=final.metadata,
     )
-
-
-def _passing_machine(plan: Plan, accelerator: Accelerator) -> Machine:
-    """Return the size of a machine that will not stay.
-
-    An emulated one has a single vCPU: QEMU's TCG (seen in 10.0) loses an interrupt between two of them now and then,
-    and the guest then spins for ever.
-    """
-    return plan.machine.model_copy(update={"cpus": 1}) if accelerator == "tcg" else plan.machine
 
 
 def _passing_nics(plan: Plan, kind: str) -> tuple[DomainNic, ...]:

@@ -100,7 +100,6 @@ def by_hand(folder: Path, work: Path) -> dict[str, float]:
     env = {**os.environ, "LIBGUESTFS_BACKEND": "direct"}
     if accelerator == "tcg":
         env["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
-        env["VCPUS"] = "1"
     peer = [Path(__file__).with_name("peer.sh"), folder, medium, work / "seed.iso", work / "kernel", work / "initrd"]
     virt_type = "kvm" if accelerator == "kvm" else "qemu"
     done = subprocess.run([*map(str, peer), arguments, virt_type], env=env, check=True, capture_output=True, text=True)

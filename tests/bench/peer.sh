@@ -8,7 +8,7 @@ name=imgpipe-bench-$$
 trap 'virsh --quiet --connect qemu:///system destroy "$name" 2>/dev/null; virsh --quiet --connect qemu:///system undefine "$name" 2>/dev/null || :' EXIT
 mark() { printf '%s %s\n' "$1" "$(date +%s.%N)"; }
 mark start
-virt-install --quiet --connect qemu:///system --name "$name" --memory 1536 --vcpus "${VCPUS:-2}" --virt-type "$type" --cpu "$cpu" \
+virt-install --quiet --connect qemu:///system --name "$name" --memory 1536 --vcpus 2 --virt-type "$type" --cpu "$cpu" \
     --machine q35 --osinfo detect=off,require=off \
     --disk "path=$folder/disk.qcow2,size=4,bus=virtio" \
     --disk "path=$medium,device=cdrom" --disk "path=$seed,device=cdrom" \

@@ -15,17 +15,6 @@ if TYPE_CHECKING:
     from imgpipe.events import Listener
     from imgpipe.plan import Plan
 
-_EXAMPLES = """Examples:
-
-  imgpipe build demo                                 # needs no ISO: the medium is made from packages
-
-  imgpipe build rocky9-4c2g15g                       # 4 vCPU, 2 GiB of memory, 15 GiB of disk
-
-  imgpipe build rocky9 --media ~/Rocky-9.7-x86_64-minimal.iso
-
-  imgpipe build rocky9-4c2g15g --media stand-in      # rehearse it without a Rocky ISO
-"""
-
 
 def build(
     recipe: Annotated[
@@ -40,7 +29,17 @@ def build(
 ) -> None:
     """Build a golden image, unattended: install, sysprep, verify, publish.
 
-    What an earlier run finished is reused; with nothing changed a build ends at once.
+    What an earlier run finished is reused; with nothing changed a build ends at once. The demo needs no ISO: its
+    medium is made from packages, and the same 'stand-in' rehearses the recipes of the kickstart family.
+
+    Examples:
+      imgpipe build demo
+
+      imgpipe build rocky9-4c2g15g
+
+      imgpipe build rocky9 --media ~/Rocky-9.7-x86_64-minimal.iso
+
+      imgpipe build rocky9-4c2g15g --media stand-in
     """
     from imgpipe.build import STAGES
     from imgpipe.cli.built import show_image
@@ -74,6 +73,3 @@ def _run(plan: Plan, media: str | None, show: Listener) -> tuple[GoldenImage, st
     with closing(context.hypervisor(notify)) as hypervisor:
         outcome = run(plan, medium, context.plugins(), Workplace(store=store, hypervisor=hypervisor, notify=notify))
     return outcome.image, "unchanged" if outcome.reused else "built"
-
-
-build.__doc__ = f"{build.__doc__}\n\n{_EXAMPLES}"

@@ -33,6 +33,7 @@ def build(
     medium is made from packages, and the same 'stand-in' rehearses the recipes of the kickstart family.
 
     Examples:
+
       imgpipe build demo
 
       imgpipe build rocky9-4c2g15g

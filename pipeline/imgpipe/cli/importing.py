@@ -29,6 +29,7 @@ def import_image(
     """Make a template of an existing disk or libvirt machine: copy, sysprep, verify, publish.
 
     Examples:
+
       imgpipe import rocky9-tmp --domain vm001
 
       imgpipe import old-web --disk /var/lib/libvirt/images/web.qcow2 --recipe rocky8

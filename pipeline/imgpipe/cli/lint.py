@@ -26,6 +26,7 @@ def lint(
     """Report every fault of an answer file with its line; the exit code is 2 if one is an error.
 
     Examples:
+
       imgpipe lint ks-rocky10.cfg --os rocky10
 
       imgpipe lint preseed.cfg --os debian13 --firmware uefi

@@ -21,6 +21,7 @@ def list_systems(
     """List the systems with the kind of their answer file, their libosinfo id and what was tested how.
 
     Examples:
+
       imgpipe os list
 
       imgpipe os list --all --json

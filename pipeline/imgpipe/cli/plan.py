@@ -22,6 +22,7 @@ def plan(
     """Print what a build would do, with every secret left out; nothing is touched.
 
     Examples:
+
       imgpipe plan rocky9-4c2g15g
 
       imgpipe plan debian13 --json | jq .machine

@@ -21,6 +21,7 @@ def sysprep(
     """List the named operations that seal a disk; a recipe turns them on and off under [sysprep].
 
     Examples:
+
       imgpipe sysprep --list
 
       imgpipe sysprep --list --recipe ubuntu24.04

@@ -121,7 +121,7 @@ def test_the_image_is_listed_verified_and_exported(data, demo, tmp_path):
     assert listed.process.wait(60) == 0
     verified = Command(data, "images", "verify", "demo", "--json")
     assert verified.process.wait(600) == 0
-    exported = Command(data, "images", "export", "demo", str(tmp_path / "copy.qcow2"))
+    exported = Command(data, "images", "export", "demo", "--to", str(tmp_path / "copy.qcow2"))
     exported.process.stdout.close()
     assert exported.process.wait(600) == 0, exported.stderr
     assert qemu_img.info(tmp_path / "copy.qcow2").virtual_size == 4 * 2**30

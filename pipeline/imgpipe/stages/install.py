@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from imgpipe.adapters import qemu_img
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.machine import RunningMachine
 from imgpipe.artifacts import InstalledDisk, Medium, SeedMedia
-from imgpipe.domain_spec import Accelerator, DomainSpec
+from imgpipe.domain_spec import DomainSpec
 from imgpipe.domain_xml import domain_xml
 from imgpipe.domains import CONSOLE, INSTALL_DISK, INSTALLER_LOG, install_domain
 from imgpipe.errors import HostError
@@ -28,7 +27,7 @@ from imgpipe.plan import Plan
 from imgpipe.sizes import GIB, MIB, show_bytes
 from imgpipe.stages.following import FollowedFile
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
-from imgpipe.store import Store, finished_file, lock
+from imgpipe.store import finished_file, lock
 from imgpipe.watch.classify import Classifier
 from imgpipe.watch.silence import Patience, patience
 from imgpipe.watch.verdict import Failure, Judge
@@ -59,7 +58,8 @@ def install_patiently(
     key = plan.install_key(medium.sha256)
     folder = workplace.store.work(key)
     with lock(folder / "install.lock", lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
-        if not (folder / INSTALL_DISK).exists():
+        reused = (folder / INSTALL_DISK).exists()
+        if not reused:
             accelerator = workplace.hypervisor.accelerator(seed.kernel)
             run = _Installation(plan, install_domain(plan, medium, seed, folder, accelerator), folder, workplace)
             with ended_by_sigterm():
@@ -70,19 +70,8 @@ def install_patiently(
         folder=folder,
         key=key,
         seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
+        reused=reused,
     )
-
-
-def estimate_s(store: Store, system: str, accelerator: Accelerator) -> float | None:
-    """Return how long installs of this system took here, in seconds (median); None if there was none."""
-    records = (_record(path) for path in (store.root / "work").glob(f"*/{_RECORD}"))
-    took = [
-        record["seconds"]
-        for record in records
-        if record.get("system") == system and record.get("accelerator") == accelerator
-    ]
-    known = [float(seconds) for seconds in took if isinstance(seconds, int | float)]
-    return statistics.median(known) if known else None
 
 
 class _Installation:

@@ -6,10 +6,15 @@ and writes all the while. One that waits for an answer, or died, does neither.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from imgpipe.domain_spec import Accelerator
 from imgpipe.machine_state import Activity
+
+# Closer than this, one tick of the CPU counter looks like work.
+_APART_S = 1.0
+_SAMPLES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,36 +45,39 @@ def patience(accelerator: Accelerator) -> Patience:
 
 
 class Stillness:
-    """Since when a machine has been idle, and since when it has neither written nor said anything."""
+    """For how long a machine has been idle, and for how long it has neither written nor said anything.
+
+    An idle guest still has bursts (timers, the page cleaner) that fill a second of an emulated CPU, so what counts is
+    the mean over the whole time and never one sample.
+    """
 
     def __init__(self, now: float, idle_cpu: float) -> None:
         self._idle_cpu = idle_cpu
-        self._idle_since = now
         self._mute_since = now
-        self._sample: tuple[float, Activity] | None = None
+        self._disk: int | None = None
+        # Times and CPU seconds since it last wrote or said something; the caps bound the memory of a long silence.
+        self._samples: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)
 
     def observe(self, now: float, activity: Activity | None, *, text: bool) -> None:
         """Take what was seen; `text` says that the console or the log grew since the last time."""
-        if text:
-            self._idle_since = self._mute_since = now
-        if activity is None:
-            return
-        if self._sample is None:
-            self._sample = (now, activity)
-            return
-        then, before = self._sample
-        if now - then < 1:
-            # Shorter than this, one tick of the CPU counter looks like work.
-            return
-        self._sample = (now, activity)
-        if activity.disk_bytes != before.disk_bytes:
-            self._idle_since = self._mute_since = now
-        elif (activity.cpu_ns - before.cpu_ns) / 1e9 > self._idle_cpu * (now - then):
-            self._idle_since = now
+        wrote = activity is not None and activity.disk_bytes != self._disk
+        if activity is not None:
+            self._disk = activity.disk_bytes
+        if text or wrote:
+            self._mute_since = now
+            self._samples.clear()
+        if activity is not None and (not self._samples or now - self._samples[-1][0] >= _APART_S):
+            self._samples.append((now, activity.cpu_ns / 1e9))
 
     def idle_for(self, now: float) -> float:
-        """Return for how many seconds the machine has done nothing at all."""
-        return now - self._idle_since
+        """Return the longest time up to now, in seconds, in which the machine did next to nothing."""
+        if not self._samples:
+            return 0.0
+        last, cpu = self._samples[-1]
+        for then, before in self._samples:
+            if cpu - before <= self._idle_cpu * (last - then):
+                return now - then
+        return 0.0
 
     def mute_for(self, now: float) -> float:
         """Return for how many seconds nothing was written to a disk, the console or the log."""

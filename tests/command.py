@@ -41,7 +41,9 @@ class Command:
 
     def _read_events(self) -> None:
         for line in self.process.stdout:
-            self.events.append(json.loads(line))
+            # Commands that are asked for no JSON print other things.
+            if line.startswith("{"):
+                self.events.append(json.loads(line))
 
     def _read_noise(self) -> None:
         self._noise.extend(self.process.stderr)

@@ -190,7 +190,8 @@ def _accounts(recipe: Recipe) -> Iterator[Check]:
         f"the account root {state}",
         "hash=$(getent shadow root | cut -d: -f2)",
         'case "$hash" in',
-        f"  [!*]*) echo locked; exit {1 if root.password else 0} ;;",
+        # Quoted: [!*] would mean anything but a star.
+        f"  '!'*|'*'*) echo locked; exit {1 if root.password else 0} ;;",
         '  "") echo "no password at all"; exit 1 ;;',
         f"  *) echo 'has a password'; exit {0 if root.password else 1} ;;",
         "esac",

@@ -34,7 +34,8 @@ def domain_xml(spec: DomainSpec) -> str:
     # With 'destroy', libvirt 11 reports a guest's reboot as a power-off: whoever must tell them apart has 'restart'
     # and libvirt's reboot event.
     _text(domain, "on_reboot", "restart")
-    _text(domain, "on_crash", "destroy")
+    # One that is only watched stays as it crashed, until its screen was pictured.
+    _text(domain, "on_crash", "preserve" if spec.screen else "destroy")
     power = ET.SubElement(domain, "pm")
     ET.SubElement(power, "suspend-to-mem", enabled="no")
     ET.SubElement(power, "suspend-to-disk", enabled="no")

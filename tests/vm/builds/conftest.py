@@ -26,8 +26,7 @@ def data():
 def stand_in(data):
     """The path of the stand-in medium, made from packages if it is not there."""
     made = Command(data, "media", "make", "anaconda-stand-in")
-    made.process.stdout.close()
-    assert made.process.wait(1800) == 0, made.stderr
+    made.succeed()
     return next((data / "cache" / "made").glob("anaconda-stand-in-*.iso"))
 
 

@@ -117,11 +117,8 @@ def test_a_change_after_the_install_reuses_it_even_when_killed_on_the_way(data, 
 
 
 def test_the_image_is_listed_verified_and_exported(data, demo, tmp_path):
-    listed = Command(data, "images", "list", "--json")
-    assert listed.process.wait(60) == 0
-    verified = Command(data, "images", "verify", "demo", "--json")
-    assert verified.process.wait(600) == 0
+    Command(data, "images", "list").succeed()
+    Command(data, "images", "verify", "demo").succeed()
     exported = Command(data, "images", "export", "demo", "--to", str(tmp_path / "copy.qcow2"))
-    exported.process.stdout.close()
-    assert exported.process.wait(600) == 0, exported.stderr
+    exported.succeed()
     assert qemu_img.info(tmp_path / "copy.qcow2").virtual_size == 4 * 2**30

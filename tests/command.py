@@ -40,13 +40,15 @@ class Command:
             reader.start()
 
     def _read_events(self) -> None:
-        for line in self.process.stdout:
-            # Commands that are asked for no JSON print other things.
-            if line.startswith("{"):
-                self.events.append(json.loads(line))
+        with self.process.stdout as stdout:
+            for line in stdout:
+                # Commands that are asked for no JSON print other things.
+                if line.startswith("{"):
+                    self.events.append(json.loads(line))
 
     def _read_noise(self) -> None:
-        self._noise.extend(self.process.stderr)
+        with self.process.stderr as stderr:
+            self._noise.extend(stderr)
 
     @property
     def stderr(self) -> str:

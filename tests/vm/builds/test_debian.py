@@ -16,5 +16,5 @@ def test_debian_is_installed_sealed_verified_and_published(data):
     manifest = json.loads(Path(build.image["manifest"]).read_text())
     assert manifest["medium"]["stand_in"] is False
     assert "Debian GNU/Linux 13" in manifest["medium"]["title"]
-    assert [check["name"] for check in manifest["verify"]["results"] if not check["passed"]] == []
-    assert manifest["sealed"]["distro"] == "debian"
+    assert [check["name"] for check in manifest["verified"] if not check["passed"]] == []
+    assert manifest["sealed"]["package_format"] == "deb"

@@ -8,7 +8,7 @@ import pytest
 from command import Command
 from conftest import DEBIAN
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.long]
 
 
 def test_debian_is_installed_sealed_verified_and_published(data):

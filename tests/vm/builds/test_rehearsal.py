@@ -7,7 +7,7 @@ import pytest
 
 from command import Command
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.long]
 
 STATIC_LVM = """
 os = "rocky9"

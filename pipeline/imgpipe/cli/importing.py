@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imgpipe.cli import context
 from imgpipe.cli.planned import complete_recipe
+
+if TYPE_CHECKING:
+    from imgpipe.artifacts import GoldenImage
 
 
 def import_image(
@@ -34,21 +38,25 @@ def import_image(
 
       imgpipe import old-web --disk /var/lib/libvirt/images/web.qcow2 --recipe rocky8
     """
-    from contextlib import closing
-
-    from imgpipe.build import SEALING, seal_and_publish
     from imgpipe.cli.built import show_image
-    from imgpipe.cli.progress import listener
     from imgpipe.errors import RecipeError
-    from imgpipe.importing import import_disk, imported_plan
-    from imgpipe.workplace import Workplace
 
     if (disk is None) == (domain is None):
         raise RecipeError("An import takes either '--disk' or '--domain'.")
+    image = _import(name, disk or (domain or ""), recipe, as_json=as_json)
+    show_image(image, "imported", as_json=as_json)
+
+
+def _import(name: str, source: Path | str, recipe: str | None, *, as_json: bool) -> GoldenImage:
+    """Copy the disk at a path, or of the machine of that name, and take it through the last three stages."""
+    from imgpipe.build import SEALING, seal_and_publish
+    from imgpipe.cli.progress import listener
+    from imgpipe.importing import import_disk, imported_plan
+    from imgpipe.workplace import Workplace
+
     with listener(as_json, SEALING) as notify, closing(context.hypervisor(notify)) as hypervisor:
         workplace = Workplace(store=context.store(), hypervisor=hypervisor, notify=notify)
-        source = disk if disk is not None else hypervisor.disk_of_shut_off_domain(domain or "")
-        installed = import_disk(name, source, workplace)
+        path = source if isinstance(source, Path) else hypervisor.disk_of_shut_off_domain(source)
+        installed = import_disk(name, path, workplace)
         plan = imported_plan(name, recipe, installed, context.recipe_folders(), context.plugins())
-        image = seal_and_publish(plan, installed, context.plugins(), workplace)
-    show_image(image, "imported", as_json=as_json)
+        return seal_and_publish(plan, installed, context.plugins(), workplace)

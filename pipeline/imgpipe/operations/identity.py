@@ -20,20 +20,19 @@ _BLKID = ("/etc/blkid.tab*", "/etc/blkid/blkid.tab*", "/run/blkid/blkid.tab*", "
 _HARDWARE_IDS = ("/etc/smolt/uuid", "/etc/smolt/hw-uuid", "/etc/sysconfig/hw-uuid", "/var/lib/yum/uuid")
 _LVM_DEVICES = ("/etc/lvm/devices/*.devices", "/etc/lvm/devices/backup/*", "/etc/lvm/cache/.cache")
 
-# Systems with a service of their own (Enterprise Linux, Debian 13) are left to it; cloud-init makes keys as well, and
-# would remove ours.
+# Enterprise Linux has a service of its own and is left to it. Debian 13 has one that nothing starts: its first boot has
+# no keys, and sshd fails. cloud-init makes keys as well, and would remove ours.
 _HOST_KEYS_UNIT = """\
 [Unit]
 Description=Make the SSH host keys that are missing
 Documentation=man:ssh-keygen(1)
 ConditionFileIsExecutable=/usr/bin/ssh-keygen
 ConditionPathExists=!/usr/lib/systemd/system/sshd-keygen@.service
-ConditionPathExists=!/usr/lib/systemd/system/sshd-keygen.service
 ConditionPathExists=|!/etc/ssh/ssh_host_rsa_key
 ConditionPathExists=|!/etc/ssh/ssh_host_ecdsa_key
 ConditionPathExists=|!/etc/ssh/ssh_host_ed25519_key
 After=cloud-init.service cloud-init-network.service
-Before=ssh.service sshd.service
+Before=ssh.service sshd.service sshd-keygen.service
 
 [Service]
 Type=oneshot

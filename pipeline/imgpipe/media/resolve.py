@@ -76,7 +76,7 @@ def _stand_in_maker(request: MediumRequest) -> MediumMaker:
     if request.stand_in is None:
         raise RecipeError(
             f"There is no stand-in medium for '{request.system.name}'.",
-            hint="Only systems that a stand-in exists for take '--media stand-in'; see 'imgpipe systems'.",
+            hint="Only systems that a stand-in exists for take '--media stand-in'; see 'imgpipe media make'.",
         )
     return request.stand_in
 

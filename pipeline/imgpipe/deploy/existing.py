@@ -1,0 +1,90 @@
+"""What libvirt has already: machines, whoever made them, and what the host can still give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """What a guest last said of itself when it was up: ids that no other machine may have."""
+
+    hostname: str
+    machine_id: str
+    host_keys: tuple[str, ...]
+    macs: tuple[str, ...]
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineRecord:
+    """What imgpipe keeps in a machine's metadata: the only place where it is known what the machine is.
+
+    `template` is `NAME@VERSION`. `identity` is a digest of everything the guest was given, secrets included.
+    `addresses` are static ones with their prefix ('10.100.1.10/24'). `pool` is libvirt's name of the storage pool;
+    `disk` and `seed` are names of volumes in it, `seed` empty where the machine has none. `complete` is false from
+    before the machine's disk is made until its definition is final: what is not complete was interrupted.
+    """
+
+    fleet: str
+    group: str
+    template: str
+    linked: bool
+    identity: str
+    hostname: str
+    addresses: tuple[str, ...]
+    pool: str
+    disk: str
+    seed: str = ""
+    complete: bool = True
+    proven: Proven | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExistingNic:
+    """A network interface of a definition; `kind` as libvirt's interface type ('bridge', 'network', 'user' ...)."""
+
+    kind: str
+    source: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExistingMachine:
+    """A machine that libvirt has; `record` is None where imgpipe did not make it. Sizes in bytes.
+
+    `disk` is the path of its first disk as the hypervisor sees it, empty where it is not a file; `virtual_size`
+    and `used` are 0 where unknown.
+    """
+
+    name: str
+    uuid: str
+    active: bool
+    autostart: bool
+    cpus: int
+    memory: int
+    nics: tuple[ExistingNic, ...]
+    disk: str = ""
+    virtual_size: int = 0
+    used: int = 0
+    record: MachineRecord | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """What a deploy is judged against. Sizes in bytes; None means that this hypervisor cannot be asked.
+
+    `local` says that the hypervisor's files are this host's. `volumes` are the names in the pool.
+    """
+
+    uri: str
+    local: bool
+    machines: tuple[ExistingMachine, ...]
+    pool: str
+    pool_path: str
+    pool_free: int
+    volumes: frozenset[str]
+    memory_free: int
+    networks: frozenset[str]
+    bridges: frozenset[str] | None
+    direct_io: bool | None

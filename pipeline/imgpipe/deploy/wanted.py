@@ -1,0 +1,105 @@
+"""What a machine made from an image shall be: every decision as data, before anything is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Literal
+
+from imgpipe.os_family import CacheMode, Hardware, Personalise
+from imgpipe.recipe import Machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """What machines are made from: one version of a golden image, or a foreign disk.
+
+    `disk` is a file of this host. `sha256` is empty for a foreign disk, and `version` too; `prepared` says that its
+    seal stage put in the unit which applies an identity at first boot, so that no appliance is needed.
+    Sizes are in bytes. `machine` is what clones get unless they ask for something else.
+    """
+
+    name: str
+    version: str
+    disk: Path
+    sha256: str
+    virtual_size: int
+    system: str
+    os_id: str
+    machine: Machine
+    hardware: Hardware
+    cache: CacheMode
+    personalise: Personalise
+    prepared: bool
+
+    @property
+    def reference(self) -> str:
+        """`NAME@VERSION`."""
+        return f"{self.name}@{self.version}" if self.version else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedNic:
+    """A network interface: where it is plugged in, and how the guest sets it up (DHCP without an address)."""
+
+    kind: Literal["bridge", "network", "user"]
+    source: str = ""
+    mac: str
+    address: IPv4Interface | None = None
+    gateway: IPv4Address | None = None
+    dns: tuple[IPv4Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedUser:
+    """A user that the guest shall have; one that is there already keeps its home and gets keys and password."""
+
+    name: str
+    comment: str = ""
+    groups: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    password_hash: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedFile:
+    """A small file for the guest; `owner` is 'user' or 'user:group'; `secret` keeps its text off the definition."""
+
+    path: str
+    text: str = field(repr=False)
+    mode: int = 0o644
+    owner: str = "root:root"
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What tells one machine from another, as its guest shall see it; root's keys and password hash included."""
+
+    hostname: str
+    nics: tuple[WantedNic, ...]
+    keys: tuple[str, ...] = ()
+    password_hash: str = field(default="", repr=False)
+    users: tuple[WantedUser, ...] = ()
+    files: tuple[WantedFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedMachine:
+    """One machine: its definition, its disk and its identity. `machine.disk` is the disk's virtual size in bytes.
+
+    `uuid` is stable for fleet and name. A `linked` disk is an overlay on the template, else a copy of its own.
+    """
+
+    name: str
+    uuid: str
+    fleet: str
+    group: str
+    template: Template
+    machine: Machine
+    cache: CacheMode
+    identity: Identity
+    linked: bool = True
+    autostart: bool = False
+    start: bool = True

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from imgpipe.adapters.libvirt_daemon import on_a_mounted_root
+
 STATE = ("/run/libvirt", "/var/lib/libvirt", "/etc/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
 QEMU_CONF = """user = "root"
 group = "root"
@@ -49,7 +51,7 @@ class PrivateLibvirt:
         argv = ["libvirtd", "--config", str(self.folder / "libvirtd.conf"), "--pid-file", str(self.folder / "pid")]
         env = dict(os.environ, STATE=" ".join(STATE))
         if os.geteuid() == 0:
-            argv = ["unshare", "--mount", "sh", "-c", START, "sh", str(self.folder)]
+            argv = list(on_a_mounted_root("unshare", "--mount", "sh", "-c", START, "sh", str(self.folder)))
         else:
             env |= {name: str(self.folder) for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
         with (self.folder / "daemon.log").open("ab") as log:

@@ -130,10 +130,14 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """A line of the installer that means failure; `reason` is a sentence, which may use the pattern's groups."""
+    """A line of the installer that means failure; `reason` is a sentence, which may use the pattern's groups.
+
+    A `general` line says only that it failed: a line right after it that says why has the word.
+    """
 
     pattern: str
     reason: str
+    general: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

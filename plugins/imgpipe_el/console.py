@@ -17,8 +17,8 @@ def _phase(percent: float, pattern: str, label: str, until: float | None = None)
     return Phase(pattern=pattern, label=label, percent=percent, until=until)
 
 
-def _trouble(pattern: str, reason: str) -> Trouble:
-    return Trouble(pattern=pattern, reason=reason)
+def _trouble(pattern: str, reason: str, *, general: bool = False) -> Trouble:
+    return Trouble(pattern=pattern, reason=reason, general=general)
 
 
 PHASES = (
@@ -79,7 +79,7 @@ _KICKSTART = (
         r"There was an error running the kickstart script at line (?P<line>\d+)",
         "The script at line {line} of the kickstart failed.",
     ),
-    _trouble(r"Anaconda installer errors begin", "The installer stopped with an error."),
+    _trouble(r"Anaconda installer errors begin", "The installer stopped with an error.", general=True),
     _trouble(r"Pane is dead", "The installer died."),
 )
 _STORAGE = (
@@ -108,10 +108,13 @@ _SOFTWARE = (
     ),
 )
 _GENERAL = (
-    _trouble(r"The installation was stopped due to", "The installer stopped with an error."),
-    _trouble(r"Running in cmdline mode, no interactive debugging allowed", "The installer stopped with an error."),
-    _trouble(r"An unknown error has occured", "The installer stopped with an error."),
-    _trouble(r"Traceback \(", "The installer crashed."),
+    _trouble(
+        r"The installation was stopped due to|An unknown error has occured"
+        r"|Running in cmdline mode, no interactive debugging allowed",
+        "The installer stopped with an error.",
+        general=True,
+    ),
+    _trouble(r"Traceback \(", "The installer crashed.", general=True),
     _trouble(r"crashed on signal", "The installer crashed."),
     _trouble(r"requires (?P<amount>\d+) MB of memory to install", "The installer needs {amount} MB of memory."),
     _trouble(

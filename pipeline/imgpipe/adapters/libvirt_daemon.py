@@ -42,10 +42,23 @@ def start_system_daemon() -> str:
     _give_kvm_to_its_group()
     for program, name in _SERVERS:
         if process.is_installed(program):
-            process.run(program, "--daemon", "--timeout", str(_IDLE_SECONDS), timeout_s=60)
+            process.run(*on_a_mounted_root(program, "--daemon", "--timeout", str(_IDLE_SECONDS)), timeout_s=60)
             _wait_for(_RUN / name, program)
             return program
     raise HostError("No libvirt daemon is installed.", hint="Install 'libvirt-daemon-system' or 'libvirt-daemon'.")
+
+
+def on_a_mounted_root(*command: str) -> tuple[str, ...]:
+    """Return a command that runs `command` where / is a mount; in a plain chroot it is a folder.
+
+    The daemon detaches mounts below / for each machine that it starts (mount_namespaces(7)), and fails without.
+    A root that is bound onto itself is entered by '/..': '/' alone is looked up below the new mount.
+    """
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    if any(line.split()[4] == "/" for line in mounts):
+        return command
+    enter = 'mount --rbind / / && exec chroot /.. "$@"'
+    return ("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", enter, "sh", *command)
 
 
 def ensure_log_daemon() -> socket.socket | None:

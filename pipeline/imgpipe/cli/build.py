@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgpipe.cli import context
-from imgpipe.cli.planned import complete_recipe
+from imgpipe.cli.planned import YES, complete_recipe
 
 if TYPE_CHECKING:
     from imgpipe.artifacts import GoldenImage
@@ -26,6 +26,7 @@ def build(
         typer.Option(help="The ISO: a path, a name in the media folders, a URL, or 'stand-in'.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help=YES)] = False,  # noqa: ARG001 (read by the launcher)
 ) -> None:
     """Build a golden image, unattended: install, sysprep, verify, publish.
 

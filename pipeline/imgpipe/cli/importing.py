@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgpipe.cli import context
-from imgpipe.cli.planned import complete_recipe
+from imgpipe.cli.planned import YES, complete_recipe
 
 if TYPE_CHECKING:
     from imgpipe.artifacts import GoldenImage
@@ -29,6 +29,7 @@ def import_image(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help=YES)] = False,  # noqa: ARG001 (read by the launcher)
 ) -> None:
     """Make a template of an existing disk or libvirt machine: copy, sysprep, verify, publish.
 

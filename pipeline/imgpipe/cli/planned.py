@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from imgpipe.plan import Plan
     from imgpipe.recipe import Recipe
 
+YES = "Let ./imgpipe install missing packages of the host without asking."
+
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Complete a recipe's name for the shell."""

@@ -36,10 +36,11 @@ class Reached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The line means failure."""
+    """The line means failure; a `general` one does not say why."""
 
     reason: str
     line: str
+    general: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +91,12 @@ class Classifier:
         if source == "console" and line == self._proof.console:
             return Proven()
         if self._proof.failure and self._proof.failure in line:
-            return Failed(reason="The answer file's own failure mark was reached.", line=line)
+            return Failed(reason="The answer file's own failure mark was reached.", line=line, general=True)
         if any(pattern.search(line) for pattern in self._benign):
             return None
         for pattern, trouble in self._troubles:
             if match := pattern.search(line):
-                return Failed(reason=_filled(trouble.reason, match), line=line)
+                return Failed(reason=_filled(trouble.reason, match), line=line, general=trouble.general)
         for pattern, question in self._waiting:
             if match := pattern.search(line):
                 return Asked(reason=_filled(question.reason, match), line=line)

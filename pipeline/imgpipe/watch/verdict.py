@@ -18,6 +18,8 @@ _RESETS_BORNE = 5
 """Firmware may reset a machine before the first line is shown: UEFI with empty variables does so once."""
 _REBOOTS_BORNE = 25
 """An installer that may reboot does so a few times, and libvirt counts each twice."""
+_CAUSE_SECONDS = 3.0
+"""How long after 'it failed' a line is waited for that says why: installers print both in one go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,7 @@ class Judge:
         self._decoders: dict[Source, LineDecoder] = {"console": LineDecoder(), "log": LineDecoder()}
         self._question: Asked | None = None
         self._failed: Failed | None = None
+        self._failed_at = now
         self._proven = False
         self._percent = 0.0
 
@@ -92,7 +95,10 @@ class Judge:
     def observe(self, seen: Observation) -> tuple[list[Reached], Verdict | None]:
         """Take what was seen; return the progress in it, and the verdict once there is one."""
         self._proven = self._proven or seen.proven
+        before = self._failed
         progress = [*self._read(seen.console, "console"), *self._read(seen.log, "log")]
+        if before is None:
+            self._failed_at = seen.now
         self._stillness.observe(seen.now, seen.activity, text=bool(seen.console or seen.log))
         return progress, self._verdict(seen)
 
@@ -106,7 +112,8 @@ class Judge:
                         self._percent = reached.percent
                         found.append(reached)
                 case Failed() as failed:
-                    self._failed = self._failed or failed
+                    if self._failed is None or self._failed.general > failed.general:
+                        self._failed = failed
                 case Asked() as asked:
                     self._question = asked
                 case Proven():
@@ -116,10 +123,15 @@ class Judge:
         return found
 
     def _verdict(self, seen: Observation) -> Verdict | None:
-        return self._told() or self._of_state(seen) or self._of_stillness(seen.now)
+        return self._told(seen) or self._of_state(seen) or self._of_stillness(seen.now)
 
-    def _told(self) -> Failure | None:
-        return Failure(reason=self._failed.reason) if self._failed else None
+    def _told(self, seen: Observation) -> Failure | None:
+        if self._failed is None:
+            return None
+        cause_may_come = self._failed.general and seen.state.situation == "running"
+        if cause_may_come and seen.now - self._failed_at < _CAUSE_SECONDS:
+            return None
+        return Failure(reason=self._failed.reason)
 
     def _of_state(self, seen: Observation) -> Verdict | None:
         match seen.state.situation:

@@ -15,7 +15,10 @@ CONSOLE = Console(
         Phase(pattern=r"^Late", label="late", percent=90),
         Phase(pattern=r"^Early", label="early", percent=10),
     ),
-    troubles=(Trouble(pattern=r"^ERROR", reason="It failed."),),
+    troubles=(
+        Trouble(pattern=r"^ERROR", reason="It failed."),
+        Trouble(pattern=r"^STOPPED", reason="It stopped.", general=True),
+    ),
     waiting=(Trouble(pattern=r"\?$", reason="It asks."),),
 )
 PROOF = Proof(console="OK", failure="BAD", file="/x", content="x")
@@ -203,3 +206,24 @@ def test_patience_is_longer_than_the_longest_pause_of_a_sound_installer():
     for accelerator in ("kvm", "tcg"):
         assert patience(accelerator).idle_s > 180
         assert patience(accelerator).question_s < 8
+
+
+def test_a_line_that_says_why_wins_over_the_one_that_says_only_that_it_stopped():
+    scene = Scene()
+    assert scene.see("STOPPED\n") is None
+    assert reason(scene.see("ERROR\n")) == "It failed."
+
+
+def test_the_cause_may_come_first_or_with_the_same_bytes():
+    assert reason(Scene().see("ERROR\nSTOPPED\n")) == "It failed."
+    assert reason(Scene().see("STOPPED\nERROR\n")) == "It failed."
+
+
+def test_where_no_cause_comes_the_general_reason_is_told_soon():
+    scene = Scene()
+    assert scene.see("STOPPED\n") is None
+    assert reason(scene.until_verdict(4)) == "It stopped."
+
+
+def test_a_machine_that_ends_has_no_more_to_say():
+    assert reason(Scene().see("STOPPED\n", state=OFF)) == "It stopped."

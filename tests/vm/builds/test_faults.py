@@ -19,10 +19,9 @@ FAULTS = {
     "panic": r"panic",
     # rd.emergency=poweroff, as imgpipe boots installers, makes a power-off of the emergency shell.
     "emergency": r"emergency|switched itself off",
-    # Anaconda says first that it stopped, and then why: the reason is among the lines shown.
-    "storage": r"storage|space|stopped with an error",
-    "package": r"package|install",
-    "script": r"script|stopped with an error",
+    "storage": r"storage|lay out the disk|space",
+    "package": r"package",
+    "script": r"script",
     "ks-missing": r"kickstart|waits for a device",
     "silent": r"silent|idle|nothing|activity|stands still",
 }

@@ -17,14 +17,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from imgpipe.adapters.libvirt_daemon import on_a_mounted_root
-
 STATE = ("/run/libvirt", "/var/lib/libvirt", "/etc/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
 QEMU_CONF = """user = "root"
 group = "root"
 stdio_handler = "file"
 security_driver = "none"
 dynamic_ownership = 0
+namespaces = []
+"""
+# In a plain chroot / is no mount, and cannot be made private: it is bound onto itself, and entered by '/..' because '/'
+# is looked up below the new mount.
+ENTER = r"""set -e
+grep -q '^[^ ]* [^ ]* [^ ]* [^ ]* / ' /proc/self/mountinfo && exec sh -c "$START" sh "$1"
+mount --rbind / /
+exec chroot /.. sh -c "$START" sh "$1"
 """
 START = r"""set -e
 mount --make-rprivate /
@@ -51,7 +57,8 @@ class PrivateLibvirt:
         argv = ["libvirtd", "--config", str(self.folder / "libvirtd.conf"), "--pid-file", str(self.folder / "pid")]
         env = dict(os.environ, STATE=" ".join(STATE))
         if os.geteuid() == 0:
-            argv = list(on_a_mounted_root("unshare", "--mount", "sh", "-c", START, "sh", str(self.folder)))
+            argv = ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", ENTER, "sh", str(self.folder)]
+            env["START"] = START
         else:
             env |= {name: str(self.folder) for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
         with (self.folder / "daemon.log").open("ab") as log:

@@ -47,6 +47,9 @@ def connect(uri: str | None, notify: Listener, cache: Path | None = None) -> Hyp
         and not libvirt_daemon.system_daemon_answers()
     )
     if ours:
+        if libvirt_daemon.adapt_to_chroot():
+            text = f"Set 'namespaces = []' in '{libvirt_daemon.QEMU_CONF}': no machine starts in a chroot without."
+            notify(Note(text=text))
         program = libvirt_daemon.start_system_daemon()
         notify(Note(text=f"No libvirt daemon answered, so '{program}' was started; it ends when nobody uses it."))
     return Hypervisor(chosen, notify, cache)

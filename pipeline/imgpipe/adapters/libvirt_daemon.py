@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import grp
 import os
+import re
+import shutil
 import socket
 import time
 from contextlib import suppress
@@ -16,7 +18,9 @@ from pathlib import Path
 
 from imgpipe.adapters import process
 from imgpipe.errors import HostError
+from imgpipe.store import finished_file
 
+QEMU_CONF = Path("/etc/libvirt/qemu.conf")
 _RUN = Path("/run/libvirt")
 _KVM = Path("/dev/kvm")
 _IDLE_SECONDS = 120
@@ -42,23 +46,29 @@ def start_system_daemon() -> str:
     _give_kvm_to_its_group()
     for program, name in _SERVERS:
         if process.is_installed(program):
-            process.run(*on_a_mounted_root(program, "--daemon", "--timeout", str(_IDLE_SECONDS)), timeout_s=60)
+            process.run(program, "--daemon", "--timeout", str(_IDLE_SECONDS), timeout_s=60)
             _wait_for(_RUN / name, program)
             return program
     raise HostError("No libvirt daemon is installed.", hint="Install 'libvirt-daemon-system' or 'libvirt-daemon'.")
 
 
-def on_a_mounted_root(*command: str) -> tuple[str, ...]:
-    """Return a command that runs `command` where / is a mount; in a plain chroot it is a folder.
+def adapt_to_chroot() -> bool:
+    """Make libvirt give machines no mount namespace where / is no mount; say whether its settings were changed.
 
-    The daemon detaches mounts below / for each machine that it starts (mount_namespaces(7)), and fails without.
-    A root that is bound onto itself is entered by '/..': '/' alone is looked up below the new mount.
+    It makes a /dev for each machine in one, and enters it by setns(2): in a plain chroot that leads to the host's
+    own root, and no machine starts.
     """
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    if any(line.split()[4] == "/" for line in mounts):
-        return command
-    enter = 'mount --rbind / / && exec chroot /.. "$@"'
-    return ("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", enter, "sh", *command)
+    if any(line.split()[4] == "/" for line in mounts) or not QEMU_CONF.is_file():
+        return False
+    settings = QEMU_CONF.read_text(encoding="utf-8")
+    if re.search(r"^\s*namespaces\s*=", settings, re.MULTILINE):
+        return False
+    added = "# imgpipe: / is no mount point here (a plain chroot).\nnamespaces = []\n"
+    with finished_file(QEMU_CONF) as partial:
+        shutil.copy2(QEMU_CONF, partial)
+        partial.write_text(f"{settings.rstrip()}\n\n{added}", encoding="utf-8")
+    return True
 
 
 def ensure_log_daemon() -> socket.socket | None:

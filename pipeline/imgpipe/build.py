@@ -11,7 +11,6 @@ from imgpipe.artifacts import GoldenImage, InstalledDisk, Medium
 from imgpipe.events import Note, StageFinished, StageStarted
 from imgpipe.plan import Plan
 from imgpipe.plugins import Plugins
-from imgpipe.provenance import InstallRecord, medium_record, write_record
 from imgpipe.stages.publish import find_published
 from imgpipe.store import Store, lock
 from imgpipe.timings import Timings
@@ -76,16 +75,7 @@ class _Stages:
     def install(self, medium: Medium) -> InstalledDisk:
         plan, plugins, workplace = self.plan, self.plugins, self.workplace
         seed = self._run("seed", lambda: plugins.seed(plan, medium, workplace))
-        disk = self._run("install", lambda: plugins.install(plan, medium, seed, workplace))
-        record = InstallRecord(
-            medium=medium_record(medium),
-            answer_files=dict(seed.digests),
-            seconds=disk.seconds,
-            accelerator=workplace.hypervisor.accelerator(),
-            tools=workplace.hypervisor.versions(),
-        )
-        write_record(disk.folder, record)
-        return disk
+        return self._run("install", lambda: plugins.install(plan, medium, seed, workplace))
 
     def finish(self, disk: InstalledDisk) -> GoldenImage:
         plan, plugins, workplace = self.plan, self.plugins, self.workplace

@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from imgpipe.disclosure import without_secrets
 from imgpipe.offline_edits import Operation
 from imgpipe.os_family import AnswerFile, AnswerKind, CacheMode, Check, System, Unattended
 from imgpipe.recipe import Machine, MediumSource, Nic
@@ -70,13 +71,13 @@ class Plan:
 
 
 def show(plan: Plan) -> dict[str, Any]:
-    """Return the plan as JSON values; the text of secret answer files is left out."""
+    """Return the plan as JSON values, without the text of secret answer files and the user part of URLs."""
     files = tuple(
         dataclasses.replace(file, text="(secret)") if file.secret else file for file in plan.unattended.seed.files
     )
     seed = dataclasses.replace(plan.unattended.seed, files=files)
     shown = dataclasses.replace(plan, unattended=dataclasses.replace(plan.unattended, seed=seed))
-    plain: dict[str, Any] = json.loads(json.dumps(shown, default=_plain))
+    plain: dict[str, Any] = json.loads(without_secrets(json.dumps(shown, default=_plain)))
     return plain
 
 

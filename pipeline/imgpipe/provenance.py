@@ -1,6 +1,6 @@
 """What an install leaves behind about itself, for the manifest of the images made from it.
 
-The stages before publishing write `install.json` into the work folder; publishing reads it there, since all it is
+The install stage writes `install.json` into the work folder; publishing reads it there, since all it is
 handed is a disk. A record that is missing or lacks something costs the manifest that something, never the image.
 """
 
@@ -18,7 +18,7 @@ from imgpipe.artifacts import Medium
 from imgpipe.disclosure import without_secrets
 from imgpipe.store import finished_file
 
-FILE = "install.json"
+RECORD = "install.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +37,18 @@ class InstallRecord:
     """How one install was made.
 
     `answer_files` has the sha256 of each by name; `accelerator` is 'kvm' or 'tcg'; `tools` has the versions of
-    programs by name ('libvirt', 'qemu'); `finished` is a time in ISO 8601, UTC.
+    programs by name ('libvirt', 'qemu'); `finished` is a time in ISO 8601, UTC. `phases` has the second in which
+    each phase of the installer was first seen.
     """
 
+    system: str = ""
     medium: MediumRecord | None = None
     answer_files: Mapping[str, str] = field(default_factory=dict)
     accelerator: str = ""
     seconds: float | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     finished: str = ""
+    phases: Mapping[str, float] = field(default_factory=dict)
 
 
 _RECORD = TypeAdapter(InstallRecord)
@@ -65,7 +68,7 @@ def medium_record(medium: Medium) -> MediumRecord:
 def write_record(folder: Path, record: InstallRecord) -> None:
     """Leave `record` in the work folder of an install, in place of what was there."""
     text = json.dumps(dataclasses.asdict(record), indent=2)
-    with finished_file(folder / FILE) as partial:
+    with finished_file(folder / RECORD) as partial:
         partial.write_text(without_secrets(text) + "\n", encoding="utf-8")
 
 
@@ -75,7 +78,7 @@ def read_record(folder: Path) -> InstallRecord | None:
     Fields that are missing have their defaults, fields of a later version are passed over.
     """
     try:
-        return _RECORD.validate_json((folder / FILE).read_bytes())
+        return _RECORD.validate_json((folder / RECORD).read_bytes())
     except (OSError, ValidationError):
         return None
 

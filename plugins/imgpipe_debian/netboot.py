@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.adapters import process
-from imgpipe.host import debian_mirror
-from imgpipe_debian import archive, control, kernel_modules, newc, udebs
+from imgpipe.host import deb822, debian_mirror
+from imgpipe.media import newc
+from imgpipe_debian import archive, control, kernel_modules, udebs
 
 SUITE = "trixie"
 VOLUME_ID = "imgpipe-debian-13-netboot"
@@ -26,7 +27,7 @@ INITRD = "install.amd/initrd.gz"
 
 _PACKAGE = "debian-installer-13-netboot-amd64"
 _IMAGES = "usr/lib/debian-installer/images/13/amd64/text/debian-installer/amd64"
-_SHAPED_BY = (archive, control, kernel_modules, newc, udebs)
+_SHAPED_BY = (archive, control, deb822, kernel_modules, newc, udebs)
 # Dates on the medium say nothing and would make each one differ: all are this one (2025-08-09, Debian 13).
 _EPOCH = 1754697600
 

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from imgpipe.adapters import process
-from imgpipe_debian import control, newc
+from imgpipe.media import newc
+from imgpipe_debian import control
 
 ROOTS = (
     *("disk-detect", "di-utils-exit-installer", "clock-setup", "tzsetup-udeb", "user-setup-udeb"),

@@ -147,12 +147,6 @@ def image_lock(
     return lock(store.images / ".locks" / f"{name}.lock", waiting, wait=wait)
 
 
-def last_seconds(store: Store, name: str) -> dict[str, float]:
-    """Return how long each stage of an image's newest version took: the estimate for the next."""
-    image = newest(store, name)
-    return dict(image.manifest.seconds) if image else {}
-
-
 def leftovers(store: Store, name: str) -> tuple[Path, ...]:
     """Return what killed publishes and removals of an image left behind; certain only under its lock."""
     folder = store.images / name

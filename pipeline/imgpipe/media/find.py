@@ -67,11 +67,11 @@ def media_in(folder: Path) -> tuple[Path, ...]:
 def not_found(request: MediumRequest, store: Store) -> RecipeError:
     """Return the error for a system whose medium is nowhere: where it was looked for, and what would help."""
     system = request.system
-    first = media_folders(request.folders, store)[0]
+    best = request.folders[0] if request.folders else store.root / "media"
     source = f" from {system.download}" if system.download else ""
     return RecipeError(
         f"There is no installation medium for '{system.name}' ({system.title}).",
-        hint=f"Download it{source} into '{first}', or name it with --media PATH. "
+        hint=f"Download it{source} into '{best}', or name it with --media PATH. "
         "'imgpipe build demo' needs no medium and shows the whole way.",
         details=(
             *(f"looked for: {pattern}" for pattern in system.media),

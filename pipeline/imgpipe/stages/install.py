@@ -6,10 +6,10 @@ finished and switched the machine off, and is used again for as long as nothing 
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from imgpipe.adapters import qemu_img
@@ -24,6 +24,7 @@ from imgpipe.events import Note
 from imgpipe.machine_state import Activity
 from imgpipe.os_family import CdBoot
 from imgpipe.plan import Plan
+from imgpipe.provenance import RECORD, InstallRecord, medium_record, read_record, write_record
 from imgpipe.sizes import GIB, MIB, show_bytes
 from imgpipe.stages.following import FollowedFile
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
@@ -33,7 +34,6 @@ from imgpipe.watch.silence import Patience, patience
 from imgpipe.watch.verdict import Failure, Judge
 from imgpipe.workplace import Workplace
 
-_RECORD = "install.json"
 _SCREENSHOT = "screenshot.png"
 _LEAST_SPACE = 3 * GIB
 _KEYS_SECONDS = 60.0
@@ -62,16 +62,18 @@ def install_patiently(
         if not reused:
             accelerator = workplace.hypervisor.accelerator(seed.kernel)
             run = _Installation(plan, install_domain(plan, medium, seed, folder, accelerator), folder, workplace)
+            known = InstallRecord(
+                system=plan.system.name,
+                medium=medium_record(medium),
+                answer_files=dict(seed.digests),
+                accelerator=accelerator,
+                tools=workplace.hypervisor.versions(),
+            )
             with ended_by_sigterm():
-                run.to_its_end(borne)
-    seconds = _record(folder / _RECORD).get("seconds")
-    return InstalledDisk(
-        path=folder / INSTALL_DISK,
-        folder=folder,
-        key=key,
-        seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
-        reused=reused,
-    )
+                run.to_its_end(borne, known)
+    record = read_record(folder) or InstallRecord()
+    path = folder / INSTALL_DISK
+    return InstalledDisk(path=path, folder=folder, key=key, seconds=record.seconds or 0.0, reused=reused)
 
 
 class _Installation:
@@ -86,10 +88,10 @@ class _Installation:
         self._console = FollowedFile(folder / CONSOLE)
         self._log = FollowedFile(folder / INSTALLER_LOG) if spec.channels else None
 
-    def to_its_end(self, borne: Patience) -> None:
-        """Install; leave the finished disk, or nothing but logs and a screenshot."""
+    def to_its_end(self, borne: Patience, known: InstallRecord) -> None:
+        """Install; leave the finished disk with its record, or nothing but logs and a screenshot."""
         require_space(self._folder, min(self._plan.machine.disk, _LEAST_SPACE))
-        for leftover in (_SCREENSHOT, _RECORD):
+        for leftover in (_SCREENSHOT, RECORD):
             (self._folder / leftover).unlink(missing_ok=True)
         xml = domain_xml(self._spec)
         _write_private(self._folder / "domain.xml", xml)
@@ -101,7 +103,8 @@ class _Installation:
             finally:
                 self._close()
                 machine.destroy()
-            self._keep_record(time.monotonic() - started)
+            seconds = round(time.monotonic() - started, 1)
+            write_record(self._folder, replace(known, seconds=seconds, phases=self._tell.phases))
 
     def _prepare(self, partial: Path) -> None:
         partial.unlink(missing_ok=True)
@@ -125,16 +128,6 @@ class _Installation:
             pictured = machine.screenshot(self._folder / _SCREENSHOT)
             files = f"'{CONSOLE}'{f' and {_SCREENSHOT!r}' if pictured else ''} in '{self._folder}'"
             raise failed(verdict, judge, hint=f"Look at {files}.")
-
-    def _keep_record(self, seconds: float) -> None:
-        record = {
-            "system": self._plan.system.name,
-            "accelerator": self._spec.accelerator,
-            "seconds": round(seconds, 1),
-            "phases": self._tell.phases,
-            "versions": self._hypervisor.versions(),
-        }
-        _write_private(self._folder / _RECORD, json.dumps(record, indent=2))
 
 
 def require_space(folder: Path, needed: int) -> None:
@@ -166,14 +159,6 @@ def _presses(machine: RunningMachine, keys: tuple[str, ...]) -> Callable[[Activi
 
 def _no_keys(_activity: Activity | None) -> bool:
     return False
-
-
-def _record(path: Path) -> dict[str, object]:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -5,7 +5,8 @@ import stat
 import pytest
 
 from imgpipe.errors import HostError
-from imgpipe_debian import control, kernel_modules, newc, udebs
+from imgpipe.media import newc
+from imgpipe_debian import control, kernel_modules, udebs
 
 STATUS = """\
 Package: anna

@@ -85,9 +85,3 @@ def test_foreign_files_folders_and_links_are_no_images(store, add_image, tmp_pat
     found = catalog.read_catalog(store)
     assert references(found) == ["rocky9@20260301.1"]
     assert [damage.path.name for damage in found.damages] == ["backup"]
-
-
-def test_the_times_of_the_newest_version_are_the_estimate_for_the_next(store, add_image):
-    add_image("rocky9", "20260301.1")
-    assert catalog.last_seconds(store, "rocky9")["install"] == 684.2
-    assert catalog.last_seconds(store, "other") == {}

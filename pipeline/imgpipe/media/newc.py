@@ -14,7 +14,8 @@ from pathlib import Path
 
 _MAGIC = b"070701"
 _HEADER_LENGTH = 110
-_TRAILER = "TRAILER!!!"
+TRAILER = "TRAILER!!!"
+"""The name that ends an archive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ def read(archive: bytes) -> Iterator[Entry]:
         mode, size, name_size = fields[1], fields[6], fields[11]
         name = archive[at + _HEADER_LENGTH : at + _HEADER_LENGTH + name_size - 1].decode()
         data_at = _aligned(at + _HEADER_LENGTH + name_size)
-        if name == _TRAILER:
+        if name == TRAILER:
             return
         yield Entry(name=name.removeprefix("./"), mode=mode, data=archive[data_at : data_at + size])
         at = _aligned(data_at + size)
@@ -47,7 +48,7 @@ def write(entries: Iterable[Entry]) -> bytes:
     parts: list[bytes] = []
     for number, entry in enumerate(entries, start=1):
         parts.append(_record(entry, number))
-    parts.append(_record(Entry(name=_TRAILER, mode=0), 0))
+    parts.append(_record(Entry(name=TRAILER, mode=0), 0))
     return b"".join(parts)
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from imgpipe_debian import newc
+from imgpipe.media import newc
 
 ENTRIES = [
     newc.Entry(name="etc", mode=stat.S_IFDIR | 0o755),

@@ -81,6 +81,12 @@ class Command:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(timeout=60)
 
+    def end(self) -> None:
+        """End it as Ctrl-C would, if it still runs."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=120)
+
     @property
     def image(self) -> dict[str, Any]:
         (told,) = self.named("image")
@@ -98,7 +104,7 @@ def machines_of(data: Path) -> list[str]:
             words = path.read_bytes().decode(errors="replace")
         except OSError:
             continue
-        if "qemu" in words.split("\0")[0] and str(data) in words:
+        if "qemu" in words.split("\0")[0] and f"{data}/" in words:
             found.append(words)
     return found
 

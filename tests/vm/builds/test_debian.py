@@ -5,14 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from command import Command
-from conftest import DEBIAN
-
-pytestmark = [pytest.mark.vm, pytest.mark.long]
+pytestmark = pytest.mark.vm
 
 
-def test_debian_is_installed_sealed_verified_and_published(data):
-    build = Command(data, "build", DEBIAN, "--json").succeed()
+def test_debian_is_installed_sealed_verified_and_published(debian):
+    build = debian.succeed()
     manifest = json.loads(Path(build.image["manifest"]).read_text())
     assert manifest["medium"]["stand_in"] is False
     assert "Debian GNU/Linux 13" in manifest["medium"]["title"]

@@ -9,7 +9,7 @@ import pytest
 
 from command import Command, wait_until_gone
 
-pytestmark = [pytest.mark.vm, pytest.mark.long]
+pytestmark = pytest.mark.vm
 
 # What the error's first line must say; the exit code is always 4: the guest failed.
 FAULTS = {

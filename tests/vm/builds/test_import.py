@@ -11,7 +11,7 @@ import pytest
 from command import Command
 from imgpipe.adapters.hypervisor import connect
 
-pytestmark = [pytest.mark.vm, pytest.mark.long]
+pytestmark = pytest.mark.vm
 
 XML = """
 <domain type='qemu'>

@@ -7,7 +7,7 @@ import pytest
 
 from command import Command
 
-pytestmark = [pytest.mark.vm, pytest.mark.long]
+pytestmark = pytest.mark.vm
 
 STATIC_LVM = """
 os = "rocky9"

@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from pykickstart.errors import KickstartError
-from pykickstart.parser import KickstartParser
-from pykickstart.version import makeVersion
-
 from imgpipe.os_family import Fault
+from imgpipe_el.lint.pykickstart_offline import KickstartError, KickstartParser, makeVersion
 from imgpipe_el.lint.source import Command, Kickstart, Section
 
 # What pykickstart's commands raise on text that they did not expect, besides its own errors.

@@ -34,6 +34,7 @@ exec chroot /.. sh -c "$START" sh "$1"
 """
 START = r"""set -e
 mount --make-rprivate /
+eval "$NETWORK"
 for folder in $STATE; do mkdir -p $folder "$1/state$folder"; mount --bind "$1/state$folder" $folder; done
 mkdir -p /etc/libvirt/qemu
 cp "$1/qemu.conf" /etc/libvirt/qemu.conf
@@ -42,10 +43,14 @@ exec libvirtd --config "$1/libvirtd.conf" --pid-file "$1/pid"
 
 
 class PrivateLibvirt:
-    """The daemon, its URI and a folder that its machines can reach."""
+    """The daemon, its URI and a folder that its machines can reach.
 
-    def __init__(self, folder: Path) -> None:
+    With `network`, a script for sh, it runs in a network namespace of its own, which the script sets up.
+    """
+
+    def __init__(self, folder: Path, network: str = "") -> None:
         self.folder = folder
+        self.network = network
         self.socket = folder / "libvirt-sock"
         self.uri = f"qemu+unix:///{'system' if os.geteuid() == 0 else 'session'}?socket={self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -55,15 +60,22 @@ class PrivateLibvirt:
         (self.folder / "libvirtd.conf").write_text(f'unix_sock_dir = "{self.folder}"\nauth_unix_rw = "none"\n')
         (self.folder / "qemu.conf").write_text(QEMU_CONF)
         argv = ["libvirtd", "--config", str(self.folder / "libvirtd.conf"), "--pid-file", str(self.folder / "pid")]
-        env = dict(os.environ, STATE=" ".join(STATE))
+        env = dict(os.environ, STATE=" ".join(STATE), NETWORK=self.network)
         if os.geteuid() == 0:
-            argv = ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", ENTER, "sh", str(self.folder)]
+            namespaces = ["--mount", *(["--net"] if self.network else [])]
+            argv = ["unshare", *namespaces, "--propagation", "unchanged", "sh", "-c", ENTER, "sh", str(self.folder)]
             env["START"] = START
         else:
             env |= {name: str(self.folder) for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
         with (self.folder / "daemon.log").open("ab") as log:
             self._process = subprocess.Popen(argv, stdout=log, stderr=log, env=env)
         self._wait()
+
+    def in_its_network(self, *command: str) -> str:
+        """Run a command where the daemon's bridges are; return what it printed."""
+        assert self._process
+        argv = ["nsenter", "--target", str(self._process.pid), "--net", *command]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout
 
     def kill(self) -> None:
         """End the daemon at once, as a crash would; its machines go on."""
@@ -108,12 +120,12 @@ class PrivateLibvirt:
 
 
 @contextmanager
-def private_libvirt() -> Iterator[PrivateLibvirt]:
+def private_libvirt(network: str = "") -> Iterator[PrivateLibvirt]:
     """Run a daemon for the block; leave no process and no file."""
     # Short, because the path of a UNIX socket may be 107 bytes long at most.
     folder = Path(tempfile.mkdtemp(prefix="lv-"))
     folder.chmod(0o755)
-    daemon = PrivateLibvirt(folder)
+    daemon = PrivateLibvirt(folder, network)
     try:
         daemon.start()
         yield daemon

@@ -9,11 +9,11 @@ from imgpipe.deploy.wanted import Identity
 from imgpipe.errors import PluginError, RecipeError
 from imgpipe.identity import cloud_init
 from imgpipe.identity.document import Document, document, encoded, heading
+from imgpipe.identity.first_boot import SEED_VOLUME_ID
 from imgpipe.identity.oem_strings import fits, oem_strings
 from imgpipe.os_family import Personalise
 from imgpipe.sizes import MIB
 
-SEED_VOLUME_ID = "IMGPIPE-ID"
 SEED_FILE = "identity"
 
 

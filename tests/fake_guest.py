@@ -39,6 +39,8 @@ class FakeGuest:
         self.bin = root / "usr/bin"
         self.bin.mkdir(parents=True)
         self.shell = [str(self.bin / "sh")]
+        self.standalone = shell == "busybox"
+        self.programs: set[str] = set()
         real = {name: shutil.which("busybox" if shell == "busybox" else name) or "" for name in TOOLS}
         for name, path in ({"sh": shutil.which(shell) or ""} | real).items():
             (self.bin / name).symlink_to(path)
@@ -53,6 +55,7 @@ class FakeGuest:
 
     def program(self, name: str, does: str) -> None:
         """Add a program that notes its arguments and its input."""
+        self.programs.add(name)
         path = self.bin / name
         path.unlink(missing_ok=True)
         note = 'echo "${0##*/}" "$@" >> "$ROOT/calls"\n'
@@ -106,6 +109,16 @@ class FakeGuest:
         """Run one of the operation's scripts."""
         (text,) = [step.content for step in OPERATION.steps
                    if isinstance(step, WriteFile) and step.path == f"/usr/lib/imgpipe/{name}"]  # fmt: skip
+        if self.standalone:
+            # Its shell prefers what is built in to what is on PATH, but functions to both.
+            text = (
+                "".join(
+                    f'{program}() {{ "{self.bin / program}" "$@"; }}\n'
+                    for program in sorted(self.programs)
+                    if program.isidentifier()
+                )
+                + text
+            )
         script = self.write(f"usr/lib/imgpipe/{name}", text)
         return subprocess.run(
             [*self.shell, str(script), *arguments],

@@ -65,7 +65,7 @@ class Hypervisor:
 
     @property
     def connection(self) -> libvirt.virConnect:
-        """libvirt's own connection, for the other adapters of this package."""
+        """The connection of libvirt itself, for the other adapters of this package."""
         return self._connection
 
     def close(self) -> None:

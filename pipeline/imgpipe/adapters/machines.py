@@ -40,8 +40,7 @@ class Machines:
         with told_as_host_error(self.uri, "list the machines"):
             domains = self._connection.listAllDomains()
             autostart = {
-                domain.UUID()
-                for domain in self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+                domain.UUID() for domain in self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
             }
             disks = self._disk_sizes() if sizes else {}
         found: list[ExistingMachine] = []
@@ -136,7 +135,7 @@ class Machines:
             if not is_gone(error):
                 raise host_error(error, self.uri, f"remove the machine '{name}'") from error
 
-    def set_autostart(self, name: str, wanted: bool) -> None:  # noqa: FBT001 (the one thing that it sets)
+    def set_autostart(self, name: str, wanted: bool) -> None:
         """Say whether the machine starts with the host."""
         domain = self._lookup(name)
         with told_as_host_error(self.uri, f"set the autostart of '{name}'"):
@@ -223,9 +222,7 @@ class Machines:
             time.sleep(_POLL_SECONDS)
 
 
-def _existing(
-    xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple[int, int]]
-) -> ExistingMachine:
+def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple[int, int]]) -> ExistingMachine:
     """Read a definition once."""
     domain = ET.fromstring(xml)  # noqa: S314 (libvirt's own words)
     source = domain.find("devices/disk[@device='disk']/source")

@@ -87,14 +87,11 @@ class Machines:
             if error.get_error_code() != _ALREADY:
                 raise host_error(error, self.uri, f"start the machine '{name}'") from error
 
-    def is_active(self, name: str) -> bool:
-        """Say whether the machine runs (or is paused); one that does not exist does not."""
-        try:
-            return bool(self._connection.lookupByName(name).isActive() == 1)
-        except libvirt.libvirtError as error:
-            if is_gone(error):
-                return False
-            raise host_error(error, self.uri, f"look at the machine '{name}'") from error
+    def active(self) -> frozenset[str]:
+        """Return the names of all machines that run or are paused."""
+        with told_as_host_error(self.uri, "list the machines"):
+            domains = self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+            return frozenset(domain.name() for domain in domains)
 
     def stop(self, name: str, seconds: float) -> bool:
         """Ask the guest to shut down and wait for it; False if it still runs when the time is over."""
@@ -225,8 +222,8 @@ class Machines:
 def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple[int, int]]) -> ExistingMachine:
     """Read a definition once."""
     domain = ET.fromstring(xml)  # noqa: S314 (libvirt's own words)
-    source = domain.find("devices/disk[@device='disk']/source")
-    disk = "" if source is None else source.get("file", "")
+    first = domain.find("devices/disk[@device='disk']")
+    disk = _attribute(first, "source", "file")
     virtual_size, used = disks.get(disk, (0, 0))
     return ExistingMachine(
         name=domain.findtext("name") or "",
@@ -239,16 +236,16 @@ def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple
         disk=disk,
         virtual_size=virtual_size,
         used=used,
+        cache=_attribute(first, "driver", "cache"),
         record=metadata.of_element(domain),
     )
 
 
 def _nic(element: ET.Element) -> ExistingNic:
     kind = element.get("type", "")
-    source = element.find("source")
-    mac = element.find("mac")
-    return ExistingNic(
-        kind=kind,
-        source="" if source is None else source.get(kind, ""),
-        mac="" if mac is None else mac.get("address", ""),
-    )
+    return ExistingNic(kind=kind, source=_attribute(element, "source", kind), mac=_attribute(element, "mac", "address"))
+
+
+def _attribute(element: ET.Element | None, child: str, name: str) -> str:
+    found = None if element is None else element.find(child)
+    return "" if found is None else found.get(name, "")

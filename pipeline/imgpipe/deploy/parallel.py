@@ -36,9 +36,7 @@ def each(items: Iterable[Item], act: Callable[[Item], None], at_once: int, done:
         raise _first(errors)
 
 
-def _finished(
-    over: set[Future[None]], running: dict[Future[None], Item], errors: list[ImgpipeError]
-) -> Iterator[Item]:
+def _finished(over: set[Future[None]], running: dict[Future[None], Item], errors: list[ImgpipeError]) -> Iterator[Item]:
     for future in over:
         item = running.pop(future)
         try:

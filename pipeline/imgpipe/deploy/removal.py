@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Pool
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
+from imgpipe.deploy.wanted import Template
 from imgpipe.errors import RecipeError
 
-BASE_PREFIX = "imgpipe-"
+_BASE = re.compile(r"imgpipe-(.+)-[0-9a-f]{8}\.qcow2")
 
 
 def remove_machine(existing: ExistingMachine, machines: Machines, pool_of: Callable[[str], Pool]) -> None:
@@ -34,18 +36,26 @@ def discard(name: str, record: MachineRecord, machines: Machines, pool: Pool) ->
     machines.remove(name)
 
 
-def unused_bases(pool: Pool, left: Iterable[ExistingMachine]) -> tuple[str, ...]:
-    """Return the uploaded images in a pool that no linked machine needs, given all machines that are left."""
-    needed = {
-        base_volume_of(machine.record.template)
-        for machine in left
-        if machine.record and machine.record.pool == pool.name and (machine.record.linked or not machine.record.complete)
-    }
-    if pool.local:
-        return ()
-    return tuple(sorted(name for name in pool.names() if _is_base(name) and name not in needed))
+def base_volume(template: Template) -> str:
+    """Return the name that a template has in a pool which does not see the catalog.
+
+    Version numbers are given by each build host for itself, so a part of the digest belongs to the name.
+    """
+    return f"imgpipe-{template.name}-{template.version}-{template.sha256[:8]}.qcow2"
 
 
-def base_volume_of(reference: str) -> str:
-    """Return the name of the volume that the template `NAME@VERSION` is uploaded as."""
-    return f"{BASE_PREFIX}{reference.replace('@', '-')}.qcow2"
+def unused_bases(
+    volumes: Iterable[str], removed: Iterable[MachineRecord], left: Iterable[ExistingMachine]
+) -> tuple[str, ...]:
+    """Return which of a pool's volumes are templates of removed machines that none of those left is linked to."""
+    records = [machine.record for machine in left if machine.record]
+    needed = {record.template for record in records if record.linked or not record.complete}
+    unused = {record.template.replace("@", "-") for record in removed if record.template not in needed}
+    disks = {record.disk for record in records}
+    return tuple(
+        sorted(
+            name
+            for name in volumes
+            if name not in disks and (match := _BASE.fullmatch(name)) is not None and match[1] in unused
+        )
+    )

@@ -6,7 +6,6 @@ from imgpipe.deploy.template import of_image, os_id
 from imgpipe.errors import HostError
 from imgpipe.images.catalog import find
 from imgpipe.recipe import Machine
-from sample_catalog import add_image, store  # noqa: F401
 
 
 def edited(image, store, edit):

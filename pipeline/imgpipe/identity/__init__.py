@@ -1,1 +1,1 @@
-"""What a guest is told of who it is, how it is told, and what it says of itself."""
+"""Identities of machines: rendered on the host, carried in the definition, applied and reported by the guest."""

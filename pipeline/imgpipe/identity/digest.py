@@ -1,4 +1,4 @@
-"""A name for everything that a guest is told."""
+"""The name of an identity: two that differ in anything have different digests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from imgpipe.deploy.wanted import Identity
 
 
 def identity_digest(identity: Identity) -> str:
-    """Return 16 hex digits that differ whenever two identities do, secrets included."""
-    text = json.dumps(dataclasses.asdict(identity), default=str, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """Return 16 hexadecimal digits of the SHA-256 of the identity as canonical JSON, secrets included."""
+    canonical = json.dumps(dataclasses.asdict(identity), default=str, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

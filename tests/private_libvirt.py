@@ -37,6 +37,7 @@ mount --make-rprivate /
 eval "$NETWORK"
 for folder in $STATE; do mkdir -p $folder "$1/state$folder"; mount --bind "$1/state$folder" $folder; done
 mkdir -p /etc/libvirt/qemu
+for folder in $HIDDEN; do mkdir -p "$1/empty"; mount --bind "$1/empty" $folder; done
 cp "$1/qemu.conf" /etc/libvirt/qemu.conf
 exec libvirtd --config "$1/libvirtd.conf" --pid-file "$1/pid"
 """
@@ -45,12 +46,14 @@ exec libvirtd --config "$1/libvirtd.conf" --pid-file "$1/pid"
 class PrivateLibvirt:
     """The daemon, its URI and a folder that its machines can reach.
 
-    With `network`, a script for sh, it runs in a network namespace of its own, which the script sets up.
+    With `network`, a script for sh, it runs in a network namespace of its own, which the script sets up. Root's
+    daemon finds the folders `hidden` empty.
     """
 
-    def __init__(self, folder: Path, network: str = "") -> None:
+    def __init__(self, folder: Path, network: str = "", hidden: tuple[Path, ...] = ()) -> None:
         self.folder = folder
         self.network = network
+        self._hidden = hidden
         self.socket = folder / "libvirt-sock"
         self.uri = f"qemu+unix:///{'system' if os.geteuid() == 0 else 'session'}?socket={self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,7 +63,8 @@ class PrivateLibvirt:
         (self.folder / "libvirtd.conf").write_text(f'unix_sock_dir = "{self.folder}"\nauth_unix_rw = "none"\n')
         (self.folder / "qemu.conf").write_text(QEMU_CONF)
         argv = ["libvirtd", "--config", str(self.folder / "libvirtd.conf"), "--pid-file", str(self.folder / "pid")]
-        env = dict(os.environ, STATE=" ".join(STATE), NETWORK=self.network)
+        hidden = " ".join(map(str, self._hidden))
+        env = dict(os.environ, STATE=" ".join(STATE), NETWORK=self.network, HIDDEN=hidden)
         if os.geteuid() == 0:
             namespaces = ["--mount", *(["--net"] if self.network else [])]
             argv = ["unshare", *namespaces, "--propagation", "unchanged", "sh", "-c", ENTER, "sh", str(self.folder)]
@@ -120,12 +124,12 @@ class PrivateLibvirt:
 
 
 @contextmanager
-def private_libvirt(network: str = "") -> Iterator[PrivateLibvirt]:
+def private_libvirt(*hidden: Path, network: str = "") -> Iterator[PrivateLibvirt]:
     """Run a daemon for the block; leave no process and no file."""
     # Short, because the path of a UNIX socket may be 107 bytes long at most.
     folder = Path(tempfile.mkdtemp(prefix="lv-"))
     folder.chmod(0o755)
-    daemon = PrivateLibvirt(folder, network)
+    daemon = PrivateLibvirt(folder, network, hidden)
     try:
         daemon.start()
         yield daemon

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from tests.bench import BIN, hypervisor
@@ -154,7 +155,7 @@ def _by_hand(xml: str, golden: Path, prefix: str) -> dict[str, float]:
     done = subprocess.run(list(map(str, argv)), env=env, check=True, stdout=subprocess.PIPE, text=True)
     marks = [(name, float(when)) for name, when in (line.split() for line in done.stdout.splitlines())]
     steps: dict[str, float] = {}
-    for (_, before), (name, when) in zip(marks, marks[1:], strict=False):
+    for (_, before), (name, when) in pairwise(marks):
         steps[name] = steps.get(name, 0.0) + (when - before) / BY_HAND
     return steps
 
@@ -162,9 +163,10 @@ def _by_hand(xml: str, golden: Path, prefix: str) -> dict[str, float]:
 def _accelerator() -> str:
     """Return what imgpipe itself found out about this host."""
     try:
-        return str(json.loads((DATA / "cache" / "accelerator.json").read_text())["accelerator"])
-    except (OSError, ValueError, KeyError):
-        return os.environ.get("IMGPIPE_ACCELERATOR", "kvm")
+        known = json.loads((DATA / "cache" / "accelerator.json").read_text()).values()
+    except (OSError, ValueError):
+        known = ()
+    return os.environ.get("IMGPIPE_ACCELERATOR") or next(iter(known), "kvm")
 
 
 def _compare(what: str, ours: float, peer: Sequence[float]) -> None:

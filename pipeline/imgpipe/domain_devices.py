@@ -27,11 +27,12 @@ def add_devices(domain: ET.Element, spec: DomainSpec) -> None:
     for nic in spec.nics:
         _add_nic(devices, nic, spec.hardware.nic_model)
     _add_console(devices, spec.console)
-    for channel in spec.channels:
-        _add_log_channel(devices, channel)
-    if spec.guest_agent:
-        agent = ET.SubElement(devices, "channel", type="unix")
-        ET.SubElement(agent, "target", type="virtio", name=_AGENT)
+    for log in spec.channels:
+        _add_log_channel(devices, log)
+    for port in (*spec.ports, *([_AGENT] if spec.guest_agent else [])):
+        # Without a path libvirt chooses one, which it knows and the guest's owner need not.
+        channel = ET.SubElement(devices, "channel", type="unix")
+        ET.SubElement(channel, "target", type="virtio", name=port)
     _add_screen(devices, spec)
     if spec.hardware.tpm:
         tpm = ET.SubElement(devices, "tpm", model="tpm-crb")

@@ -11,6 +11,8 @@ from imgpipe.os_family import CacheMode, Hardware
 from imgpipe.recipe import Machine
 
 Accelerator = Literal["kvm", "tcg"]
+CpuMode = Literal["host-passthrough", "host-model"]
+"""What a KVM guest sees of the host's CPU: all of it, or what libvirt can also give it on another host."""
 NETWORKED = ("bridge", "network", "user")
 
 
@@ -60,7 +62,9 @@ class DomainSpec:
     `console` is the file that the serial port is written to; without it the port is a pty for `virsh console`.
     `nvram` is where UEFI keeps its variables; without it libvirt chooses, and removes it with the domain.
     `screen` adds a display adapter, for screenshots; `hotplug` free ports, for devices added while it runs.
-    `oem_strings` are SMBIOS type 11 strings that the guest can read. `os_id` is a libosinfo id (a URL).
+    `ports` are virtio-serial ports that a host opens through libvirt. `as_root` has QEMU run as root, where its own
+    user cannot reach the files. `oem_strings` are SMBIOS type 11 strings that the guest can read. `os_id` is a
+    libosinfo id (a URL).
     """
 
     name: str
@@ -73,10 +77,13 @@ class DomainSpec:
     direct: DirectKernel | None = None
     console: Path | None = None
     channels: tuple[LogChannel, ...] = ()
+    ports: tuple[str, ...] = ()
     guest_agent: bool = False
     nvram: Path | None = None
     screen: bool = False
     hotplug: bool = False
+    cpu: CpuMode = "host-passthrough"
+    as_root: bool = False
     oem_strings: tuple[str, ...] = ()
     os_id: str = ""
     uuid: str = ""

@@ -40,6 +40,10 @@ def domain_xml(spec: DomainSpec) -> str:
     ET.SubElement(power, "suspend-to-mem", enabled="no")
     ET.SubElement(power, "suspend-to-disk", enabled="no")
     add_devices(domain, spec)
+    if spec.as_root:
+        # libvirt's DAC driver, by number: the user that QEMU would run as cannot reach the machine's files.
+        label = ET.SubElement(domain, "seclabel", type="static", model="dac", relabel="yes")
+        _text(label, "label", "+0:+0")
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode") + "\n"
 
@@ -106,7 +110,9 @@ def _add_features(domain: ET.Element, spec: DomainSpec) -> None:
 
 def _add_cpu(domain: ET.Element, spec: DomainSpec) -> None:
     """Give the guest every feature there is: EL 9 and 10 do not start on the default CPU model."""
-    if spec.accelerator == "kvm":
+    if spec.accelerator == "kvm" and spec.cpu == "host-model":
+        cpu = ET.SubElement(domain, "cpu", mode="host-model", check="partial")
+    elif spec.accelerator == "kvm":
         cpu = ET.SubElement(domain, "cpu", mode="host-passthrough", check="none", migratable="on")
     else:
         cpu = ET.SubElement(domain, "cpu", mode="maximum")

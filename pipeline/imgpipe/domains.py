@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.artifacts import Medium, SeedMedia
-from imgpipe.domain_spec import Accelerator, DirectKernel, DomainDisk, DomainNic, DomainSpec, LogChannel, stable_mac
+from imgpipe.domain_spec import (
+    Accelerator,
+    CpuMode,
+    DirectKernel,
+    DomainDisk,
+    DomainNic,
+    DomainSpec,
+    LogChannel,
+    stable_mac,
+)
 from imgpipe.os_family import CacheMode, Hardware
 from imgpipe.plan import Plan
 from imgpipe.recipe import Machine
@@ -23,7 +32,10 @@ REPORT_CHANNEL = "org.imgpipe.verify.0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalMachine:
-    """A machine made from an image: what its owner decides; the image's system decides the rest."""
+    """A machine made from an image: what its owner decides; the image's system decides the rest.
+
+    `seed` is a small CD, `ports` are virtio-serial ports that the host opens.
+    """
 
     name: str
     machine: Machine
@@ -37,6 +49,10 @@ class FinalMachine:
     uuid: str = ""
     metadata: str = ""
     nvram: Path | None = None
+    seed: Path | None = None
+    ports: tuple[str, ...] = ()
+    cpu: CpuMode = "host-passthrough"
+    as_root: bool = False
 
 
 def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, folder: Path, accelerator: Accelerator) -> DomainSpec:
@@ -79,7 +95,7 @@ def verify_domain(plan: Plan, disk: DomainDisk, folder: Path, accelerator: Accel
 
 
 def final_domain(final: FinalMachine) -> DomainSpec:
-    """Return a machine made from an image: no medium, no kernel, a console for `virsh console`."""
+    """Return a machine made from an image: no medium but its seed, no kernel, a console for `virsh console`."""
     return DomainSpec(
         name=final.name,
         machine=final.machine,
@@ -87,6 +103,8 @@ def final_domain(final: FinalMachine) -> DomainSpec:
         accelerator=final.accelerator,
         disk=DomainDisk(path=final.disk, cache=final.cache),
         nics=final.nics,
+        cds=(final.seed,) if final.seed else (),
+        ports=final.ports,
         guest_agent=True,
         hotplug=True,
         nvram=final.nvram,
@@ -94,6 +112,8 @@ def final_domain(final: FinalMachine) -> DomainSpec:
         os_id=final.os_id,
         uuid=final.uuid,
         metadata=final.metadata,
+        cpu=final.cpu,
+        as_root=final.as_root,
     )
 
 

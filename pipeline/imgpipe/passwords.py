@@ -45,13 +45,20 @@ class Vault:
         accounts, missing = {}, []
         for name, source in wanted.items():
             try:
-                password_hash = self._hash(f"{recipe.name}/{name}", self._read(source)) if source else ""
+                password_hash = self.password_hash(f"{recipe.name}/{name}", source) if source else ""
                 accounts[name] = Account(name=name, password_hash=password_hash)
             except RecipeError as error:
                 missing.append(f"password of '{name}': {error}")
         if missing:
             raise RecipeError(f"Recipe '{recipe.name}' names secrets that are not there.", details=missing)
         return accounts
+
+    def password_hash(self, owner: str, source: SecretSource) -> str:
+        """Return the hash (crypt(5)) of a password, the same for the same `owner` on this data root.
+
+        Raises RecipeError where the source is missing or empty.
+        """
+        return self._hash(owner, self._read(source))
 
     def _read(self, source: SecretSource) -> str:
         if source.env is not None:

@@ -63,6 +63,11 @@ class Hypervisor:
         self._probe = AcceleratorProbe(self, notify, cache)
         self._close = weakref.finalize(self, _close, self._connection)
 
+    @property
+    def connection(self) -> libvirt.virConnect:
+        """The connection of libvirt itself, for the other adapters of this package."""
+        return self._connection
+
     def close(self) -> None:
         """Close the connection; machines that were started transient end with it."""
         self._close()

@@ -47,14 +47,27 @@ def create(path: Path, size: int) -> None:
     path.chmod(0o600)
 
 
-def create_overlay(path: Path, backing: Path) -> None:
-    """Create an image that keeps its changes apart from `backing`."""
+def create_overlay(path: Path, backing: Path, *, backing_format: str = "", size: int | None = None) -> None:
+    """Create an image that keeps its changes apart from `backing`; of its size, unless told another in bytes."""
     process.run(
         "qemu-img", "create", "-q", "-f", "qcow2",
-        "-b", backing.resolve(), "-F", info(backing).format,
-        path,
+        "-b", backing.resolve(), "-F", backing_format or info(backing).format,
+        path, *([str(size)] if size else []),
     )  # fmt: skip
     path.chmod(0o600)
+
+
+def resize(path: Path, size: int) -> None:
+    """Make the virtual disk of a qcow2 image `size` bytes large; it never becomes smaller."""
+    process.run("qemu-img", "resize", "-q", "-f", "qcow2", path, str(size))
+
+
+def make_independent(path: Path, *, moved: Moved = _unheard) -> None:
+    """Copy what an overlay has in its backing files into the overlay itself, in place.
+
+    The overlay lets go of its backing files last, so one that was interrupted is still whole.
+    """
+    _follow("rebase", "-p", "-f", "qcow2", "-b", "", path, moved=moved)
 
 
 def info(path: Path) -> ImageInfo:
@@ -136,11 +149,12 @@ def _local_name(name: str) -> str:
 
 
 def _convert(source: Path, target: Path, options: tuple[str, ...], moved: Moved) -> None:
+    _follow("convert", "-p", "-f", "qcow2", *options, source, target, moved=moved)
+
+
+def _follow(*arguments: process.Argument, moved: Moved) -> None:
     def heard(piece: str) -> None:
         if told := _PERCENT.findall(piece):
             moved(float(told[-1]))
 
-    process.follow(
-        "qemu-img", "convert", "-p", "-f", "qcow2", *options, source, target,
-        heard=heard, timeout_s=4 * 3600,
-    )  # fmt: skip
+    process.follow("qemu-img", *arguments, heard=heard, timeout_s=4 * 3600)

@@ -25,13 +25,27 @@ def run_as_root_if_needed(xml: str, notify: Listener) -> str:
 
     Only root can be asked for that (libvirt's DAC driver); for anyone else the XML stays as it is.
     """
-    user = _qemu_user()
-    if os.geteuid() != 0 or user is None or user.pw_uid == 0:
+    if os.geteuid() != 0:
         return xml
     domain = ET.fromstring(xml)  # noqa: S314 (our own text)
-    closed = first_closed_folder(_files_of(domain), user)
-    if closed is None:
+    if not must_run_as_root(_files_of(domain), notify):
         return xml
+    label = ET.SubElement(domain, "seclabel", type="static", model="dac", relabel="yes")
+    ET.SubElement(label, "label").text = "+0:+0"
+    return ET.tostring(domain, encoding="unicode")
+
+
+def must_run_as_root(files: Iterable[Path], notify: Listener) -> bool:
+    """Say whether QEMU's own user cannot reach one of `files`, so that only root can; tell so if it is.
+
+    Never for anyone but root, who alone can ask for it.
+    """
+    user = _qemu_user()
+    if os.geteuid() != 0 or user is None or user.pw_uid == 0:
+        return False
+    closed = first_closed_folder(files, user)
+    if closed is None:
+        return False
     notify(
         Note(
             text=f"QEMU runs as root here, because its own user '{user.pw_name}' cannot enter '{closed}'; "
@@ -39,9 +53,7 @@ def run_as_root_if_needed(xml: str, notify: Listener) -> str:
             warning=True,
         )
     )
-    label = ET.SubElement(domain, "seclabel", type="static", model="dac", relabel="yes")
-    ET.SubElement(label, "label").text = "+0:+0"
-    return ET.tostring(domain, encoding="unicode")
+    return True
 
 
 def first_closed_folder(files: Iterable[Path], user: pwd.struct_passwd) -> Path | None:

@@ -15,7 +15,15 @@ from imgpipe.errors import PluginError
 
 
 def write_seed(target: Path, volume_id: str, files: Mapping[str, bytes]) -> None:
-    """Write a small ISO (0600) with Joliet level 3 and Rock Ridge 1.09; the same files give the same bytes.
+    """Write the small ISO of `seed_bytes` to a file that only its owner may read."""
+    content = seed_bytes(volume_id, files)
+    target.unlink(missing_ok=True)
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+
+
+def seed_bytes(volume_id: str, files: Mapping[str, bytes]) -> bytes:
+    """Return a small ISO with Joliet level 3 and Rock Ridge 1.09; the same files give the same bytes.
 
     The tree is that of `genisoimage -volid ... -joliet -rock`. Files are readable by root alone, `*.sh` executable.
     Raises PluginError for names that Joliet cannot hold (64 characters; 16 for the volume id).
@@ -45,9 +53,7 @@ def write_seed(target: Path, volume_id: str, files: Mapping[str, bytes]) -> None
         writer.close()
     content = bytearray(image.getvalue())
     set_dates(content)
-    target.unlink(missing_ok=True)
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
+    return bytes(content)
 
 
 @dataclass(slots=True)

@@ -54,7 +54,7 @@ class ExistingMachine:
     """A machine that libvirt has; `record` is None where imgpipe did not make it. Sizes in bytes.
 
     `disk` is the path of its first disk as the hypervisor sees it, empty where it is not a file; `virtual_size`
-    and `used` are 0 where unknown.
+    and `used` are 0 where unknown. `cache` is the cache mode that its definition gives that disk, empty where none.
     """
 
     name: str
@@ -67,6 +67,7 @@ class ExistingMachine:
     disk: str = ""
     virtual_size: int = 0
     used: int = 0
+    cache: str = ""
     record: MachineRecord | None = None
 
 

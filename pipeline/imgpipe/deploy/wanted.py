@@ -17,7 +17,8 @@ class Template:
 
     `disk` is a file of this host. `sha256` is empty for a foreign disk, and `version` too; `prepared` says that its
     seal stage put in the unit which applies an identity at first boot, so that no appliance is needed.
-    Sizes are in bytes. `machine` is what clones get unless they ask for something else.
+    Sizes are in bytes: `size` is the file's own, which a full copy takes, 0 where unknown. `machine` is what clones
+    get unless they ask for something else.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Template:
     cache: CacheMode
     personalise: Personalise
     prepared: bool
+    size: int = 0
 
     @property
     def reference(self) -> str:

@@ -1,0 +1,42 @@
+"""What a hypervisor's host can still give, asked through libvirt."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import libvirt
+
+from imgpipe.adapters.hypervisor import Hypervisor
+from imgpipe.adapters.libvirt_errors import told_as_host_error
+
+# What the kernel gives up when memory is short counts as free (virNodeGetMemoryStats, in KiB).
+_FREE = ("free", "buffers", "cached")
+
+
+def free_memory(hypervisor: Hypervisor) -> int:
+    """Return how many bytes of memory new machines may take."""
+    with told_as_host_error(hypervisor.uri, "say what memory is free"):
+        try:
+            told = hypervisor.connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS, 0)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+                raise
+            return int(hypervisor.connection.getFreeMemory())
+    return 1024 * sum(int(told.get(name, 0)) for name in _FREE)
+
+
+def network_names(hypervisor: Hypervisor) -> frozenset[str]:
+    """Return the names of libvirt's networks that are up: a machine on another one would not start."""
+    with told_as_host_error(hypervisor.uri, "list the networks"):
+        flags = libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE
+        return frozenset(network.name() for network in hypervisor.connection.listAllNetworks(flags))
+
+
+def bridges_over_libvirt(hypervisor: Hypervisor) -> frozenset[str] | None:
+    """Return the names of the host's bridges; None where libvirt was built without its interface driver."""
+    try:
+        interfaces = hypervisor.connection.listAllInterfaces(0)
+        described = {item.name(): ET.fromstring(item.XMLDesc(0)) for item in interfaces}  # noqa: S314 (libvirt's words)
+    except libvirt.libvirtError:
+        return None
+    return frozenset(name for name, element in described.items() if element.get("type") == "bridge")

@@ -1,0 +1,62 @@
+"""What a machine says on a virtio-serial port or its console, read through libvirt: also of a remote host."""
+
+from __future__ import annotations
+
+import libvirt
+
+from imgpipe.adapters.libvirt_errors import host_error
+
+_CHUNK = 65_536
+_MOST_AT_ONCE = 1_048_576
+
+
+class MachineStream:
+    """A port or console that is open; read without waiting, a bounded amount at a time."""
+
+    def __init__(self, stream: libvirt.virStream) -> None:
+        self._stream = stream
+        self.ended = False
+
+    def read(self) -> bytes:
+        """Return what has come in since the last time, up to 1 MiB; `ended` is set when nothing more will come."""
+        parts: list[bytes] = []
+        while not self.ended and sum(map(len, parts)) < _MOST_AT_ONCE:
+            try:
+                part = self._stream.recv(_CHUNK)
+            except libvirt.libvirtError:
+                # The machine or the connection is gone; whoever asks for the machine's state hears why.
+                self.ended = True
+                break
+            # -2: nothing there now (virStreamRecv).
+            if isinstance(part, int):
+                break
+            self.ended = not part
+            parts.append(part)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Stop listening; the machine goes on."""
+        try:
+            self._stream.abort()
+        except libvirt.libvirtError:
+            self.ended = True
+
+
+def open_port(domain: libvirt.virDomain, name: str, uri: str) -> MachineStream:
+    """Open the virtio-serial port `name`, away from whoever had it open; raises HostError."""
+    stream = domain.connect().newStream(libvirt.VIR_STREAM_NONBLOCK)
+    try:
+        domain.openChannel(name, stream, libvirt.VIR_DOMAIN_CHANNEL_FORCE)
+    except libvirt.libvirtError as error:
+        raise host_error(error, uri, f"open the port '{name}' of '{domain.name()}'") from error
+    return MachineStream(stream)
+
+
+def open_console(domain: libvirt.virDomain) -> MachineStream | None:
+    """Open the serial console; None where there is none or somebody else has it open."""
+    stream = domain.connect().newStream(libvirt.VIR_STREAM_NONBLOCK)
+    try:
+        domain.openConsole(None, stream, 0)
+    except libvirt.libvirtError:
+        return None
+    return MachineStream(stream)

@@ -1,0 +1,251 @@
+"""Persistent machines of a libvirt daemon: listing, defining, starting, stopping and removing them."""
+
+from __future__ import annotations
+
+import time
+from xml.etree import ElementTree as ET
+
+import libvirt
+
+from imgpipe.adapters.hypervisor import Hypervisor
+from imgpipe.adapters.libvirt_errors import host_error, is_gone, told_as_host_error
+from imgpipe.adapters.machine_streams import MachineStream, open_console, open_port
+from imgpipe.deploy import metadata
+from imgpipe.deploy.existing import ExistingMachine, ExistingNic, MachineRecord
+from imgpipe.errors import RecipeError
+
+_POLL_SECONDS = 0.25
+# Everything that libvirt keeps of a machine beside its definition.
+_UNDEFINE = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)
+)
+# libvirt writes memory in KiB, whatever unit it was given in.
+_KIB = 1024
+_ALREADY = libvirt.VIR_ERR_OPERATION_INVALID
+
+
+class Machines:
+    """The machines of one daemon; may be used from several threads at once. Every failure is HostError."""
+
+    def __init__(self, hypervisor: Hypervisor) -> None:
+        self.uri = hypervisor.uri
+        self._connection = hypervisor.connection
+
+    def list(self, *, sizes: bool = True) -> tuple[ExistingMachine, ...]:
+        """Return all machines, sorted by name; `sizes` also asks what their disks use."""
+        with told_as_host_error(self.uri, "list the machines"):
+            domains = self._connection.listAllDomains()
+            autostart = {
+                domain.UUID() for domain in self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+            }
+            disks = self._disk_sizes() if sizes else {}
+        found: list[ExistingMachine] = []
+        for domain in domains:
+            try:
+                active = domain.isActive() == 1
+                # What a persistent machine shall be is in its inactive definition; a transient one has no other.
+                xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+            except libvirt.libvirtError as error:
+                if is_gone(error):
+                    continue
+                raise host_error(error, self.uri, "read a machine's definition") from error
+            found.append(_existing(xml, active=active, autostart=domain.UUID() in autostart, disks=disks))
+        return tuple(sorted(found, key=lambda machine: machine.name))
+
+    def find(self, name: str) -> ExistingMachine:
+        """Return one machine; raises RecipeError if there is none of that name."""
+        domain = self._lookup(name)
+        with told_as_host_error(self.uri, f"look at the machine '{name}'"):
+            autostart, active = bool(domain.autostart()), domain.isActive() == 1
+            disks = self._disk_sizes(domain)
+            xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        return _existing(xml, active=active, autostart=autostart, disks=disks)
+
+    def xml(self, name: str) -> str:
+        """Return the definition that the machine starts from."""
+        domain = self._lookup(name)
+        with told_as_host_error(self.uri, f"read the definition of '{name}'"):
+            return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE))
+
+    def define(self, xml: str) -> None:
+        """Define a machine, or define it anew: it stays off, or goes on as it runs."""
+        with told_as_host_error(self.uri, "accept the machine's definition"):
+            self._connection.defineXML(xml)
+
+    def start(self, name: str, *, paused: bool = False, ended_with_us: bool = False) -> None:
+        """Start a machine; one that runs already is fine. `ended_with_us` ends it with this connection."""
+        flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
+        flags |= libvirt.VIR_DOMAIN_START_AUTODESTROY if ended_with_us else 0
+        domain = self._lookup(name)
+        try:
+            domain.createWithFlags(flags)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != _ALREADY:
+                raise host_error(error, self.uri, f"start the machine '{name}'") from error
+
+    def active(self) -> frozenset[str]:
+        """Return the names of all machines that run or are paused."""
+        with told_as_host_error(self.uri, "list the machines"):
+            domains = self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+            return frozenset(domain.name() for domain in domains)
+
+    def stop(self, name: str, seconds: float) -> bool:
+        """Ask the guest to shut down and wait for it; False if it still runs when the time is over."""
+        domain = self._lookup(name)
+        end = time.monotonic() + seconds
+        try:
+            # A guest that is paused hears of nothing.
+            if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                return False
+            while domain.isActive() == 1:
+                if time.monotonic() > end:
+                    return False
+                # Asked again: a guest that is still booting overhears the power button.
+                domain.shutdown()
+                self._wait_off(domain, min(end, time.monotonic() + 20))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != _ALREADY and not is_gone(error):
+                raise host_error(error, self.uri, f"shut down the machine '{name}'") from error
+        return True
+
+    def force_stop(self, name: str) -> None:
+        """End the machine at once; one that is off already is fine."""
+        try:
+            self._connection.lookupByName(name).destroy()
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != _ALREADY and not is_gone(error):
+                raise host_error(error, self.uri, f"end the machine '{name}'") from error
+
+    def remove(self, name: str) -> None:
+        """End and undefine a machine, with its UEFI variables, TPM, saved state and metadata; gone already is fine.
+
+        Its disks are volumes of a pool, and are to be deleted before: they are found by its metadata.
+        """
+        self.force_stop(name)
+        try:
+            self._connection.lookupByName(name).undefineFlags(_UNDEFINE)
+        except libvirt.libvirtError as error:
+            if not is_gone(error):
+                raise host_error(error, self.uri, f"remove the machine '{name}'") from error
+
+    def set_autostart(self, name: str, wanted: bool) -> None:
+        """Say whether the machine starts with the host."""
+        domain = self._lookup(name)
+        with told_as_host_error(self.uri, f"set the autostart of '{name}'"):
+            domain.setAutostart(int(wanted))
+
+    def set_record(self, name: str, record: MachineRecord) -> None:
+        """Write what imgpipe knows of the machine into its metadata, that of a running one too."""
+        domain = self._lookup(name)
+        where = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        with told_as_host_error(self.uri, f"write the metadata of '{name}'"):
+            if domain.isActive() == 1:
+                where |= libvirt.VIR_DOMAIN_AFFECT_LIVE
+            domain.setMetadata(
+                libvirt.VIR_DOMAIN_METADATA_ELEMENT,
+                metadata.to_xml(record),
+                metadata.PREFIX,
+                metadata.NAMESPACE,
+                where,
+            )
+
+    def open_port(self, name: str, port: str) -> MachineStream:
+        """Open a virtio-serial port of a running machine."""
+        return open_port(self._lookup(name), port, self.uri)
+
+    def open_console(self, name: str) -> MachineStream | None:
+        """Open the serial console of a running machine; None if somebody else has it open."""
+        return open_console(self._lookup(name))
+
+    def grow_disk(self, name: str, target: str, size: int) -> None:
+        """Make the disk `target` ('vda') of a running machine `size` bytes large; the guest sees it at once."""
+        domain = self._lookup(name)
+        with told_as_host_error(self.uri, f"grow the disk of '{name}'"):
+            domain.blockResize(target, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+
+    def begin_pull(self, name: str, target: str) -> None:
+        """Begin to copy what the disk `target` of a running machine has in its backing files into the disk itself."""
+        domain = self._lookup(name)
+        with told_as_host_error(self.uri, f"make the disk of '{name}' independent"):
+            if not domain.blockJobInfo(target):
+                domain.blockPull(target, 0, 0)
+
+    def pull_percent(self, name: str, target: str) -> float | None:
+        """Return how far a copy is that `begin_pull` began; None when it is over, however it ended."""
+        domain = self._lookup(name)
+        with told_as_host_error(self.uri, f"make the disk of '{name}' independent"):
+            job = domain.blockJobInfo(target)
+        return 100.0 * job["cur"] / (job["end"] or 1) if job else None
+
+    def _lookup(self, name: str) -> libvirt.virDomain:
+        try:
+            return self._connection.lookupByName(name)
+        except libvirt.libvirtError as error:
+            if is_gone(error):
+                raise RecipeError(
+                    f"There is no machine '{name}'.", hint="'imgpipe machines' lists those that imgpipe made."
+                ) from error
+            raise host_error(error, self.uri, f"find the machine '{name}'") from error
+
+    def _disk_sizes(self, *domains: libvirt.virDomain) -> dict[str, tuple[int, int]]:
+        """Ask once for the disks of all machines, or of some: virtual size and use by path. None that hangs counts."""
+        flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        try:
+            if domains:
+                told = self._connection.domainListGetStats(list(domains), libvirt.VIR_DOMAIN_STATS_BLOCK, flags)
+            else:
+                told = self._connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BLOCK, flags)
+        except libvirt.libvirtError as error:
+            # libvirt's test driver has no such call.
+            if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+                return {}
+            raise
+        return {
+            str(stats[f"block.{index}.path"]): (
+                stats.get(f"block.{index}.capacity", 0),
+                stats.get(f"block.{index}.allocation", 0),
+            )
+            for _, stats in told
+            for index in range(stats.get("block.count", 0))
+            if f"block.{index}.path" in stats
+        }
+
+    def _wait_off(self, domain: libvirt.virDomain, end: float) -> None:
+        while domain.isActive() == 1 and time.monotonic() < end:
+            time.sleep(_POLL_SECONDS)
+
+
+def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple[int, int]]) -> ExistingMachine:
+    """Read a definition once."""
+    domain = ET.fromstring(xml)  # noqa: S314 (libvirt's own words)
+    first = domain.find("devices/disk[@device='disk']")
+    disk = _attribute(first, "source", "file")
+    virtual_size, used = disks.get(disk, (0, 0))
+    return ExistingMachine(
+        name=domain.findtext("name") or "",
+        uuid=domain.findtext("uuid") or "",
+        active=active,
+        autostart=autostart,
+        cpus=int(domain.findtext("vcpu") or 0),
+        memory=int(domain.findtext("memory") or 0) * _KIB,
+        nics=tuple(_nic(element) for element in domain.iterfind("devices/interface")),
+        disk=disk,
+        virtual_size=virtual_size,
+        used=used,
+        cache=_attribute(first, "driver", "cache"),
+        record=metadata.of_element(domain),
+    )
+
+
+def _nic(element: ET.Element) -> ExistingNic:
+    kind = element.get("type", "")
+    return ExistingNic(kind=kind, source=_attribute(element, "source", kind), mac=_attribute(element, "mac", "address"))
+
+
+def _attribute(element: ET.Element | None, child: str, name: str) -> str:
+    found = None if element is None else element.find(child)
+    return "" if found is None else found.get(name, "")

@@ -1,0 +1,133 @@
+"""A pool that is a folder of this host: its files are made directly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import libvirt
+
+from imgpipe.adapters import qemu_img
+from imgpipe.adapters.pool import Base, Moved, unheard
+from imgpipe.adapters.sparse_copy import copy_sparse, new_file
+from imgpipe.errors import HostError
+
+_BLOCK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class _Overlay:
+    """An empty overlay: what is not zero in it, by place, and its length. Nothing in it names the overlay itself."""
+
+    parts: tuple[tuple[int, bytes], ...]
+    length: int
+
+
+class FolderPool:
+    """A pool in a folder that this process may write."""
+
+    local = True
+
+    def __init__(self, pool: libvirt.virStoragePool, path: Path) -> None:
+        self.name = str(pool.name())
+        self.path = path
+        self._pool = pool
+        self._overlays: dict[tuple[Path, int], _Overlay] = {}
+        self._making = threading.Lock()
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all files."""
+        return frozenset(os.listdir(self.path))  # noqa: PTH208 (names are all that is asked for)
+
+    def free(self) -> int:
+        """Return how many bytes this user may still write."""
+        return shutil.disk_usage(self.path).free
+
+    def file(self, name: str) -> Path:
+        """Return the path of a volume."""
+        return self.path / name
+
+    def base(self, source: Path, volume: str, sha256: str, moved: Moved = unheard) -> Base:  # noqa: ARG002
+        """Return the image itself: nothing is copied."""
+        known = qemu_img.info(source)
+        return Base(path=source.resolve(), format=known.format, virtual_size=known.virtual_size)
+
+    def overlay(self, name: str, base: Base, size: int) -> None:
+        """Make an overlay: qemu-img makes the first of a kind, the others are copies of its 192 KiB."""
+        with self._making:
+            key = (base.path, size)
+            overlay = self._overlays.get(key) or self._overlays.setdefault(key, _new_overlay(base, size))
+        try:
+            with new_file(self.file(name)) as descriptor:
+                os.ftruncate(descriptor, overlay.length)
+                for place, data in overlay.parts:
+                    os.pwrite(descriptor, data, place)
+        except OSError as error:
+            raise _cannot("made", self.file(name), error) from error
+
+    def copy(self, name: str, base: Base, size: int, moved: Moved = unheard) -> None:
+        """Copy the file where it is a whole qcow2, so that the copy is no larger; else let qemu-img convert it."""
+        path = self.file(name)
+        if base.format == "qcow2" and qemu_img.backing_of(base.path) is None:
+            copy_sparse(base.path, path, moved)
+        else:
+            with new_file(path):
+                qemu_img.adopt(base.path, base.format, path)
+        if size > base.virtual_size:
+            qemu_img.resize(path, size)
+
+    def write_small(self, name: str, data: bytes) -> None:
+        """Write a file beside, then give it its name: a machine that has the old one open keeps that."""
+        path = self.file(name)
+        partial = path.with_name(f".{name}.partial")
+        try:
+            partial.unlink(missing_ok=True)
+            with new_file(partial) as descriptor, open(descriptor, "wb", closefd=False) as file:
+                file.write(data)
+            partial.replace(path)
+        except OSError as error:
+            raise _cannot("written", path, error) from error
+
+    def grow(self, name: str, size: int) -> None:
+        """Make a virtual disk larger."""
+        qemu_img.resize(self.file(name), size)
+
+    def delete(self, *names: str) -> None:
+        """Delete files, and what an interrupted write left of them."""
+        for name in names:
+            for path in (self.file(name), self.file(f".{name}.partial")):
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    raise _cannot("deleted", path, error) from error
+
+    def flatten(self, name: str, moved: Moved = unheard) -> bool:
+        """Merge the backing files into an overlay, in place; QEMU's own lock keeps machines away from it."""
+        path = self.file(name)
+        if qemu_img.backing_of(path) is not None:
+            qemu_img.make_independent(path, moved=moved)
+        return True
+
+    def refresh(self) -> None:
+        """Let libvirt list the folder anew; what it knows of a pool decides nothing here."""
+        try:
+            self._pool.refresh(0)
+        except libvirt.libvirtError:
+            return
+
+
+def _new_overlay(base: Base, size: int) -> _Overlay:
+    with tempfile.TemporaryDirectory(prefix="imgpipe-") as folder:
+        path = Path(folder, "overlay.qcow2")
+        qemu_img.create_overlay(path, base.path, backing_format=base.format, size=size)
+        data = path.read_bytes()
+    blocks = ((place, data[place : place + _BLOCK]) for place in range(0, len(data), _BLOCK))
+    return _Overlay(tuple((place, block.rstrip(b"\0")) for place, block in blocks if any(block)), len(data))
+
+
+def _cannot(done: str, path: Path, error: OSError) -> HostError:
+    return HostError(f"The volume '{path}' cannot be {done}: {error.strerror}.")

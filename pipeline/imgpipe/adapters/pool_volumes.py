@@ -1,0 +1,140 @@
+"""A pool reached through libvirt's storage API only: of another host, or in a folder that this user may not write."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import libvirt
+
+from imgpipe.adapters import qemu_img, volume_streams
+from imgpipe.adapters.libvirt_errors import host_error, told_as_host_error
+from imgpipe.adapters.pool import Base, Moved, unheard
+from imgpipe.errors import HostError
+
+
+class VolumePool:
+    """A pool whose volumes libvirt makes."""
+
+    local = False
+
+    def __init__(self, pool: libvirt.virStoragePool, path: Path, uri: str) -> None:
+        self.name = str(pool.name())
+        self.path = path
+        self._pool = pool
+        self._uri = uri
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all volumes."""
+        with self._told("list the volumes"):
+            return frozenset(self._pool.listVolumes())
+
+    def free(self) -> int:
+        """Return how many bytes libvirt says are left."""
+        with self._told("say what room is left"):
+            return int(self._pool.info()[3])
+
+    def file(self, name: str) -> Path:
+        """Return the path of a volume on the hypervisor's host."""
+        return self.path / name
+
+    def base(self, source: Path, volume: str, sha256: str, moved: Moved = unheard) -> Base:
+        """Upload the image unless it is there.
+
+        libvirt cannot rename a volume, so what makes an upload whole is its header: it is written last, when all
+        else was read back and found right. Without its header a volume is no qcow2, and is begun anew.
+        """
+        known = qemu_img.info(source)
+        if known.format != "qcow2" or known.backing:
+            raise HostError(
+                f"'{source}' is no image that can be uploaded: it must be a qcow2 without backing files.",
+                hint="Make it one: 'imgpipe images import', or 'qemu-img convert -O qcow2'.",
+            )
+        base = Base(path=self.file(volume), format="qcow2", virtual_size=known.virtual_size)
+        with self._told(f"upload '{source.name}' as '{volume}'"):
+            found = self._find(volume)
+            if found is not None and volume_streams.is_whole(found, source):
+                return base
+            if found is not None:
+                found.delete(0)
+            made = self._create(volume, "raw", source.stat().st_size)
+            try:
+                volume_streams.upload_checked(made, source, sha256, moved)
+            except BaseException:
+                self.delete(volume)
+                raise
+            self.refresh()
+        return base
+
+    def overlay(self, name: str, base: Base, size: int) -> None:
+        """Let libvirt make an overlay."""
+        with self._told(f"make the volume '{name}'"):
+            self._create(name, "qcow2", size, base)
+
+    def copy(self, name: str, base: Base, size: int, moved: Moved = unheard) -> None:  # noqa: ARG002
+        """Let libvirt copy the image on its own host."""
+        with self._told(f"make the volume '{name}'"):
+            source = self._pool.storageVolLookupByName(base.path.name)
+            made = self._pool.createXMLFrom(_xml(name, "qcow2", max(size, base.virtual_size)), source, 0)
+            if made.info()[1] < size:
+                made.resize(size)
+
+    def write_small(self, name: str, data: bytes) -> None:
+        """Make a raw volume and send its content."""
+        self.delete(name)
+        with self._told(f"write the volume '{name}'"):
+            volume_streams.upload_bytes(self._create(name, "raw", len(data)), data)
+
+    def grow(self, name: str, size: int) -> None:
+        """Make a virtual disk larger."""
+        with self._told(f"grow the volume '{name}'"):
+            self._pool.storageVolLookupByName(name).resize(size)
+
+    def delete(self, *names: str) -> None:
+        """Delete volumes; those that are gone already are fine."""
+        for name in names:
+            with self._told(f"delete the volume '{name}'"):
+                found = self._find(name)
+                if found is not None:
+                    found.delete(0)
+
+    def flatten(self, name: str, moved: Moved = unheard) -> bool:  # noqa: ARG002
+        """Say that it cannot: libvirt's storage API has no such verb."""
+        return False
+
+    def refresh(self) -> None:
+        """Let libvirt look at its folder anew; it refuses while a volume is being written, which is no matter."""
+        try:
+            self._pool.refresh(0)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() not in {libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_OPERATION_INVALID}:
+                raise host_error(error, self._uri, f"refresh the pool '{self.name}'") from error
+
+    def _find(self, name: str) -> libvirt.virStorageVol | None:
+        try:
+            return self._pool.storageVolLookupByName(name)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
+                return None
+            raise
+
+    def _create(self, name: str, form: str, size: int, base: Base | None = None) -> libvirt.virStorageVol:
+        return self._pool.createXML(_xml(name, form, size, base), 0)
+
+    def _told(self, doing: str) -> AbstractContextManager[None]:
+        return told_as_host_error(self._uri, f"{doing} in the pool '{self.name}'")
+
+
+def _xml(name: str, form: str, size: int, base: Base | None = None) -> str:
+    """Return a volume's XML (https://libvirt.org/formatstorage.html); nothing is allocated before it is written."""
+    volume = ET.Element("volume")
+    ET.SubElement(volume, "name").text = name
+    ET.SubElement(volume, "capacity", unit="bytes").text = str(size)
+    ET.SubElement(volume, "allocation", unit="bytes").text = "0"
+    ET.SubElement(ET.SubElement(volume, "target"), "format", type=form)
+    if base:
+        backing = ET.SubElement(volume, "backingStore")
+        ET.SubElement(backing, "path").text = str(base.path)
+        ET.SubElement(backing, "format", type=base.format)
+    return ET.tostring(volume, encoding="unicode")

@@ -1,0 +1,52 @@
+"""What a deploy is judged against: the hypervisor's machines, pool, memory and networks, asked once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from imgpipe.adapters.host_facts import bridges_over_libvirt, free_memory, network_names
+from imgpipe.adapters.hypervisor import Hypervisor
+from imgpipe.adapters.machines import Machines
+from imgpipe.adapters.pool import Pool
+from imgpipe.adapters.pools import is_local
+from imgpipe.deploy.existing import HostFacts
+
+_NICS = Path("/sys/class/net")
+
+
+def gather(hypervisor: Hypervisor, pool: Pool) -> HostFacts:
+    """Ask for everything; nothing is touched. Raises HostError."""
+    local = is_local(hypervisor.uri)
+    return HostFacts(
+        uri=hypervisor.uri,
+        # Machines' disks are overlays of the catalog's own files only where the pool is made directly.
+        local=pool.local,
+        machines=Machines(hypervisor).list(),
+        pool=pool.name,
+        pool_path=str(pool.path),
+        pool_free=pool.free(),
+        volumes=pool.names(),
+        memory_free=free_memory(hypervisor),
+        networks=network_names(hypervisor),
+        bridges=_bridges_here() if local else bridges_over_libvirt(hypervisor),
+        direct_io=_has_direct_io(pool.path) if pool.local else None,
+    )
+
+
+def _bridges_here() -> frozenset[str]:
+    return frozenset(nic.name for nic in _NICS.iterdir() if (nic / "bridge").is_dir())
+
+
+def _has_direct_io(folder: Path) -> bool:
+    """Try: some file systems (tmpfs, some of FUSE) refuse O_DIRECT, which cache mode 'none' needs."""
+    descriptor, name = tempfile.mkstemp(prefix=".imgpipe-", dir=folder)
+    os.close(descriptor)
+    try:
+        os.close(os.open(name, os.O_RDONLY | os.O_DIRECT))
+    except OSError:
+        return False
+    finally:
+        Path(name).unlink()
+    return True

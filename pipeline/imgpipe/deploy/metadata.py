@@ -1,0 +1,94 @@
+"""The record in a machine's metadata: to XML and back.
+
+The element is `machine` of the namespace below, in the domain's `<metadata>`. What cannot be read is no record, so
+that a machine which somebody else described is never taken for ours.
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from imgpipe.deploy.existing import MachineRecord, Proven
+from imgpipe.errors import RecipeError
+
+NAMESPACE = "https://imgpipe.org/xmlns/machine/1"
+PREFIX = "imgpipe"
+_TAG = f"{{{NAMESPACE}}}machine"
+_WORDS = {True: "yes", False: "no"}
+_SINGLE = ("fleet", "group", "template", "identity", "hostname", "pool", "disk", "seed")
+
+
+def to_xml(record: MachineRecord) -> str:
+    """Return the record as an element that stands in `<metadata>`; raises RecipeError for text that XML cannot hold."""
+    ET.register_namespace(PREFIX, NAMESPACE)
+    root = ET.Element(_TAG, linked=_WORDS[record.linked], complete=_WORDS[record.complete])
+    for name in _SINGLE:
+        if value := getattr(record, name):
+            _add(root, name, value)
+    for address in record.addresses:
+        _add(root, "address", address)
+    if record.proven:
+        proven = _add(root, "proven", "")
+        _add(proven, "hostname", record.proven.hostname)
+        _add(proven, "machine-id", record.proven.machine_id)
+        for name, values in (
+            ("host-key", record.proven.host_keys),
+            ("mac", record.proven.macs),
+            ("address", record.proven.addresses),
+        ):
+            for value in values:
+                _add(proven, name, value)
+    return ET.tostring(root, encoding="unicode")
+
+
+def from_xml(text: str) -> MachineRecord | None:
+    """Return the record in an element, or in a whole domain's XML; None if there is none that can be read."""
+    try:
+        root = ET.fromstring(text)  # noqa: S314 (libvirt's own words)
+    except ET.ParseError:
+        return None
+    return of_element(root)
+
+
+def of_element(root: ET.Element) -> MachineRecord | None:
+    """Return the record in an element, or in a parsed domain; None if there is none that can be read."""
+    element = root if root.tag == _TAG else root.find(f"metadata/{_TAG}")
+    if element is None:
+        return None
+    found = {name: _text(element, name) for name in _SINGLE}
+    if not (found["template"] and found["disk"] and found["pool"]):
+        return None
+    proven = element.find(f"{{{NAMESPACE}}}proven")
+    return MachineRecord(
+        **found,
+        linked=element.get("linked") == "yes",
+        complete=element.get("complete") == "yes",
+        addresses=_texts(element, "address"),
+        proven=None if proven is None else _proven(proven),
+    )
+
+
+def _proven(element: ET.Element) -> Proven:
+    return Proven(
+        hostname=_text(element, "hostname"),
+        machine_id=_text(element, "machine-id"),
+        host_keys=_texts(element, "host-key"),
+        macs=_texts(element, "mac"),
+        addresses=_texts(element, "address"),
+    )
+
+
+def _add(parent: ET.Element, name: str, text: str) -> ET.Element:
+    if not text.isprintable():
+        raise RecipeError(f"The machine's '{name}' has characters that no definition can hold: {text!r}.")
+    element = ET.SubElement(parent, f"{{{NAMESPACE}}}{name}")
+    element.text = text or None
+    return element
+
+
+def _text(parent: ET.Element, name: str) -> str:
+    return parent.findtext(f"{{{NAMESPACE}}}{name}") or ""
+
+
+def _texts(parent: ET.Element, name: str) -> tuple[str, ...]:
+    return tuple(item.text or "" for item in parent.iterfind(f"{{{NAMESPACE}}}{name}"))

@@ -10,6 +10,7 @@ the installers), with these differences on purpose:
 
 from __future__ import annotations
 
+from imgpipe.identity import first_boot
 from imgpipe.offline_edits import Operation
 from imgpipe.operations import identity, installers, logs, network, packages, secrets, services, users
 from imgpipe.recipe import Nic, Recipe
@@ -30,6 +31,7 @@ def _operations(nics: tuple[Nic, ...], *, hostname: str, keep_keys: bool) -> tup
         *users.OPERATIONS,
         *packages.OPERATIONS,
         *logs.OPERATIONS,
+        *first_boot.OPERATIONS,
     )
 
 

@@ -1,0 +1,148 @@
+"""What must change so that a fleet becomes what it shall be: one record a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from imgpipe.deploy.existing import ExistingMachine, MachineRecord
+from imgpipe.deploy.record import record_of
+from imgpipe.deploy.wanted import WantedMachine
+from imgpipe.sizes import show_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Make:
+    """A machine that is not there; `leftover` is what an interrupted run left of it, to be removed first."""
+
+    machine: WantedMachine
+    leftover: ExistingMachine | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """A machine that is as it shall be."""
+
+    machine: WantedMachine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modify:
+    """A machine whose definition changes; `what` says it in words, `needs_stop` that it must not run meanwhile.
+
+    `grow`, `flatten` and `start` say what is to be done beside defining it anew: to give its disk a new size, to make
+    it independent of its template, to start it though it was off before.
+    """
+
+    machine: WantedMachine
+    existing: ExistingMachine
+    what: tuple[str, ...]
+    needs_stop: bool
+    grow: bool = False
+    flatten: bool = False
+    start: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuild:
+    """A machine that is removed, with all that is on its disk, and made again."""
+
+    machine: WantedMachine
+    existing: ExistingMachine
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """A machine that the fleet does not name any more."""
+
+    existing: ExistingMachine
+
+
+Change = Make | Keep | Modify | Rebuild | Remove
+
+
+def name_of(change: Change) -> str:
+    """Return the name of the machine that a change is about."""
+    return change.existing.name if isinstance(change, Remove) else change.machine.name
+
+
+def change_of(machine: WantedMachine, existing: ExistingMachine | None, *, rebuild: str = "") -> Change:
+    """Compare a machine with what is there; `rebuild` says why it is to be made anew, if it is.
+
+    `existing` must be the fleet's own.
+    """
+    if existing is None:
+        return Make(machine=machine)
+    record = existing.record
+    assert record is not None  # noqa: S101 (see above)
+    if not record.complete:
+        return Make(machine=machine, leftover=existing)
+    if rebuild:
+        return Rebuild(machine=machine, existing=existing, why=rebuild)
+    return _modified(machine, existing, record) or Keep(machine=machine)
+
+
+def _modified(machine: WantedMachine, existing: ExistingMachine, record: MachineRecord) -> Modify | None:
+    stopped = [*_hardware(machine, existing), *_identity(machine, record)]
+    grow = bool(existing.virtual_size) and machine.machine.disk > existing.virtual_size
+    if grow:
+        stopped.append(f"its disk grows from {show_bytes(existing.virtual_size)} to {show_bytes(machine.machine.disk)}")
+    flatten = record.linked and not machine.linked
+    if flatten:
+        stopped.append("its disk becomes independent of the template")
+    start = machine.start and not existing.active
+    running = list(_settings(machine, existing, record))
+    if start:
+        running.append("it is started")
+    if not (stopped or running):
+        return None
+    return Modify(
+        machine=machine,
+        existing=existing,
+        what=(*stopped, *running),
+        needs_stop=bool(stopped) and existing.active,
+        grow=grow,
+        flatten=flatten,
+        start=start,
+    )
+
+
+def _hardware(machine: WantedMachine, existing: ExistingMachine) -> Iterator[str]:
+    wanted = machine.machine
+    if wanted.cpus != existing.cpus:
+        yield f"{existing.cpus} vCPUs become {wanted.cpus}"
+    if wanted.memory != existing.memory:
+        yield f"{show_bytes(existing.memory)} of memory become {show_bytes(wanted.memory)}"
+    if existing.cache and machine.cache != existing.cache:
+        yield f"cache mode '{existing.cache}' becomes '{machine.cache}'"
+    there = [(nic.kind, nic.source) for nic in existing.nics]
+    asked = [(nic.kind, nic.source) for nic in machine.identity.nics]
+    if there != asked:
+        yield f"NICs on {_plugs(there)} become {_plugs(asked)}"
+
+
+def _plugs(nics: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(source or kind for kind, source in nics) or "nothing"
+
+
+def _identity(machine: WantedMachine, record: MachineRecord) -> Iterator[str]:
+    """Say what the guest will be told anew at its next start."""
+    asked = record_of(machine, record.pool)
+    if asked.hostname != record.hostname:
+        yield f"host name {record.hostname} becomes {asked.hostname}"
+    if asked.addresses != record.addresses:
+        yield f"{_addresses(record)} become {_addresses(asked)}"
+    if asked.identity != record.identity and (asked.hostname, asked.addresses) == (record.hostname, record.addresses):
+        yield "the guest's keys, passwords, users, files or network settings change"
+
+
+def _addresses(record: MachineRecord) -> str:
+    return f"addresses {', '.join(record.addresses)}" if record.addresses else "addresses by DHCP"
+
+
+def _settings(machine: WantedMachine, existing: ExistingMachine, record: MachineRecord) -> Iterator[str]:
+    if machine.autostart != existing.autostart:
+        yield "it starts with the host" if machine.autostart else "it does not start with the host any more"
+    if machine.group != record.group:
+        yield f"it moves from group '{record.group}' to '{machine.group}'"

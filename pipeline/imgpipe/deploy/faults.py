@@ -1,0 +1,178 @@
+"""Everything that can be wrong with a fleet before anything is touched, each fault with its key or its machine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+
+from imgpipe.deploy.existing import ExistingMachine
+from imgpipe.deploy.fleet import Group, GroupNic
+from imgpipe.deploy.names import COMPUTER_NAME, LONGEST_HOST_NAME, computer_name
+from imgpipe.deploy.resolving import Circumstances, known_addresses
+from imgpipe.deploy.wanted import WantedMachine
+from imgpipe.sizes import show_bytes
+
+_SHOWN = 5
+
+
+def fleet_faults(given: Circumstances) -> Iterator[str]:
+    """Yield what is wrong with the fleet itself, machine by machine not yet looked at."""
+    seen: dict[str, str] = {}
+    for group, shape in given.groups.items():
+        key = f"groups.{group}"
+        if shape.template is None:
+            yield f"{key}.template: is missing, and the defaults name none either"
+        for name in shape.machines(group):
+            if name in seen:
+                where = "twice in this group" if seen[name] == group else f"in the group '{seen[name]}' too"
+                yield f"{key}: the machine '{name}' is {where}"
+            seen[name] = group
+        if shape.cache not in (None, "writeback") and not shape.cache_reason:
+            yield f"{key}.cache: '{shape.cache}' departs from the policy; say why in cache_reason"
+        for index, nic in enumerate(shape.nics):
+            yield from _plug_faults(given, nic, f"{key}.nics.{index}")
+            yield from _fixed_faults(shape.machines(group), nic, f"{key}.nics.{index}")
+
+
+def machine_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
+    """Yield what is wrong with the machines, among themselves and beside those that libvirt has."""
+    yield from _stranger_faults(given, machines)
+    yield from _address_faults(given, machines)
+    yield from _host_name_faults(given, machines)
+    yield from _computer_name_faults(given, machines)
+    macs = [(nic.mac, machine.name) for machine in machines for nic in machine.identity.nics]
+    yield from _clashes("MAC address", macs, _there(given, lambda one: {nic.mac for nic in one.nics}))
+    uuids = [(machine.uuid, machine.name) for machine in machines]
+    yield from _clashes("UUID", uuids, _there(given, lambda one: {one.uuid}))
+    yield from _disk_faults(given, machines)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names for a sentence: the first few, and how many more there are."""
+    every = tuple(names)
+    shown = ", ".join(f"'{name}'" for name in every[:_SHOWN])
+    return f"{shown} and {len(every) - _SHOWN} more" if len(every) > _SHOWN else shown
+
+
+def _plug_faults(given: Circumstances, nic: GroupNic, key: str) -> Iterator[str]:
+    facts = given.facts
+    if nic.bridge and facts.bridges is not None and nic.bridge not in facts.bridges:
+        yield f"{key}.bridge: the host has no bridge '{nic.bridge}'{_choice(facts.bridges)}"
+    if nic.network and nic.network not in facts.networks:
+        known = _choice(facts.networks) or f"; 'virsh net-start {nic.network}' starts it where it is defined"
+        yield f"{key}.network: libvirt has no active network '{nic.network}'{known}"
+
+
+def _choice(names: frozenset[str]) -> str:
+    return f"; there are {listed(sorted(names))}" if names else ""
+
+
+def _fixed_faults(names: tuple[str, ...], nic: GroupNic, key: str) -> Iterator[str]:
+    if unknown := [name for name in nic.fixed if name not in names]:
+        yield f"{key}.fixed: {listed(unknown)} is no machine of this group"
+    if nic.fixed and nic.range is None and (without := [name for name in names if name not in nic.fixed]):
+        yield f"{key}.fixed: {listed(without)} has no address, and there are no 'addresses' to take one from"
+
+
+def _stranger_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
+    there = {machine.name: machine for machine in given.facts.machines}
+    disks = {machine.record.disk for machine in given.own.values() if machine.record}
+    for machine in machines:
+        found = there.get(machine.name)
+        if found is not None and found.record is None:
+            yield f"{machine.name}: libvirt has a machine of this name that imgpipe did not make"
+        elif found is not None and found.record and found.record.fleet != machine.fleet:
+            yield f"{machine.name}: a machine of this name belongs to the fleet '{found.record.fleet}'"
+        elif (disk := f"{machine.name}.qcow2") in given.facts.volumes and disk not in disks:
+            yield f"{machine.name}: in the pool '{given.facts.pool}' is a volume '{disk}' that this fleet did not make"
+
+
+def _address_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
+    short: defaultdict[str, list[str]] = defaultdict(list)
+    given_to = []
+    for machine in machines:
+        shape = given.groups[machine.group]
+        for index, (nic, wanted) in enumerate(zip(machine.identity.nics, shape.nics, strict=True)):
+            if nic.address is not None:
+                given_to.append((nic.address.ip, machine.name))
+            elif wanted.addresses:
+                short[f"groups.{machine.group}.nics.{index}.addresses"].append(machine.name)
+    for key, names in short.items():
+        yield f"{key}: no address is left for {listed(names)}"
+    yield from _clashes("address", given_to, _there(given, known_addresses))
+
+
+def _host_name_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
+    for machine in machines:
+        name = machine.identity.hostname
+        if len(name) > LONGEST_HOST_NAME:
+            yield f"{machine.name}: the host name '{name}' has more than {LONGEST_HOST_NAME} characters"
+    wanted = [(machine.identity.hostname, machine.name) for machine in machines]
+    yield from _clashes("host name", wanted, _there(given, _host_names))
+
+
+def _host_names(machine: ExistingMachine) -> set[str]:
+    if machine.record is None:
+        return set()
+    return {machine.record.hostname} | ({machine.record.proven.hostname} if machine.record.proven else set())
+
+
+def _computer_name_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
+    """Check the names that Windows makes of ours; it knows 15 characters, and refuses a number for a name."""
+    windows = [machine for machine in machines if machine.template.personalise.way == "unattend"]
+    for machine in windows:
+        if computer_name(machine.name).isdigit():
+            yield f"{machine.name}: Windows takes no computer name of digits alone"
+    names = [(computer_name(machine.name), machine.name) for machine in windows]
+    there = _there(given, lambda one: {computer_name(name.partition(".")[0]) for name in _host_names(one)})
+    yield from _clashes(f"computer name ({COMPUTER_NAME} characters count)", names, there)
+
+
+def _disk_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
+    small: dict[str, str] = {}
+    for machine in machines:
+        disk, template = machine.machine.disk, machine.template
+        found = given.own.get(machine.name)
+        if disk < template.virtual_size:
+            small[f"groups.{machine.group}.disk"] = (
+                f"{show_bytes(disk)} is less than the {show_bytes(template.virtual_size)} of '{template.reference}'"
+            )
+        elif found and found.record and found.record.complete and disk < found.virtual_size:
+            yield (
+                f"{machine.name}: its disk has {show_bytes(found.virtual_size)} and cannot shrink to {show_bytes(disk)}"
+            )
+    for key, fault in small.items():
+        yield f"{key}: {fault}"
+
+
+def cache_faults(given: Circumstances, shape: Group, group: str, mode: str) -> Iterator[str]:
+    """Yield why a group cannot have its cache mode in the pool."""
+    facts = given.facts
+    if mode in ("none", "directsync") and facts.direct_io is False:
+        asked = "is what the group asks for" if shape.cache else f"is the policy for '{shape.template}'"
+        yield (
+            f"groups.{group}.cache: '{mode}' {asked}, but the pool '{facts.pool}' ({facts.pool_path}) is on a file "
+            "system without direct I/O; take a pool elsewhere, or set cache = 'writeback' with a cache_reason"
+        )
+
+
+def _there(
+    given: Circumstances, values: Callable[[ExistingMachine], Iterable[Hashable]]
+) -> Iterator[tuple[Hashable, str]]:
+    """Yield what the machines beside the plan's have, each value with the machine's name."""
+    for machine in given.others:
+        for value in values(machine):
+            yield value, machine.name
+
+
+def _clashes(what: str, wanted: Iterable[tuple[Hashable, str]], there: Iterable[tuple[Hashable, str]]) -> Iterator[str]:
+    """Yield each wanted value that somebody else wants, or has."""
+    owners: defaultdict[Hashable, list[str]] = defaultdict(list)
+    for value, name in wanted:
+        owners[value].append(name)
+    for value, name in there:
+        if value in owners:
+            owners[value].append(name)
+    for value, names in owners.items():
+        if len(names) > 1:
+            yield f"{names[0]}: the {what} {value} is also that of {listed(names[1:])}"

@@ -1,0 +1,215 @@
+"""A fleet: which machines shall be made from golden images, parsed once into strict, frozen types.
+
+What stands in `defaults` holds for every group that does not say otherwise; a key of a group replaces the default's as
+a whole, tables too. Secrets are never in a fleet: it names the file or the environment variable that holds them. The
+JSON Schema of these types is what `imgpipe deploy --schema` prints.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from imgpipe.deploy.addresses import AddressRange, Interface, RangeText, misuse, parse_range
+from imgpipe.deploy.names import Label, NamePattern, default_pattern, is_label, numbered
+from imgpipe.recipe import HostName, Identifier, InterfaceName, Line, Root, Table, User
+from imgpipe.sizes import Bytes
+
+MOST_MACHINES = 4096
+"""Machines of one group: more is taken for a typing error."""
+LONGEST_FILE = 2**20
+"""Bytes of an extra file: whatever is larger belongs in the image."""
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(@[0-9]{8}\.[1-9][0-9]{0,8})?$")]
+"""A golden image: `NAME` for its newest version, or `NAME@VERSION`."""
+
+
+def _no_dots(path: str) -> str:
+    if {".", ".."} & set(path.split("/")):
+        raise ValueError("must be a path without '.' and '..'")
+    return path
+
+
+GuestPath = Annotated[
+    str,
+    StringConstraints(pattern=r"^(/[^/\x00-\x1f\x7f-\x9f\u2028\u2029]+)+$", max_length=255),
+    AfterValidator(_no_dots),
+]
+"""An absolute path in the guest, without '.', '..' and empty parts."""
+Owner = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}(:[a-z_][a-z0-9_-]{0,31})?$")]
+Mode = Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")]
+"""Permissions in octal, as a string: '0600'."""
+KeyFiles = Annotated[
+    tuple[Line, ...], Field(description="Files of public keys, one a line; relative to the fleet's file.")
+]
+
+
+class GroupNic(Table):
+    """One network interface of each machine of a group: where it is plugged in, and how the guest sets it up."""
+
+    bridge: InterfaceName | None = Field(default=None, description="A bridge of the host, such as 'br1'.")
+    network: Identifier | None = Field(default=None, description="A network of libvirt, such as 'default'.")
+    user: Literal[True] | None = Field(
+        default=None, description="QEMU's own NAT, which needs no rights; nothing reaches the machine from outside."
+    )
+    addresses: RangeText | None = None
+    fixed: dict[Label, Interface] = Field(
+        default={}, description="Addresses by machine name, instead of one from the range: {db1 = '10.100.1.5/24'}."
+    )
+    gateway: IPv4Address | None = None
+    dns: tuple[IPv4Address, ...] = ()
+
+    @property
+    def kind(self) -> Literal["bridge", "network", "user"]:
+        """Return what it is plugged into."""
+        return "bridge" if self.bridge else "network" if self.network else "user"
+
+    @property
+    def source(self) -> str:
+        """Return the name of the bridge or network; empty for QEMU's own."""
+        return self.bridge or self.network or ""
+
+    @property
+    def range(self) -> AddressRange | None:
+        """Return the parsed range; None for DHCP."""
+        return parse_range(self.addresses) if self.addresses else None
+
+    @property
+    def servers(self) -> frozenset[IPv4Address]:
+        """Return the addresses that are the gateway's and DNS servers'."""
+        return frozenset(self.dns) | ({self.gateway} if self.gateway else frozenset())
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if sum(value is not None for value in (self.bridge, self.network, self.user)) != 1:
+            raise ValueError("takes exactly one of 'bridge', 'network' and 'user'")
+        if self.user and (self.range or self.fixed):
+            raise ValueError("with 'user' the address comes from QEMU by DHCP")
+        if self.gateway and not self._networks():
+            raise ValueError("a gateway needs addresses; with DHCP it comes from the server")
+        if self.dns and not self._networks():
+            raise ValueError("DNS servers need addresses; with DHCP they come from the server")
+        for network in self._networks():
+            if self.gateway and self.gateway not in network:
+                raise ValueError(f"the gateway {self.gateway} is not in the network {network}")
+        for name, interface in self.fixed.items():
+            if wrong := misuse(interface, self.gateway, self.dns):
+                raise ValueError(f"fixed.{name}: {interface.ip} {wrong}")
+        return self
+
+    def _networks(self) -> set[IPv4Network]:
+        return {parsed.network for parsed in (self.range,) if parsed} | {one.network for one in self.fixed.values()}
+
+
+class FleetRoot(Root):
+    """What root gets; without a password that of the image stays as it is."""
+
+    key_files: KeyFiles = ()
+
+
+class FleetUser(User):
+    """A user that each guest shall have; one that the image has already gets keys and password."""
+
+    key_files: KeyFiles = ()
+
+
+class File(Table):
+    """A small file for each guest: its text, or the file of this host that has it."""
+
+    path: GuestPath
+    text: Annotated[str, StringConstraints(max_length=LONGEST_FILE)] | None = Field(default=None, repr=False)
+    source: Line | None = Field(default=None, description="A text file; relative to the fleet's file.")
+    mode: Mode = "0644"
+    owner: Owner = "root:root"
+    secret: bool = Field(default=False, description="Keeps the text off the machine's definition.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.text is None) == (self.source is None):
+            raise ValueError("takes exactly one of 'text' and 'source'")
+        return self
+
+
+class Shape(Table):
+    """What machines are like: the defaults of a fleet, and the part of a group that they stand in for."""
+
+    template: Reference | None = Field(default=None, description="A golden image: NAME, or NAME@VERSION.")
+    cpus: Annotated[int, Field(ge=1, le=512)] | None = None
+    memory: Bytes | None = None
+    disk: Bytes | None = Field(default=None, description="At least the template's; the guest's file system grows too.")
+    nics: Annotated[tuple[GroupNic, ...], Field(max_length=16)] = (GroupNic(user=True),)
+    domain: HostName | None = Field(default=None, description="What follows the machine's name in its host name.")
+    root: FleetRoot = FleetRoot()
+    users: tuple[FleetUser, ...] = ()
+    files: tuple[File, ...] = ()
+    linked: bool = Field(default=True, description="An overlay on the template; else a copy of its own.")
+    autostart: bool = Field(default=False, description="Start with the host.")
+    start: bool = Field(default=True, description="Start when it is deployed; false leaves it as it is.")
+    cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] | None = Field(
+        default=None, description="Overrides the cache policy of the operating system; needs cache_reason."
+    )
+    cache_reason: Line | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if sum(nic.gateway is not None for nic in self.nics) > 1:
+            raise ValueError("two NICs have a gateway; a machine has one way out")
+        for kind, values in (
+            ("user", [user.name for user in self.users]),
+            ("file", [file.path for file in self.files]),
+        ):
+            if len(values) != len(set(values)):
+                raise ValueError(f"the same {kind} is there twice")
+        if any(user.name == "root" for user in self.users):
+            raise ValueError("root is no user here; it has a table of its own, 'root'")
+        return self
+
+
+class Group(Shape):
+    """Machines that are alike: a number of them, or the ones that are named."""
+
+    count: Annotated[int, Field(ge=0, le=MOST_MACHINES)] | None = None
+    pattern: NamePattern | None = Field(
+        default=None, description="Names of counted machines; absent: 'GROUP-{n:02}', so web-01, web-02."
+    )
+    first: Annotated[int, Field(ge=0, le=10**6)] = Field(default=1, description="The first machine's number.")
+    names: Annotated[tuple[Label, ...], Field(min_length=1, max_length=MOST_MACHINES)] | None = None
+
+    @model_validator(mode="after")
+    def _counted_or_named(self) -> Self:
+        if (self.count is None) == (self.names is None):
+            raise ValueError("takes exactly one of 'count' and 'names'")
+        if self.names is not None and (self.pattern or "first" in self.model_fields_set):
+            raise ValueError("'pattern' and 'first' are for counted machines")
+        return self
+
+    def machines(self, group: str) -> tuple[str, ...]:
+        """Return the names of the machines, in order; `group` is the group's own name."""
+        if self.names is not None:
+            return self.names
+        return numbered(self.pattern or default_pattern(group), self.first, self.count or 0)
+
+
+class Fleet(Table):
+    """Groups of machines that are deployed, changed and removed together."""
+
+    name: Identifier = Field(description="Tells this fleet's machines from others'; it never changes.")
+    pool: Identifier | None = Field(default=None, description="The storage pool of libvirt for the disks.")
+    defaults: Shape = Shape()
+    groups: Annotated[dict[Label, Group], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_are_labels(self) -> Self:
+        for group, shape in self.groups.items():
+            for name in (shape.machines(group) or ("",))[-1:]:
+                if name and not is_label(name):
+                    raise ValueError(f"groups.{group}: '{name}' is no host name")
+        return self
+
+    def group(self, name: str) -> Group:
+        """Return a group with the defaults filled in."""
+        group = self.groups[name]
+        missing = self.defaults.model_fields_set - group.model_fields_set
+        return group.model_copy(update={key: getattr(self.defaults, key) for key in missing})

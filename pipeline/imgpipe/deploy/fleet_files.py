@@ -1,0 +1,194 @@
+"""Fleets as they come: a file, or the flags of a command line; what they name on this host is read here, once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser, Shape
+from imgpipe.deploy.names import without_number
+from imgpipe.errors import RecipeError
+from imgpipe.recipe import SecretSource, SshKey
+from imgpipe.recipe_files import parse
+
+AnyShape = TypeVar("AnyShape", bound=Shape)
+AnyLogin = TypeVar("AnyLogin", FleetRoot, FleetUser)
+
+_DHCP = "dhcp"
+_KEY: TypeAdapter[str] = TypeAdapter(SshKey)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """A fleet of one group, as a command line asks for it; what is absent is the template's own.
+
+    `addresses` belong to the NICs in their order (bridges, then networks), 'dhcp' where one has none. `gateway` and
+    `dns` are of the first NIC with addresses.
+    """
+
+    template: str
+    name: str
+    count: int | None = None
+    first: int | None = None
+    fleet: str | None = None
+    pool: str | None = None
+    cpus: int | None = None
+    memory: str | None = None
+    disk: str | None = None
+    bridges: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+    domain: str | None = None
+    key_files: tuple[str, ...] = ()
+    root_password: str | None = None
+    linked: bool = True
+    autostart: bool = False
+    start: bool = True
+    cache: str | None = None
+    cache_reason: str | None = None
+
+
+def read_fleet(path: Path) -> Fleet:
+    """Read a fleet's file and the files that it names; raises RecipeError with every fault of it and its key."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"The fleet '{path}' cannot be read: {error}.") from error
+    return _with_files(parse(Fleet, table, f"The fleet '{path.name}'"), path.parent)
+
+
+def fleet_of_flags(flags: Flags) -> Fleet:
+    """Return the fleet that a command line asks for; raises RecipeError with every fault.
+
+    `--name web` alone is one machine of that name; with a count the machines are web-01, web-02 and so on, or as a
+    pattern such as 'web-{n:03}' says.
+    """
+    name = without_number(flags.name)
+    group: dict[str, Any] = {"template": flags.template, "nics": list(_nics(flags))}
+    if flags.count is None and name == flags.name:
+        group["names"] = [flags.name]
+    else:
+        group |= {"count": 1 if flags.count is None else flags.count}
+        group |= {"pattern": flags.name} if name != flags.name else {}
+    root: dict[str, Any] = {"key_files": list(flags.key_files)}
+    if flags.root_password:
+        root["password"] = _source(flags.root_password)
+    same = ("first", "cpus", "memory", "disk", "domain", "cache", "cache_reason")
+    group |= {key: value for key in same if (value := getattr(flags, key)) is not None}
+    group |= {"root": root, "linked": flags.linked, "autostart": flags.autostart, "start": flags.start}
+    table = {"name": flags.fleet or name, "groups": {name: group}}
+    if flags.pool is not None:
+        table["pool"] = flags.pool
+    return _with_files(parse(Fleet, table, "What the command line asks for"), Path())
+
+
+def _source(text: str) -> dict[str, str]:
+    """Return where a password is; it never stands on a command line itself, where everybody could read it."""
+    kind, _, where = text.partition(":")
+    if kind not in ("file", "env") or not where:
+        raise RecipeError(
+            "'--root-password' takes no password, but where it is.", hint="Such as 'file:root.hash' or 'env:ROOT_PW'."
+        )
+    return {kind: where}
+
+
+def _nics(flags: Flags) -> Iterator[dict[str, Any]]:
+    """Yield the tables of NICs; one with QEMU's own NAT where the flags name none."""
+    plugs: list[dict[str, Any]] = [{"bridge": name} for name in flags.bridges]
+    plugs += [{"network": name} for name in flags.networks]
+    plugs = plugs or [{"user": True}]
+    if len(flags.addresses) > len(plugs):
+        raise RecipeError(
+            f"There are {len(flags.addresses)} '--addresses' for {len(plugs)} NICs.",
+            hint="Each belongs to the '--bridge' or '--network' at its place; 'dhcp' is an answer too.",
+        )
+    first = True
+    for plug, addresses in zip(plugs, (*flags.addresses, *[_DHCP] * len(plugs)), strict=False):
+        if addresses == _DHCP:
+            yield plug
+            continue
+        servers = {"dns": list(flags.dns)} | ({"gateway": flags.gateway} if flags.gateway else {})
+        yield {**plug, "addresses": addresses, **(servers if first else {})}
+        first = False
+    if first and (flags.gateway or flags.dns):
+        raise RecipeError("A gateway and DNS servers need '--addresses'; with DHCP they come from the server.")
+
+
+def _with_files(fleet: Fleet, folder: Path) -> Fleet:
+    """Return the fleet with the text of keys and files in place; paths are relative to `folder`."""
+    wrong: list[str] = []
+    defaults = _filled(fleet.defaults, folder, "defaults", wrong)
+    groups = {name: _filled(group, folder, f"groups.{name}", wrong) for name, group in fleet.groups.items()}
+    if wrong:
+        raise RecipeError(f"The fleet '{fleet.name}' names files that are not what it needs.", details=wrong)
+    return fleet.model_copy(update={"defaults": defaults, "groups": groups})
+
+
+def _filled(shape: AnyShape, folder: Path, key: str, wrong: list[str]) -> AnyShape:
+    update: dict[str, Any] = {}
+    if "root" in shape.model_fields_set:
+        update["root"] = _login(shape.root, folder, f"{key}.root", wrong)
+    if "users" in shape.model_fields_set:
+        update["users"] = tuple(
+            _login(user, folder, f"{key}.users.{index}", wrong) for index, user in enumerate(shape.users)
+        )
+    if "files" in shape.model_fields_set:
+        update["files"] = tuple(
+            _file(file, folder, f"{key}.files.{index}", wrong) for index, file in enumerate(shape.files)
+        )
+    return shape.model_copy(update=update)
+
+
+def _login(login: AnyLogin, folder: Path, key: str, wrong: list[str]) -> AnyLogin:
+    keys = list(login.keys)
+    for index, name in enumerate(login.key_files):
+        keys += _keys(folder / Path(name).expanduser(), f"{key}.key_files.{index}", wrong)
+    password = login.password
+    if password is not None and password.file is not None:
+        password = SecretSource(file=str(folder / Path(password.file).expanduser()))
+    return login.model_copy(update={"keys": tuple(dict.fromkeys(keys)), "key_files": (), "password": password})
+
+
+def _keys(path: Path, key: str, wrong: list[str]) -> list[str]:
+    """Return the public keys in a file; lines that are none are told of by number, as they may be a private key's."""
+    keys = []
+    for number, line in enumerate(_text(path, key, wrong).splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            keys.append(_KEY.validate_python(line.strip()))
+        except ValidationError:
+            wrong.append(f"{key}: line {number} of '{path}' is no public key")
+            break
+    return keys
+
+
+def _file(file: File, folder: Path, key: str, wrong: list[str]) -> File:
+    if file.source is None:
+        return file
+    text = _text(folder / Path(file.source).expanduser(), f"{key}.source", wrong)
+    return file.model_copy(update={"text": text, "source": None})
+
+
+def _text(path: Path, key: str, wrong: list[str]) -> str:
+    """Return what a small file holds; a fault is added where that cannot be."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LONGEST_FILE + 1)
+        text = data.decode()
+    except OSError as error:
+        wrong.append(f"{key}: '{path}' cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        wrong.append(f"{key}: '{path}' is no text in UTF-8")
+    else:
+        if len(data) <= LONGEST_FILE and "\0" not in text:
+            return text
+        wrong.append(f"{key}: '{path}' is larger than 1 MiB, or no text")
+    return ""

@@ -1,0 +1,176 @@
+"""From a fleet to its plan: every decision is made and checked here, and nothing is touched."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from imgpipe.deploy.changes import Change, Keep, Make, Modify, Rebuild, Remove, change_of
+from imgpipe.deploy.existing import ExistingMachine, HostFacts
+from imgpipe.deploy.faults import cache_faults, fleet_faults, listed, machine_faults
+from imgpipe.deploy.fleet import Fleet
+from imgpipe.deploy.names import COMPUTER_NAME
+from imgpipe.deploy.resolving import Choices, Circumstances, outdated, wanted_machines
+from imgpipe.deploy.room import room_faults, room_warnings, uploads
+from imgpipe.deploy.wanted import Template, WantedMachine
+from imgpipe.errors import RecipeError
+from imgpipe.os_family import Account
+from imgpipe.sizes import show_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployPlan:
+    """What a deploy will do, checked: one change a machine, in the fleet's order, removals last.
+
+    `orphans` are machines of the fleet that it does not name any more and that stay, because nobody asked to prune.
+    `uploads` are templates that the pool does not have yet. `warnings` are worth a second look, `notes` a first one.
+    """
+
+    fleet: Fleet
+    pool: str
+    changes: tuple[Change, ...]
+    orphans: tuple[ExistingMachine, ...] = ()
+    uploads: tuple[Template, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def machines(self) -> tuple[WantedMachine, ...]:
+        """Return the machines that there will be, without orphans."""
+        return tuple(change.machine for change in self.changes if not isinstance(change, Remove))
+
+    @property
+    def is_done(self) -> bool:
+        """Say whether everything is as it shall be."""
+        return all(isinstance(change, Keep) for change in self.changes)
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """Return the names of running machines that must stop for their change."""
+        return tuple(change.machine.name for change in self.changes if isinstance(change, Modify) and change.needs_stop)
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Return the names of machines whose disks are lost."""
+        rebuilt = [change.machine.name for change in self.changes if isinstance(change, Rebuild)]
+        return (*rebuilt, *(change.existing.name for change in self.changes if isinstance(change, Remove)))
+
+
+def make_deploy_plan(
+    fleet: Fleet,
+    templates: Mapping[str, Template],
+    facts: HostFacts,
+    accounts: Mapping[str, Account],
+    choices: Choices | None = None,
+) -> DeployPlan:
+    """Decide everything about deploying a fleet; raises RecipeError with all faults at once.
+
+    `templates` are known by what the fleet calls them, `NAME` or `NAME@VERSION`, and, where the catalog still has
+    them, by what existing machines were made from. `accounts` are those of `accounts_of`.
+    """
+    given = Circumstances(
+        fleet=fleet, templates=templates, facts=facts, accounts=accounts, choices=choices or Choices()
+    )
+    machines = wanted_machines(given)
+    changes = tuple(_changes(given, machines))
+    wrong = [
+        *fleet_faults(given),
+        *_template_faults(given),
+        *machine_faults(given, machines),
+        *_cache_faults(given, changes),
+        *room_faults(changes, facts),
+    ]
+    if wrong:
+        raise RecipeError(
+            f"The fleet '{fleet.name}' cannot be deployed as it is; nothing was touched.",
+            hint="Every fault stands with its key in the fleet, or with its machine.",
+            details=wrong,
+        )
+    return DeployPlan(
+        fleet=fleet,
+        pool=facts.pool,
+        changes=changes,
+        orphans=() if given.choices.prune else given.orphans,
+        uploads=uploads(changes, facts),
+        notes=tuple(_notes(given, changes)),
+        warnings=tuple(_warnings(given, changes)),
+    )
+
+
+def _changes(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[Change]:
+    for machine in machines:
+        why = outdated(given, machine.name) if given.choices.rebuild else ""
+        yield change_of(machine, given.own.get(machine.name), rebuild=why)
+    if given.choices.prune:
+        yield from (Remove(existing=existing) for existing in given.orphans)
+
+
+def _template_faults(given: Circumstances) -> Iterator[str]:
+    for group, shape in given.groups.items():
+        if shape.template and shape.template not in given.templates:
+            yield f"groups.{group}.template: there is no image '{shape.template}'"
+
+
+def _cache_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
+    """Check what gets a new definition; a group's machines differ in nothing that counts here."""
+    modes = {
+        change.machine.group: change.machine.cache for change in changes if isinstance(change, Make | Modify | Rebuild)
+    }
+    for group, mode in modes.items():
+        yield from cache_faults(given, given.groups[group], group, mode)
+
+
+def _notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
+    for template in uploads(changes, given.facts):
+        size = show_bytes(template.size)
+        yield f"'{template.reference}' is copied into the pool '{given.facts.pool}' first ({size})."
+    yield from _template_notes(given, changes)
+    for group, shape in given.groups.items():
+        policy = given.templates[shape.template or ""].cache
+        if shape.cache not in (None, policy):
+            reason = shape.cache_reason or "the fleet asks for it"
+            yield f"Group '{group}': cache mode '{shape.cache}' instead of '{policy}': {reason}."
+    if orphans := given.orphans:
+        names = listed(machine.name for machine in orphans)
+        ending = "is removed" if given.choices.prune else "stays; '--prune' removes what the fleet does not name"
+        yield f"Not in the fleet any more: {names}, which {ending}."
+
+
+def _template_notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
+    kept = [change.machine for change in changes if isinstance(change, Keep | Modify)]
+    older: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for machine in kept:
+        if outdated(given, machine.name):
+            now = given.templates[given.groups[machine.group].template or ""].reference
+            older[machine.template.reference, now].append(machine.name)
+    for (made_from, now), names in older.items():
+        yield f"{listed(names)}: made from '{made_from}', not '{now}', and kept; '--rebuild' makes them anew."
+    if copies := [one.name for one in kept if not one.linked and given.groups[one.group].linked]:
+        yield f"{listed(copies)}: a disk of its own, and it stays one; only '--rebuild' would link it again."
+    foreign = {one.template.reference: None for one in _new(changes) if not one.template.prepared}
+    for reference in foreign:
+        yield f"'{reference}' has no unit that applies an identity: each new disk gets it before its first boot."
+    long = [
+        one.name
+        for one in _new(changes)
+        if one.template.personalise.way == "unattend" and len(one.name) > COMPUTER_NAME
+    ]
+    if long:
+        yield f"{listed(long)}: Windows keeps the first {COMPUTER_NAME} characters of the name."
+
+
+def _warnings(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
+    facts = given.facts
+    yield from room_warnings(changes, facts)
+    bridges = {nic.source for one in _new(changes) for nic in one.identity.nics if nic.kind == "bridge"}
+    if bridges and facts.bridges is None:
+        yield f"Whether the host has the bridges {listed(sorted(bridges))} cannot be asked over '{facts.uri}'."
+    if facts.direct_io is None and any(one.cache in ("none", "directsync") for one in _new(changes)):
+        yield f"Whether the pool '{facts.pool}' can do direct I/O, which cache mode 'none' needs, cannot be asked."
+
+
+def _new(changes: tuple[Change, ...]) -> Iterator[WantedMachine]:
+    for change in changes:
+        if isinstance(change, Make | Rebuild):
+            yield change.machine

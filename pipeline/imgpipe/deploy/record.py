@@ -1,0 +1,22 @@
+"""What is kept of a machine in its metadata."""
+
+from __future__ import annotations
+
+from imgpipe.deploy.existing import MachineRecord
+from imgpipe.deploy.wanted import WantedMachine
+from imgpipe.identity.digest import identity_digest
+
+
+def record_of(machine: WantedMachine, pool: str) -> MachineRecord:
+    """Return the record of a machine whose disk is in `pool`; whether it has a seed is for its maker to add."""
+    return MachineRecord(
+        fleet=machine.fleet,
+        group=machine.group,
+        template=machine.template.reference,
+        linked=machine.linked,
+        identity=identity_digest(machine.identity),
+        hostname=machine.identity.hostname,
+        addresses=tuple(str(nic.address) for nic in machine.identity.nics if nic.address),
+        pool=pool,
+        disk=f"{machine.name}.qcow2",
+    )

@@ -1,0 +1,257 @@
+"""From a fleet to its machines: every name, address, MAC and size decided; what is there already keeps what it has."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValueError
+
+from imgpipe.deploy.accounts import account_key
+from imgpipe.deploy.addresses import AddressRequest, allocate
+from imgpipe.deploy.existing import ExistingMachine, HostFacts
+from imgpipe.deploy.fleet import Fleet, Group
+from imgpipe.deploy.names import host_name
+from imgpipe.deploy.wanted import Identity, Template, WantedFile, WantedMachine, WantedNic, WantedUser
+from imgpipe.domain_spec import stable_mac
+from imgpipe.os_family import Account
+from imgpipe.recipe import Machine
+
+_NAMESPACE = uuid.UUID("6b0f3f0e-7c1d-5e52-9d0a-2f6b1f6f8a11")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a run may do beside making and changing: remove what the fleet does not name, make anew what is outdated."""
+
+    prune: bool = False
+    rebuild: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """Everything that a plan is made from."""
+
+    fleet: Fleet
+    templates: Mapping[str, Template]
+    facts: HostFacts
+    accounts: Mapping[str, Account]
+    choices: Choices = field(default=Choices())
+
+    @cached_property
+    def groups(self) -> dict[str, Group]:
+        """Return the groups with the defaults filled in."""
+        return {name: self.fleet.group(name) for name in self.fleet.groups}
+
+    @cached_property
+    def named(self) -> dict[str, str]:
+        """Return the group of every machine by the machine's name, in order."""
+        return {name: group for group, shape in self.groups.items() for name in shape.machines(group)}
+
+    @cached_property
+    def own(self) -> dict[str, ExistingMachine]:
+        """Return what is there of this fleet, named by it still or not."""
+        return {
+            found.name: found for found in self.facts.machines if found.record and found.record.fleet == self.fleet.name
+        }
+
+    @cached_property
+    def others(self) -> tuple[ExistingMachine, ...]:
+        """Return the machines that stay beside those of the plan, whoever made them."""
+        gone = set(self.own) if self.choices.prune else set()
+        return tuple(found for found in self.facts.machines if found.name not in self.named and found.name not in gone)
+
+    @cached_property
+    def orphans(self) -> tuple[ExistingMachine, ...]:
+        """Return the fleet's own machines that it does not name any more."""
+        return tuple(found for name, found in self.own.items() if name not in self.named)
+
+
+def static_addresses(machine: ExistingMachine) -> tuple[IPv4Interface, ...]:
+    """Return the addresses that imgpipe gave to a machine; what is none is passed over."""
+    return tuple(_parsed(machine.record.addresses)) if machine.record else ()
+
+
+def known_addresses(machine: ExistingMachine) -> frozenset[IPv4Address]:
+    """Return all IPv4 addresses that a machine is known to have; behind QEMU's own NAT they mean nothing."""
+    addresses = {interface.ip for interface in static_addresses(machine)}
+    proven = machine.record.proven if machine.record else None
+    if proven and not any(nic.kind == "user" for nic in machine.nics):
+        addresses |= {interface.ip for interface in _parsed(proven.addresses) if not interface.ip.is_loopback}
+    return frozenset(addresses)
+
+
+def wanted_machines(given: Circumstances) -> tuple[WantedMachine, ...]:
+    """Return the machines of the fleet, in its order; groups without a template that is known are left out.
+
+    A network interface for which no address is left is set up by DHCP here: `faults` tells of it.
+    """
+    addresses = allocate(_requests(given), _taken(given))
+    macs = {nic.mac for machine in given.facts.machines for nic in machine.nics}
+    identities = {group: _shared_identity(given, group, shape) for group, shape in given.groups.items()}
+    return tuple(
+        _machine(given, name, identities[group], tuple(_nics(given, name, addresses, macs)))
+        for name, group in given.named.items()
+        if given.groups[group].template in given.templates
+    )
+
+
+def outdated(given: Circumstances, name: str) -> str:
+    """Say why the machine is not what its group's template would give today; empty where it is, or is not there."""
+    existing = given.own.get(name)
+    template = given.templates.get(given.groups[given.named[name]].template or "")
+    if existing is None or existing.record is None or template is None or not existing.record.complete:
+        return ""
+    if existing.record.template == template.reference:
+        return ""
+    return f"it was made from '{existing.record.template}', the template is '{template.reference}' now"
+
+
+def _machine(given: Circumstances, name: str, identity: Identity, nics: tuple[WantedNic, ...]) -> WantedMachine:
+    group = given.named[name]
+    shape = given.groups[group]
+    existing = given.own.get(name)
+    template = _template(given, name, given.templates[shape.template or ""])
+    kept = _kept(given, name)
+    linked = shape.linked and (kept is None or kept.record is None or kept.record.linked)
+    return WantedMachine(
+        name=name,
+        uuid=existing.uuid if existing else str(uuid.uuid5(_NAMESPACE, f"{given.fleet.name}/{name}")),
+        fleet=given.fleet.name,
+        group=group,
+        template=template,
+        machine=_sized(shape, template, kept),
+        cache=shape.cache or template.cache,
+        identity=dataclasses.replace(identity, hostname=host_name(name, shape.domain), nics=nics),
+        linked=linked,
+        autostart=shape.autostart,
+        start=shape.start,
+    )
+
+
+def _kept(given: Circumstances, name: str) -> ExistingMachine | None:
+    """Return the machine that is there and whose disk will stay."""
+    existing = given.own.get(name)
+    if existing is None or existing.record is None or not existing.record.complete:
+        return None
+    return None if given.choices.rebuild and outdated(given, name) else existing
+
+
+def _template(given: Circumstances, name: str, asked: Template) -> Template:
+    """Return what the machine is made from: for one that stays, what it was made from, pinned or not."""
+    kept = _kept(given, name)
+    if kept is None or kept.record is None or not outdated(given, name):
+        return asked
+    reference = kept.record.template
+    if known := given.templates.get(reference):
+        return known
+    # The version is gone from the catalog; the machine is not, and what it was made from stays on record.
+    former, _, version = reference.partition("@")
+    return dataclasses.replace(asked, name=former, version=version, sha256="")
+
+
+def _sized(shape: Group, template: Template, kept: ExistingMachine | None) -> Machine:
+    """Return the machine's size: what is asked for, else the template's; a disk that is there never shrinks."""
+    disk = shape.disk or max(template.machine.disk, template.virtual_size, kept.virtual_size if kept else 0)
+    update: dict[str, object] = {"disk": disk}
+    update |= {"cpus": shape.cpus} if shape.cpus else {}
+    update |= {"memory": shape.memory} if shape.memory else {}
+    update |= {"cache": shape.cache, "cache_reason": shape.cache_reason} if shape.cache else {}
+    return template.machine.model_copy(update=update)
+
+
+def _shared_identity(given: Circumstances, group: str, shape: Group) -> Identity:
+    """Return what the guests of a group are told alike; host name and NICs are each one's own."""
+
+    def password_hash(user: str) -> str:
+        account = given.accounts.get(account_key(group, user))
+        return account.password_hash if account else ""
+
+    return Identity(
+        hostname="",
+        nics=(),
+        keys=shape.root.keys,
+        password_hash=password_hash("root"),
+        users=tuple(
+            WantedUser(
+                name=user.name,
+                comment=user.comment,
+                groups=user.groups,
+                keys=user.keys,
+                password_hash=password_hash(user.name),
+            )
+            for user in shape.users
+        ),
+        files=tuple(
+            WantedFile(
+                path=file.path, text=file.text or "", mode=int(file.mode, 8), owner=file.owner, secret=file.secret
+            )
+            for file in shape.files
+        ),
+    )
+
+
+def _nics(
+    given: Circumstances, name: str, addresses: Mapping[tuple[str, int], IPv4Interface], macs: set[str]
+) -> Iterator[WantedNic]:
+    """Yield the machine's interfaces; `macs` are taken, and grow."""
+    there = given.own[name].nics if name in given.own else ()
+    for index, nic in enumerate(given.groups[given.named[name]].nics):
+        address = nic.fixed.get(name) or addresses.get((name, index))
+        yield WantedNic(
+            kind=nic.kind,
+            source=nic.source,
+            mac=there[index].mac if index < len(there) else _new_mac(given.fleet.name, name, index, macs),
+            address=address,
+            gateway=nic.gateway if address else None,
+            dns=nic.dns if address else (),
+        )
+
+
+def _new_mac(fleet: str, name: str, index: int, macs: set[str]) -> str:
+    """Return the interface's own MAC: 24 bits are few among a thousand, so a second try must be as stable."""
+    mac = stable_mac(fleet, name, str(index))
+    attempt = 1
+    while mac in macs:
+        mac = stable_mac(fleet, name, str(index), str(attempt))
+        attempt += 1
+    macs.add(mac)
+    return mac
+
+
+def _requests(given: Circumstances) -> Iterator[AddressRequest]:
+    fixed = {
+        interface.ip: name
+        for shape in given.groups.values()
+        for nic in shape.nics
+        for name, interface in nic.fixed.items()
+    }
+    for name, group in given.named.items():
+        had = static_addresses(given.own[name]) if name in given.own else ()
+        for index, nic in enumerate(given.groups[group].nics):
+            if nic.range is not None and name not in nic.fixed:
+                yield AddressRequest(
+                    owner=(name, index),
+                    range=nic.range,
+                    had=tuple(interface for interface in had if interface.ip not in fixed),
+                    reserved=nic.servers,
+                )
+
+
+def _taken(given: Circumstances) -> set[IPv4Address]:
+    """Return the addresses that no machine may be given newly."""
+    taken = {address for machine in given.others for address in known_addresses(machine)}
+    for shape in given.groups.values():
+        for nic in shape.nics:
+            taken |= {interface.ip for interface in nic.fixed.values()} | nic.servers
+    return taken
+
+
+def _parsed(texts: tuple[str, ...]) -> Iterator[IPv4Interface]:
+    for text in texts:
+        try:
+            yield IPv4Interface(text)
+        except (AddressValueError, NetmaskValueError):
+            continue

@@ -1,0 +1,66 @@
+import json
+
+import pytest
+
+from imgpipe.deploy.template import of_image, os_id
+from imgpipe.errors import HostError
+from imgpipe.images.catalog import find
+from imgpipe.recipe import Machine
+
+
+def edited(image, store, edit):
+    path = image.folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    edit(manifest)
+    path.write_text(json.dumps(manifest))
+    return find(store, image.reference)
+
+
+def test_a_template_is_what_the_manifest_says(add_image):
+    image = add_image("rocky9", "20260301.1")
+    template = of_image(image)
+    assert (template.reference, template.disk) == (image.reference, image.disk)
+    assert (template.size, template.virtual_size) == (image.manifest.image.size, 2**30)
+    assert (template.machine, template.cache, template.hardware.disk_bus) == (Machine(), "none", "virtio")
+    assert template.personalise.way == "first-boot"
+
+
+@pytest.mark.parametrize(
+    ("operations", "way", "prepared"),
+    [
+        (["machine-id"], "first-boot", False),
+        (["machine-id", "first-boot-identity"], "first-boot", True),
+        (["machine-id"], "cloud-init", True),
+        (["machine-id"], "unattend", False),
+    ],
+)
+def test_an_image_is_prepared_if_something_in_it_applies_an_identity(add_image, store, operations, way, prepared):
+    def edit(manifest):
+        manifest["sealed"]["operations"] = operations
+        manifest["plan"]["unattended"]["personalise"]["way"] = way
+
+    assert of_image(edited(add_image("rocky9", "20260301.1"), store, edit)).prepared is prepared
+
+
+def test_a_manifest_that_does_not_say_enough_is_told_with_the_key(add_image, store):
+    def edit(manifest):
+        manifest["plan"]["machine"]["cpus"] = "many"
+
+    with pytest.raises(HostError, match=r"rocky9@20260301\.1") as caught:
+        of_image(edited(add_image("rocky9", "20260301.1"), store, edit))
+    assert caught.value.details[0].startswith("cpus: ")
+
+
+@pytest.mark.parametrize(
+    ("short", "known"),
+    [
+        ("rocky9", "http://rockylinux.org/rocky/9"),
+        ("centos-stream9", "http://centos.org/centos-stream/9"),
+        ("ubuntu24.04", "http://ubuntu.com/ubuntu/24.04"),
+        ("win2k16", "http://microsoft.com/win/2k16"),
+        ("anolis8", ""),
+        ("", ""),
+    ],
+)
+def test_libosinfos_ids_are_known_for_the_systems_it_has(short, known):
+    assert os_id(short) == known

@@ -34,9 +34,7 @@ def seed_name(machine: WantedMachine) -> str:
 
 
 def carried_of(machine: WantedMachine) -> Carried:
-    """Return what the machine is told at its first boot; nothing where it is written to its disk before."""
-    if not machine.template.prepared:
-        return Carried()
+    """Return what the machine is told at its first boot; a disk without the unit that takes it gets that before."""
     return carry(machine.identity, machine.template.personalise, machine.name)
 
 
@@ -184,6 +182,7 @@ class _Teller:
 @contextmanager
 def _pinned(templates: Iterable[Template], shop: Workshop) -> Iterator[None]:
     """Keep images from being removed until the definitions stand that say who needs them."""
+
     def waiting(holder: str) -> None:
         shop.notify(Note(text=f"Waiting for {holder}, who publishes or removes a version of a template."))
 

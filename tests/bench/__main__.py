@@ -1,20 +1,20 @@
-"""`python -m tests.bench [start] [build]`: prints a table in Markdown; needs an otherwise idle machine."""
+"""`python -m tests.bench [start] [build] [deploy]`: prints a table in Markdown; needs an otherwise idle machine."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.bench import build, start
-from tests.bench.table import HEAD
+from tests.bench import build, deploy, start
+from tests.bench.table import head
 
-BENCHMARKS = {"start": start.run, "build": build.run}
+BENCHMARKS = {"start": start.run, "build": build.run, "deploy": deploy.run}
 
 
 def main() -> None:
     wanted = sys.argv[1:] or list(BENCHMARKS)
     if unknown := set(wanted) - set(BENCHMARKS):
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
-    print(HEAD)
+    head()
     for name in wanted:
         BENCHMARKS[name]()
 

@@ -6,18 +6,17 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from tests.bench import BIN
 from tests.bench.table import row
 
 from imgpipe.settings import checkout
 
-BIN = Path(sys.executable).parent / "imgpipe"
 DATA = Path(os.environ.get("IMGPIPE_TEST_DATA", checkout() / "output" / "bench"))
 PEERS = {"virt-install": "virt_install.sh", "packer": "packer.sh"}
 STEPS = (("install", "start", "installed"), ("sysprep", "installed", "sealed"), ("publish", "sealed", "published"))

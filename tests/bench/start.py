@@ -6,11 +6,10 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
+from tests.bench import BIN
 from tests.bench.table import row
 
-BIN = Path(sys.executable).parent / "imgpipe"
 RUNS = 7
 
 

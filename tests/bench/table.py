@@ -1,6 +1,10 @@
-"""The table that every benchmark prints: what, imgpipe's figure, the peer's, and their ratio."""
+"""The table that the benchmarks print: Markdown, a line as soon as it is known."""
 
-HEAD = "| what | imgpipe | peer | ratio |\n|---|---|---|---|"
+from __future__ import annotations
+
+
+def head() -> None:
+    print("| what | imgpipe | peer | ratio |\n|---|---|---|---|", flush=True)
 
 
 def row(what: str, ours: str, peer: str = "", ratio: str = "") -> None:

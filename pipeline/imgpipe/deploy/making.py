@@ -35,9 +35,7 @@ def seed_name(machine: WantedMachine) -> str:
 
 
 def carried_of(machine: WantedMachine) -> Carried:
-    """Return what the machine is told at its first boot; nothing where it is written to its disk before."""
-    if not machine.template.prepared:
-        return Carried()
+    """Return what the machine is told at its first boot; a disk without the unit that takes it gets that before."""
     return carry(machine.identity, machine.template.personalise, machine.name)
 
 

@@ -1,14 +1,14 @@
 """A fleet: which machines shall be made from golden images, parsed once into strict, frozen types.
 
-What stands in `defaults` holds for every group that does not say otherwise; a key of a group replaces the default's as
-a whole, tables too. Secrets are never in a fleet: it names the file or the environment variable that holds them. The
-JSON Schema of these types is what `imgpipe deploy --schema` prints.
+What stands in `defaults` holds for every group that does not say otherwise, key by key, those of `root` too; a list of
+a group replaces that of the defaults. Secrets are never in a fleet: it names the file or the environment variable that
+holds them. The JSON Schema of these types is what `imgpipe deploy --schema` prints.
 """
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -16,6 +16,8 @@ from imgpipe.deploy.addresses import AddressRange, Interface, RangeText, misuse,
 from imgpipe.deploy.names import Label, NamePattern, default_pattern, is_label, numbered
 from imgpipe.recipe import HostName, Identifier, InterfaceName, Line, Root, Table, User
 from imgpipe.sizes import Bytes
+
+AnyTable = TypeVar("AnyTable", bound=Table)
 
 MOST_MACHINES = 4096
 """Machines of one group: more is taken for a typing error."""
@@ -192,6 +194,12 @@ class Group(Shape):
         return numbered(self.pattern or default_pattern(group), self.first, self.count or 0)
 
 
+def _filled(table: AnyTable, defaults: Table) -> AnyTable:
+    """Return a table with what it does not say itself taken from another."""
+    missing = defaults.model_fields_set - table.model_fields_set
+    return table.model_copy(update={key: getattr(defaults, key) for key in missing})
+
+
 class Fleet(Table):
     """Groups of machines that are deployed, changed and removed together."""
 
@@ -211,5 +219,5 @@ class Fleet(Table):
     def group(self, name: str) -> Group:
         """Return a group with the defaults filled in."""
         group = self.groups[name]
-        missing = self.defaults.model_fields_set - group.model_fields_set
-        return group.model_copy(update={key: getattr(self.defaults, key) for key in missing})
+        filled = _filled(group, self.defaults)
+        return filled.model_copy(update={"root": _filled(group.root, self.defaults.root)})

@@ -18,6 +18,7 @@ from imgpipe.deploy.wanted import Identity, Template, WantedFile, WantedMachine,
 from imgpipe.domain_spec import stable_mac
 from imgpipe.os_family import Account
 from imgpipe.recipe import Machine
+from imgpipe.sizes import MIB
 
 _NAMESPACE = uuid.UUID("6b0f3f0e-7c1d-5e52-9d0a-2f6b1f6f8a11")
 
@@ -153,13 +154,22 @@ def _template(given: Circumstances, name: str, asked: Template) -> Template:
 
 
 def _sized(shape: Group, template: Template, kept: ExistingMachine | None) -> Machine:
-    """Return the machine's size: what is asked for, else the template's; a disk that is there never shrinks."""
+    """Return the machine's size: what is asked for, else the template's; a disk that is there never shrinks.
+
+    Sizes are whole MiB, because libvirt keeps whole KiB, and what it keeps must compare equal the next time.
+    """
     disk = shape.disk or max(template.machine.disk, template.virtual_size, kept.virtual_size if kept else 0)
-    update: dict[str, object] = {"disk": disk}
+    update: dict[str, object] = {
+        "disk": _whole_mib(disk),
+        "memory": _whole_mib(shape.memory or template.machine.memory),
+    }
     update |= {"cpus": shape.cpus} if shape.cpus else {}
-    update |= {"memory": shape.memory} if shape.memory else {}
     update |= {"cache": shape.cache, "cache_reason": shape.cache_reason} if shape.cache else {}
     return template.machine.model_copy(update=update)
+
+
+def _whole_mib(size: int) -> int:
+    return -(-size // MIB) * MIB
 
 
 def _shared_identity(given: Circumstances, group: str, shape: Group) -> Identity:

@@ -12,7 +12,7 @@ from imgpipe.adapters.libvirt_errors import host_error, is_gone, told_as_host_er
 from imgpipe.adapters.machine_streams import MachineStream, open_console, open_port
 from imgpipe.deploy import metadata
 from imgpipe.deploy.existing import ExistingMachine, ExistingNic, MachineRecord
-from imgpipe.errors import RecipeError
+from imgpipe.errors import HostError, RecipeError
 
 _POLL_SECONDS = 0.25
 # Everything that libvirt keeps of a machine beside its definition.
@@ -180,6 +180,18 @@ class Machines:
         with told_as_host_error(self.uri, f"make the disk of '{name}' independent"):
             job = domain.blockJobInfo(target)
         return 100.0 * job["cur"] / (job["end"] or 1) if job else None
+
+    def require_independent(self, name: str, target: str) -> None:
+        """Raise HostError if the disk `target` of a running machine still has backing files."""
+        domain = self._lookup(name)
+        with told_as_host_error(self.uri, f"look at the disk of '{name}'"):
+            running = ET.fromstring(domain.XMLDesc())  # noqa: S314 (libvirt's own words)
+        for disk in running.iterfind("devices/disk"):
+            if _attribute(disk, "target", "dev") == target and disk.find("backingStore/source") is not None:
+                raise HostError(
+                    f"The disk of '{name}' still needs its template: copying ended before it was over.",
+                    hint="Run the command again: it goes on from there.",
+                )
 
     def _lookup(self, name: str) -> libvirt.virDomain:
         try:

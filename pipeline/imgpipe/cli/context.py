@@ -13,6 +13,7 @@ from imgpipe.store import Store
 
 if TYPE_CHECKING:
     from imgpipe.adapters.hypervisor import Hypervisor
+    from imgpipe.deploy.existing import ExistingMachine
     from imgpipe.images.users import InUseBy
     from imgpipe.passwords import Vault
     from imgpipe.plugins import Plugins
@@ -88,7 +89,25 @@ def hypervisor(notify: Listener) -> Hypervisor:
 
 
 def in_use_by(found: Store) -> InUseBy:
-    """Return what tells who needs an image; it looks at the disks of all machines that can be there, once."""
-    from imgpipe.images.users import overlays_in
+    """Return what tells who needs an image; it looks at disks in known folders and at libvirt's machines, once."""
+    from imgpipe.images.users import machines_and, overlays_in
 
-    return overlays_in((found.root / "machines", found.root / "work", _LIBVIRT_IMAGES))
+    overlays = overlays_in((found.root / "machines", found.root / "work", _LIBVIRT_IMAGES))
+    return machines_and(overlays, _machines())
+
+
+def _machines() -> tuple[ExistingMachine, ...]:
+    """Return libvirt's machines; none, with a warning, where there is no libvirt to ask."""
+    from imgpipe.adapters.machines import Machines
+    from imgpipe.cli.output import tell
+    from imgpipe.errors import HostError
+
+    try:
+        connected = hypervisor(lambda _: None)
+        try:
+            return Machines(connected).list(sizes=False)
+        finally:
+            connected.close()
+    except HostError as error:
+        tell(f"warning: Machines in other folders were not looked for: {error}")
+        return ()

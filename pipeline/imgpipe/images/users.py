@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from imgpipe.adapters import qemu_img
+from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.errors import HostError
 
 InUseBy = Callable[[Path], tuple[str, ...]]
@@ -30,6 +31,26 @@ def overlays_in(folders: Iterable[Path]) -> InUseBy:
     def in_use_by(disk: Path) -> tuple[str, ...]:
         wanted = disk.resolve()
         return tuple(sorted(str(path) for path in backing if wanted in _chain(path, backing)))
+
+    return in_use_by
+
+
+def machines_and(overlays: InUseBy, machines: Iterable[ExistingMachine]) -> InUseBy:
+    """Answer which machines need an image, by their metadata and by their disks; overlays of no machine by path.
+
+    A machine that was only begun needs it too: its disk is about to be made.
+    """
+    needed: dict[str, set[str]] = {}
+    owners: dict[str, str] = {}
+    for machine in machines:
+        owners[machine.disk] = machine.name
+        if machine.record and (machine.record.linked or not machine.record.complete):
+            needed.setdefault(machine.record.template, set()).add(machine.name)
+
+    def in_use_by(disk: Path) -> tuple[str, ...]:
+        # The catalog's `images/NAME/VERSION/golden.qcow2`.
+        by_metadata = needed.get(f"{disk.parent.parent.name}@{disk.parent.name}", set())
+        return tuple(sorted(by_metadata | {owners.get(path, path) for path in overlays(disk)}))
 
     return in_use_by
 

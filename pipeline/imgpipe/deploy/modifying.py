@@ -1,0 +1,75 @@
+"""Changing machines that are there: what differs, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from imgpipe.deploy.changes import Modify
+from imgpipe.deploy.definitions import DISK_TARGETS, changed, definition
+from imgpipe.deploy.existing import ExistingMachine, MachineRecord
+from imgpipe.deploy.flatten import flatten
+from imgpipe.deploy.making import carried_of, iso_of, record_with_seed
+from imgpipe.deploy.workshop import Workshop
+from imgpipe.errors import GuestError
+from imgpipe.events import Note
+
+
+def modify(change: Modify, shop: Workshop) -> None:
+    """Make one machine what it shall be.
+
+    The definition changes in one step, its record with it. Interrupted before that, the next run finds the same
+    difference again; after it, at most that the machine is off.
+    """
+    machine, existing = change.machine, change.existing
+    name = machine.name
+    active = existing.active
+    if change.needs_stop and active:
+        active = not _stopped(name, shop)
+    target = DISK_TARGETS[machine.template.hardware.disk_bus]
+    if change.flatten:
+        flatten(replace(existing, active=active), target, shop)
+    if change.grow and active:
+        shop.machines.grow_disk(name, target, machine.machine.disk)
+    elif change.grow and existing.record:
+        shop.pool_of(existing.record.pool).grow(existing.record.disk, machine.machine.disk)
+    _redefine(change, shop)
+    if machine.autostart != existing.autostart:
+        shop.machines.set_autostart(name, wanted=machine.autostart)
+    if change.start or (existing.active and not active):
+        shop.machines.start(name, paused=shop.paused)
+
+
+def _stopped(name: str, shop: Workshop) -> bool:
+    if not shop.may_stop:
+        shop.notify(Note(text=f"'{name}' runs: what changes takes effect at its next start."))
+        return False
+    if not shop.machines.stop(name, shop.shutdown_s):
+        raise GuestError(
+            f"The machine '{name}' did not shut down within {shop.shutdown_s:.0f} seconds; it was not changed.",
+            hint=f"See what it does with 'virsh console {name}', or end it with 'virsh destroy {name}'.",
+        )
+    return True
+
+
+def _redefine(change: Modify, shop: Workshop) -> None:
+    machine, existing = change.machine, change.existing
+    old = existing.record
+    if old is None:
+        return
+    carried = carried_of(machine)
+    record = _kept(record_with_seed(machine, carried, old.pool), old, existing, change)
+    pool = shop.pool_of(old.pool)
+    if record.seed and record.identity != old.identity:
+        pool.write_small(record.seed, iso_of(carried))
+    policy = replace(shop.policy, folder=pool.path)
+    wanted = definition(machine, carried.oem_strings, record, policy)
+    shop.machines.define(changed(shop.machines.xml(machine.name), wanted))
+    if old.seed and not record.seed:
+        pool.delete(old.seed)
+
+
+def _kept(record: MachineRecord, old: MachineRecord, existing: ExistingMachine, change: Modify) -> MachineRecord:
+    """Keep of the old record what a change does not touch: what the disk was made from, and the guest's word."""
+    linked = old.linked and not change.flatten
+    proven = old.proven if record.identity == old.identity and existing.active else None
+    return replace(record, template=old.template, disk=old.disk, linked=linked, proven=proven)

@@ -47,7 +47,9 @@ def source_of(xml: str) -> Source:
     name = domain.findtext("name") or ""
     disks = [disk for disk in domain.iterfind("devices/disk") if _is_own(disk)]
     faults = [
-        f"it has a '{tag}', which cannot be in two machines" for tag in _EXCLUSIVE if domain.find(f"devices/{tag}") is not None
+        f"it has a '{tag}', which cannot be in two machines"
+        for tag in _EXCLUSIVE
+        if domain.find(f"devices/{tag}") is not None
     ]
     if len(disks) != 1 or not _file(disks[0]):
         faults.append(f"it has {len(disks)} disks of its own; there must be one, and it must be a file")

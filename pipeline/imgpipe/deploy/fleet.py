@@ -24,8 +24,13 @@ MOST_MACHINES = 4096
 LONGEST_FILE = 2**20
 """Bytes of an extra file: whatever is larger belongs in the image."""
 
-Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(@[0-9]{8}\.[1-9][0-9]{0,8})?$")]
-"""A golden image: `NAME` for its newest version, or `NAME@VERSION`."""
+Reference = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63}(@[0-9]{8}\.[1-9][0-9]{0,8})?|(~|\.{1,2})?/[^\x00-\x1f\x7f-\x9f]+)$"
+    ),
+]
+"""A golden image: `NAME` for its newest version, or `NAME@VERSION`; or the path of a disk, with a slash in it."""
 
 
 def _no_dots(path: str) -> str:
@@ -137,7 +142,9 @@ class File(Table):
 class Shape(Table):
     """What machines are like: the defaults of a fleet, and the part of a group that they stand in for."""
 
-    template: Reference | None = Field(default=None, description="A golden image: NAME, or NAME@VERSION.")
+    template: Reference | None = Field(
+        default=None, description="A golden image: NAME, or NAME@VERSION; or the path of a disk, which is copied."
+    )
     cpus: Annotated[int, Field(ge=1, le=512)] | None = None
     memory: Bytes | None = None
     disk: Bytes | None = Field(default=None, description="At least the template's; the guest's file system grows too.")
@@ -146,7 +153,9 @@ class Shape(Table):
     root: FleetRoot = FleetRoot()
     users: tuple[FleetUser, ...] = ()
     files: tuple[File, ...] = ()
-    linked: bool = Field(default=True, description="An overlay on the template; else a copy of its own.")
+    linked: bool | None = Field(
+        default=None, description="An overlay on the template, else a copy; absent: true, but false for a foreign disk."
+    )
     autostart: bool = Field(default=False, description="Start with the host.")
     start: bool = Field(default=True, description="Start when it is deployed; false leaves it as it is.")
     cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] | None = Field(
@@ -187,11 +196,21 @@ class Group(Shape):
             raise ValueError("'pattern' and 'first' are for counted machines")
         return self
 
+    @property
+    def is_linked(self) -> bool:
+        """Say whether disks are overlays; nobody keeps a foreign disk from changing, so that is copied unless asked."""
+        return not is_disk(self.template or "") if self.linked is None else self.linked
+
     def machines(self, group: str) -> tuple[str, ...]:
         """Return the names of the machines, in order; `group` is the group's own name."""
         if self.names is not None:
             return self.names
         return numbered(self.pattern or default_pattern(group), self.first, self.count or 0)
+
+
+def is_disk(reference: str) -> bool:
+    """Say whether a template is a disk that imgpipe did not build."""
+    return "/" in reference
 
 
 def _filled(table: AnyTable, defaults: Table) -> AnyTable:

@@ -116,7 +116,7 @@ def _machine(given: Circumstances, name: str, identity: Identity, nics: tuple[Wa
     existing = given.own.get(name)
     template = _template(given, name, given.templates[shape.template or ""])
     kept = _kept(given, name)
-    linked = shape.linked and (kept is None or kept.record is None or kept.record.linked)
+    linked = shape.is_linked and (kept is None or kept.record is None or kept.record.linked)
     return WantedMachine(
         name=name,
         uuid=existing.uuid if existing else str(uuid.uuid5(_NAMESPACE, f"{given.fleet.name}/{name}")),

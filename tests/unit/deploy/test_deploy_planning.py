@@ -21,12 +21,6 @@ from imgpipe.recipe import Machine
 from imgpipe.sizes import GIB, MIB
 
 
-@pytest.fixture
-def windows_can_be_told(monkeypatch):
-    """Stand in for the way to tell a Windows guest who it is."""
-    monkeypatch.setattr("imgpipe.deploy.faults.carry", lambda *_: None)
-
-
 def faults(asked, facts=FACTS, **more):
     with pytest.raises(RecipeError) as caught:
         plan(asked, facts, **more)
@@ -212,19 +206,19 @@ def test_a_long_host_name_is_a_fault():
     assert "more than 64 characters" in faults(fleet(count=1, domain=domain))[0]
 
 
-def test_names_for_windows_must_differ_in_fifteen_characters(windows_can_be_told):
+def test_names_for_windows_must_differ_in_fifteen_characters():
     told = faults(fleet(template="win2016", count=2, pattern="customer-frontend-{n:02}", nics=[{"bridge": "br1"}]))
     assert "CUSTOMER-FRONTE is also that of 'customer-frontend-02'" in told[0]
     assert len(told) == 1
     assert plan(fleet(count=2, pattern="customer-frontend-{n:02}")).machines
 
 
-def test_a_name_that_windows_will_shorten_is_noted(windows_can_be_told):
+def test_a_name_that_windows_will_shorten_is_noted():
     done = plan(fleet(template="win2016", count=1, pattern="customer-frontend-{n:02}"))
     assert any("first 15 characters" in note for note in done.notes)
 
 
-def test_windows_takes_no_name_of_digits(windows_can_be_told):
+def test_windows_takes_no_name_of_digits():
     assert "digits alone" in faults(fleet(template="win2016", count=1, pattern="{n:03}"))[0]
 
 
@@ -291,14 +285,20 @@ def test_what_is_too_large_for_a_seed_is_a_fault_before_anything_is_made():
     assert "larger than 1 MiB" in faults(fleet(files=files))[0]
 
 
-def test_a_template_that_cannot_be_told_who_it_is_is_a_fault():
-    assert "cannot be carried by 'unattend'" in faults(fleet(template="win2016", count=1))[0]
-
-
 def test_sizes_are_whole_mebibytes_so_that_the_next_run_finds_them_equal():
     machine = plan(fleet(count=1, memory=3 * GIB + 1, disk=20 * GIB - 1)).machines[0].machine
     assert (machine.memory, machine.disk) == (3 * GIB + MIB, 20 * GIB)
 
 
-def test_windows_gets_its_own_cache_mode_by_policy(windows_can_be_told):
+def test_windows_gets_its_own_cache_mode_by_policy():
     assert {machine.cache for machine in plan(fleet(template="win2016")).machines} == {WINDOWS.cache} == {"writeback"}
+
+
+def test_a_disk_that_imgpipe_did_not_build_is_copied_unless_a_link_is_asked_for():
+    foreign = dataclasses.replace(TEMPLATE, name="old-web", version="", sha256="", prepared=False)
+    templates = {"/srv/old-web.qcow2": foreign}
+    copied = plan(fleet(count=1, template="/srv/old-web.qcow2"), templates=templates)
+    linked = plan(fleet(count=1, template="/srv/old-web.qcow2", linked=True), templates=templates)
+    assert (copied.machines[0].linked, linked.machines[0].linked) == (False, True)
+    assert "must not change" in " ".join(linked.warnings)
+    assert plan(fleet(count=1, template="/srv/old-web.qcow2"), after(copied), templates=templates).is_done

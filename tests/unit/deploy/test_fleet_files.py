@@ -114,7 +114,7 @@ def test_without_a_plug_a_machine_gets_qemus_own_network():
         {"name": "Web"},
         {"memory": "lots"},
         {"cpus": 0},
-        {"template": "../x"},
+        {"template": "rocky9@newest"},
         {"root_password": "hunter2"},
     ],
 )
@@ -138,3 +138,8 @@ def test_the_example_in_the_documentation_is_a_fleet(tmp_path, monkeypatch):
     fleet = read_fleet(tmp_path / "fleet.toml")
     assert len(names(fleet)) == 52
     assert fleet.group("db").root.keys == (KEY,)
+
+
+def test_a_disk_named_by_its_path_is_looked_up_beside_the_fleet(folder):
+    (folder / "fleet.toml").write_text('name = "old"\n[groups.web]\ntemplate = "./old.qcow2"\ncount = 1\n')
+    assert read_fleet(folder / "fleet.toml").group("web").template == str(folder / "old.qcow2")

@@ -77,11 +77,15 @@ def static_addresses(machine: ExistingMachine) -> tuple[IPv4Interface, ...]:
 
 def known_addresses(machine: ExistingMachine) -> frozenset[IPv4Address]:
     """Return all IPv4 addresses that a machine is known to have; behind QEMU's own NAT they mean nothing."""
-    addresses = {interface.ip for interface in static_addresses(machine)}
+    addresses = frozenset(interface.ip for interface in static_addresses(machine))
+    return addresses if any(nic.kind == "user" for nic in machine.nics) else addresses | proven_addresses(machine)
+
+
+def proven_addresses(machine: ExistingMachine) -> frozenset[IPv4Address]:
+    """Return the IPv4 addresses that a guest last said it had."""
     proven = machine.record.proven if machine.record else None
-    if proven and not any(nic.kind == "user" for nic in machine.nics):
-        addresses |= {interface.ip for interface in _parsed(proven.addresses) if not interface.ip.is_loopback}
-    return frozenset(addresses)
+    found = _parsed(proven.addresses) if proven else ()
+    return frozenset(interface.ip for interface in found if not interface.ip.is_loopback)
 
 
 def wanted_machines(given: Circumstances) -> tuple[WantedMachine, ...]:

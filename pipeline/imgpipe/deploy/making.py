@@ -17,7 +17,8 @@ from imgpipe.deploy.definitions import definition
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.parallel import each
 from imgpipe.deploy.record import record_of
-from imgpipe.deploy.removal import base_volume, discard
+from imgpipe.deploy.removal import discard
+from imgpipe.deploy.room import base_volume
 from imgpipe.deploy.wanted import Template, WantedMachine
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import HostError, ImgpipeError, RecipeError

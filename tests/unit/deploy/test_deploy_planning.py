@@ -16,6 +16,7 @@ from sample_fleets import (
 
 from imgpipe.deploy.changes import Make
 from imgpipe.deploy.existing import ExistingNic, Proven
+from imgpipe.deploy.room import base_volume
 from imgpipe.errors import RecipeError
 from imgpipe.recipe import Machine
 from imgpipe.sizes import GIB, MIB
@@ -239,7 +240,9 @@ def test_a_pool_elsewhere_needs_room_for_the_template_once():
     remote = dataclasses.replace(FACTS, local=False, pool_free=GIB + 3 * MIB)
     done = plan(fleet(), remote)
     assert [template.reference for template in done.uploads] == ["rocky9@20260301.1"]
-    there = dataclasses.replace(remote, volumes=frozenset({"imgpipe-rocky9-20260301.1.qcow2"}), pool_free=3 * MIB)
+    volume = base_volume(done.uploads[0])
+    assert volume.startswith("imgpipe-rocky9-20260301.1-")
+    there = dataclasses.replace(remote, volumes=frozenset({volume}), pool_free=3 * MIB)
     assert plan(fleet(), there).uploads == ()
     with pytest.raises(RecipeError):
         plan(fleet(), dataclasses.replace(remote, pool_free=GIB))

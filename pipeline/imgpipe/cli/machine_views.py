@@ -106,7 +106,7 @@ def ansible(machines: Iterable[ExistingMachine]) -> str:
 
 
 def ssh_config(machines: Iterable[ExistingMachine]) -> Iterator[str]:
-    """Yield lines of ssh_config(5): a machine is known by its name and its host name, its key by its name."""
+    """Yield lines for ssh's configuration: a machine is known by its name and its host name, its key by its name."""
     for machine in machines:
         address = next(iter(addresses_of(machine)), None)
         if address is None or machine.record is None:

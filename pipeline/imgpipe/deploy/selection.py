@@ -49,9 +49,7 @@ def require_a_choice(choice: Choice) -> None:
 def only(machines: tuple[ExistingMachine, ...]) -> ExistingMachine:
     """Return the one machine there is; raises RecipeError for several."""
     if len(machines) != 1:
-        raise RecipeError(
-            "This works on one machine at a time.", details=[machine.name for machine in machines[:20]]
-        )
+        raise RecipeError("This works on one machine at a time.", details=[machine.name for machine in machines[:20]])
     return machines[0]
 
 

@@ -64,6 +64,7 @@ class Hypervisor:
         self._notify = notify
         self._connection = _open(uri)
         self._log_daemon: socket.socket | None = None
+        self._starting = threading.Lock()
         self._probe = AcceleratorProbe(self, notify, cache)
         self._close = weakref.finalize(self, _close, self._connection)
 
@@ -83,6 +84,13 @@ class Hypervisor:
         self._close()
         if self._log_daemon:
             self._log_daemon.close()
+
+    def hold_log_daemon(self) -> None:
+        """Start the daemon that QEMU logs through, where nobody else does (as root without systemd), and keep it."""
+        if not libvirt_daemon.may_start_system_daemon() or "socket=" in self.uri:
+            return
+        with self._starting:
+            self._log_daemon = self._log_daemon or libvirt_daemon.ensure_log_daemon()
 
     def accelerator(self, kernel: Path | None = None) -> Accelerator:
         """Say which accelerator really boots a kernel here; the answer is remembered for host, kernel and QEMU.
@@ -125,8 +133,7 @@ class Hypervisor:
         A leftover of the same name, from a daemon that died, is ended first; then `prepare` is called, when
         nothing uses the machine's files any more.
         """
-        if libvirt_daemon.may_start_system_daemon() and "socket=" not in self.uri:
-            self._log_daemon = self._log_daemon or libvirt_daemon.ensure_log_daemon()
+        self.hold_log_daemon()
         name = ET.fromstring(xml).findtext("name") or ""  # noqa: S314 (our own text)
         self._end_leftover(name)
         prepare()

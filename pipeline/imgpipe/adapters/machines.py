@@ -36,6 +36,7 @@ class Machines:
         self.uri = hypervisor.uri
         self._connection = hypervisor.connection
         self._local = hypervisor.local
+        self._hold_log_daemon = hypervisor.hold_log_daemon
 
     def list(self, *, sizes: bool = True) -> tuple[ExistingMachine, ...]:
         """Return all machines, sorted by name; `sizes` also asks what their disks use."""
@@ -82,6 +83,7 @@ class Machines:
         """Start a machine; one that runs already is fine. `ended_with_us` ends it with this connection."""
         flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
         flags |= libvirt.VIR_DOMAIN_START_AUTODESTROY if ended_with_us else 0
+        self._hold_log_daemon()
         domain = self._lookup(name)
         try:
             domain.createWithFlags(flags)

@@ -37,9 +37,10 @@ exec libvirtd --config "$1/libvirtd.conf" --pid-file "$1/pid"
 class PrivateLibvirt:
     """The daemon, its URI and a folder that its machines can reach."""
 
-    def __init__(self, folder: Path, hidden: tuple[Path, ...] = ()) -> None:
+    def __init__(self, folder: Path, hidden: tuple[Path, ...] = (), qemu_conf: str = QEMU_CONF) -> None:
         self.folder = folder
         self._hidden = hidden
+        self._qemu_conf = qemu_conf
         self.socket = folder / "libvirt-sock"
         self.uri = f"qemu+unix:///{'system' if os.geteuid() == 0 else 'session'}?socket={self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -47,7 +48,7 @@ class PrivateLibvirt:
     def start(self) -> None:
         self.socket.unlink(missing_ok=True)
         (self.folder / "libvirtd.conf").write_text(f'unix_sock_dir = "{self.folder}"\nauth_unix_rw = "none"\n')
-        (self.folder / "qemu.conf").write_text(QEMU_CONF)
+        (self.folder / "qemu.conf").write_text(self._qemu_conf)
         argv = ["libvirtd", "--config", str(self.folder / "libvirtd.conf"), "--pid-file", str(self.folder / "pid")]
         env = dict(os.environ, STATE=" ".join(STATE), HIDDEN=" ".join(map(str, self._hidden)))
         if os.geteuid() == 0:
@@ -101,12 +102,12 @@ class PrivateLibvirt:
 
 
 @contextmanager
-def private_libvirt(*hidden: Path) -> Iterator[PrivateLibvirt]:
+def private_libvirt(*hidden: Path, qemu_conf: str = QEMU_CONF) -> Iterator[PrivateLibvirt]:
     """Run a daemon for the block; leave no process and no file. Root's daemon finds folders `hidden` empty."""
     # Short, because the path of a UNIX socket may be 107 bytes long at most.
     folder = Path(tempfile.mkdtemp(prefix="lv-"))
     folder.chmod(0o755)
-    daemon = PrivateLibvirt(folder, hidden)
+    daemon = PrivateLibvirt(folder, hidden, qemu_conf)
     try:
         daemon.start()
         yield daemon

@@ -135,19 +135,19 @@ class Site:
 
 
 @contextmanager
-def local_site(tmp: Path) -> Iterator[Site]:
+def local_site(tmp: Path, qemu_conf: str = private_libvirt.QEMU_CONF) -> Iterator[Site]:
     """Yield a site whose daemon sees the files of this host."""
     tmp.chmod(0o755)
-    with private_libvirt.private_libvirt() as daemon:
+    with private_libvirt.private_libvirt(qemu_conf=qemu_conf) as daemon:
         yield from _site(tmp, f"qemu:///system?socket={daemon.socket}", None)
 
 
 @contextmanager
-def remote_site(tmp: Path) -> Iterator[Site]:
+def remote_site(tmp: Path, qemu_conf: str = private_libvirt.QEMU_CONF) -> Iterator[Site]:
     """Yield a site whose daemon, reached over a socket, finds the data root empty and has a pool of its own."""
     root = tmp / "data"
     root.mkdir()
-    with private_libvirt.private_libvirt(root) as daemon:
+    with private_libvirt.private_libvirt(root, qemu_conf=qemu_conf) as daemon:
         folder = daemon.folder / "pool"
         folder.mkdir()
         for words in (f"pool-define-as default dir --target {folder}", "pool-start default"):

@@ -50,10 +50,13 @@ class PrivateLibvirt:
     daemon finds the folders `hidden` empty.
     """
 
-    def __init__(self, folder: Path, network: str = "", hidden: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, network: str = "", hidden: tuple[Path, ...] = (), qemu_conf: str = QEMU_CONF
+    ) -> None:
         self.folder = folder
         self.network = network
         self._hidden = hidden
+        self._qemu_conf = qemu_conf
         self.socket = folder / "libvirt-sock"
         self.uri = f"qemu+unix:///{'system' if os.geteuid() == 0 else 'session'}?socket={self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,7 +64,7 @@ class PrivateLibvirt:
     def start(self) -> None:
         self.socket.unlink(missing_ok=True)
         (self.folder / "libvirtd.conf").write_text(f'unix_sock_dir = "{self.folder}"\nauth_unix_rw = "none"\n')
-        (self.folder / "qemu.conf").write_text(QEMU_CONF)
+        (self.folder / "qemu.conf").write_text(self._qemu_conf)
         argv = ["libvirtd", "--config", str(self.folder / "libvirtd.conf"), "--pid-file", str(self.folder / "pid")]
         hidden = " ".join(map(str, self._hidden))
         env = dict(os.environ, STATE=" ".join(STATE), NETWORK=self.network, HIDDEN=hidden)
@@ -124,12 +127,12 @@ class PrivateLibvirt:
 
 
 @contextmanager
-def private_libvirt(*hidden: Path, network: str = "") -> Iterator[PrivateLibvirt]:
+def private_libvirt(*hidden: Path, network: str = "", qemu_conf: str = QEMU_CONF) -> Iterator[PrivateLibvirt]:
     """Run a daemon for the block; leave no process and no file."""
     # Short, because the path of a UNIX socket may be 107 bytes long at most.
     folder = Path(tempfile.mkdtemp(prefix="lv-"))
     folder.chmod(0o755)
-    daemon = PrivateLibvirt(folder, network, hidden)
+    daemon = PrivateLibvirt(folder, network, hidden, qemu_conf)
     try:
         daemon.start()
         yield daemon

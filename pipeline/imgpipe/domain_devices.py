@@ -50,6 +50,13 @@ def _add_disk(devices: ET.Element, disk: DomainDisk, bus: str) -> None:
     if disk.stop_on_error:
         driver.set("error_policy", "stop")
     ET.SubElement(element, "source", file=str(disk.path))
+    if disk.backing:
+        backing = ET.SubElement(element, "backingStore", type="file")
+        ET.SubElement(backing, "format", type="qcow2")
+        source = ET.SubElement(backing, "source", file=str(disk.backing))
+        # Else libvirt gives the image, which many share, to the user of QEMU: an owner can make it writable.
+        ET.SubElement(source, "seclabel", model="dac", relabel="no")
+        ET.SubElement(backing, "backingStore")
     ET.SubElement(element, "target", dev=_DISK_NAMES[bus], bus=bus)
     ET.SubElement(element, "boot", order="1")
 

@@ -18,11 +18,15 @@ NETWORKED = ("bridge", "network", "user")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainDisk:
-    """The machine's disk, a qcow2 file; `stop_on_error` pauses the machine where a write fails."""
+    """The machine's disk, a qcow2 file; `stop_on_error` pauses the machine where a write fails.
+
+    `backing` is the whole qcow2 image that it is an overlay of; where it is not told, libvirt looks for itself.
+    """
 
     path: Path
     cache: CacheMode
     stop_on_error: bool = False
+    backing: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

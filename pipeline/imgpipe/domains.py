@@ -34,7 +34,8 @@ REPORT_CHANNEL = "org.imgpipe.verify.0"
 class FinalMachine:
     """A machine made from an image: what its owner decides; the image's system decides the rest.
 
-    `seed` is a small CD, `ports` are virtio-serial ports that the host opens.
+    `backing` is the image that the disk is an overlay of, `seed` is a small CD, `ports` are virtio-serial ports that
+    the host opens.
     """
 
     name: str
@@ -49,6 +50,7 @@ class FinalMachine:
     uuid: str = ""
     metadata: str = ""
     nvram: Path | None = None
+    backing: Path | None = None
     seed: Path | None = None
     ports: tuple[str, ...] = ()
     cpu: CpuMode = "host-passthrough"
@@ -101,7 +103,7 @@ def final_domain(final: FinalMachine) -> DomainSpec:
         machine=final.machine,
         hardware=final.hardware,
         accelerator=final.accelerator,
-        disk=DomainDisk(path=final.disk, cache=final.cache),
+        disk=DomainDisk(path=final.disk, cache=final.cache, backing=final.backing),
         nics=final.nics,
         cds=(final.seed,) if final.seed else (),
         ports=final.ports,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,24 @@ SECRET = (WantedFile(path="/etc/token", text="hush", secret=True),)
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     with getattr(deploy_site, f"{request.param}_site")(tmp_path) as made:
         yield made
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have QEMU run as somebody else")
+@pytest.mark.parametrize("kind", ["local", "remote"])
+def test_qemus_own_user_reads_the_image_and_never_owns_it(tmp_path: Path, kind: str) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
+        folder.chmod(0o755)
+    conf = 'user = "nobody"\ngroup = "nogroup"\nstdio_handler = "file"\nsecurity_driver = "none"\n'
+    with getattr(deploy_site, f"{kind}_site")(tmp_path, conf) as site:
+        site.deploy((machine("sec", site.template, identity_files=SECRET),))
+        (there,) = site.existing()
+        assert there.active
+        assert Path(there.disk).owner() == "nobody"
+        image = qemu_img.backing_of(Path(there.disk))
+        assert image is not None
+        assert image.stat().st_uid == 0
+        site.remove_all()
+        assert_nothing_left(site)
 
 
 def pool(site: Site) -> Pool:

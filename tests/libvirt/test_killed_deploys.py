@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,13 +50,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield made
 
 
-def deploying(site: Site, count: int, start: str = "off") -> subprocess.Popen[str]:
+@contextmanager
+def deploying(site: Site, count: int, start: str = "off") -> Iterator[subprocess.Popen[str]]:
+    """Run a deploy; it is over after the block, one way or another."""
     words = [sys.executable, "-c", DEPLOY, str(site.store.root), site.hypervisor.uri, str(count), start]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env)
-    assert child.stdout is not None
-    assert child.stdout.readline() == "begin\n"
-    return child
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "begin\n"
+        try:
+            yield child
+        finally:
+            child.kill()
 
 
 def wait_for_machines(site: Site, count: int, child: subprocess.Popen[str]) -> None:
@@ -78,27 +84,19 @@ def assert_whole_then_nothing(site: Site, count: int) -> None:
 
 @pytest.mark.parametrize("defined", [1, 6, COUNT])
 def test_a_killed_deploy_is_finished_by_the_next(site: Site, defined: int) -> None:
-    child = deploying(site, COUNT)
-    try:
+    with deploying(site, COUNT) as child:
         wait_for_machines(site, defined, child)
-    finally:
-        child.kill()
-        child.wait(60)
     assert any(one.record and not one.record.complete for one in site.existing())
     site.deploy(machines(COUNT, site.template, start=False))
     assert_whole_then_nothing(site, COUNT)
 
 
 def test_one_that_was_killed_while_machines_start_is_finished(site: Site) -> None:
-    child = deploying(site, 2, "start")
-    try:
+    with deploying(site, 2, "start") as child:
         end = time.monotonic() + 120
         while not site.workshop().machines.active() and child.poll() is None:
             assert time.monotonic() < end
             time.sleep(0.01)
-    finally:
-        child.kill()
-        child.wait(60)
     site.deploy(machines(2, site.template))
     assert all(one.active for one in site.existing())
     assert_whole_then_nothing(site, 2)
@@ -106,10 +104,10 @@ def test_one_that_was_killed_while_machines_start_is_finished(site: Site) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_deploy_leaves_whole_machines_only(site: Site, number: signal.Signals) -> None:
-    child = deploying(site, 200)
-    wait_for_machines(site, 100, child)
-    child.send_signal(number)
-    assert child.wait(120) != 0
+    with deploying(site, 200) as child:
+        wait_for_machines(site, 100, child)
+        child.send_signal(number)
+        assert child.wait(120) != 0
     there = site.existing()
     assert all(one.record and one.record.complete for one in there)
     assert {path.name for path in site.folder.iterdir()} == {f"{one.name}.qcow2" for one in there}
@@ -117,10 +115,8 @@ def test_an_interrupted_deploy_leaves_whole_machines_only(site: Site, number: si
 
 
 def test_the_half_of_a_killed_deploy_can_be_destroyed(site: Site) -> None:
-    child = deploying(site, COUNT)
-    wait_for_machines(site, 3, child)
-    child.kill()
-    child.wait(60)
+    with deploying(site, COUNT) as child:
+        wait_for_machines(site, 3, child)
     assert site.existing()
     site.remove_all()
     assert site.existing() == ()

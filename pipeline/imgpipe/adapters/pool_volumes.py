@@ -58,7 +58,8 @@ class VolumePool:
                 return base
             if found is not None:
                 found.delete(0)
-            made = self._create(volume, "raw", source.stat().st_size)
+            # Readable by QEMU, whose user does not own it.
+            made = self._pool.createXML(_xml(volume, "raw", source.stat().st_size, mode="0644"), 0)
             try:
                 volume_streams.upload_checked(made, source, sha256, moved)
             except BaseException:
@@ -126,13 +127,15 @@ class VolumePool:
         return told_as_host_error(self._uri, f"{doing} in the pool '{self.name}'")
 
 
-def _xml(name: str, form: str, size: int, base: Base | None = None) -> str:
+def _xml(name: str, form: str, size: int, base: Base | None = None, mode: str = "0600") -> str:
     """Return a volume's XML (https://libvirt.org/formatstorage.html); nothing is allocated before it is written."""
     volume = ET.Element("volume")
     ET.SubElement(volume, "name").text = name
     ET.SubElement(volume, "capacity", unit="bytes").text = str(size)
     ET.SubElement(volume, "allocation", unit="bytes").text = "0"
-    ET.SubElement(ET.SubElement(volume, "target"), "format", type=form)
+    target = ET.SubElement(volume, "target")
+    ET.SubElement(target, "format", type=form)
+    ET.SubElement(ET.SubElement(target, "permissions"), "mode").text = mode
     if base:
         backing = ET.SubElement(volume, "backingStore")
         ET.SubElement(backing, "path").text = str(base.path)

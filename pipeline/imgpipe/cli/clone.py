@@ -35,7 +35,9 @@ _Addresses = Annotated[
 ]
 _Gateway = Annotated[str | None, typer.Option(help="The gateway, for the NIC in whose network it is.")]
 _Dns = Annotated[list[str] | None, typer.Option(help="A name server; may be repeated.")]
-_Dhcp = Annotated[bool, typer.Option("--dhcp", help="Let all NICs ask by DHCP; beside --addresses, the others always do.")]
+_Dhcp = Annotated[
+    bool, typer.Option("--dhcp", help="Let all NICs ask by DHCP; beside --addresses, the others always do.")
+]
 _Key = Annotated[list[Path] | None, typer.Option(help="A file of public keys that root gets besides.")]
 _Linked = Annotated[
     bool, typer.Option("--linked", help="Overlays on the source's own disk: dangerous, see the question it asks.")

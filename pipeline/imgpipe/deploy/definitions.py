@@ -30,8 +30,17 @@ class HostPolicy:
     as_root: bool = False
 
 
-def definition(machine: WantedMachine, oem_strings: tuple[str, ...], record: MachineRecord, policy: HostPolicy) -> str:
-    """Return the domain XML of a machine whose volumes have the names that `record` says."""
+def definition(
+    machine: WantedMachine,
+    oem_strings: tuple[str, ...],
+    record: MachineRecord,
+    policy: HostPolicy,
+    backing: Path | None = None,
+) -> str:
+    """Return the domain XML of a machine whose volumes have the names that `record` says.
+
+    `backing` is the image that its disk is an overlay of.
+    """
     final = FinalMachine(
         name=machine.name,
         uuid=machine.uuid,
@@ -39,6 +48,7 @@ def definition(machine: WantedMachine, oem_strings: tuple[str, ...], record: Mac
         hardware=machine.template.hardware,
         cache=machine.cache,
         disk=policy.folder / record.disk,
+        backing=backing,
         seed=policy.folder / record.seed if record.seed else None,
         nics=tuple(_nic(nic) for nic in machine.identity.nics),
         accelerator=policy.accelerator,
@@ -61,7 +71,9 @@ def changed(current: str, wanted: str) -> str:
     old, new = ET.fromstring(current), ET.fromstring(wanted)  # noqa: S314 (libvirt's words and our own)
     _change_size(old, new)
     _change_strings(old, new)
-    _change_record(old, new)
+    record = new.find(f"metadata/{{{metadata.NAMESPACE}}}machine")
+    if record is not None:
+        _set_record(old, record)
     devices = old.find("devices")
     wanted_devices = new.find("devices")
     if devices is not None and wanted_devices is not None:
@@ -75,6 +87,16 @@ def disk_target(xml: str) -> str:
     """Return what libvirt calls the first disk of a machine with this definition ('vda'); empty without one."""
     target = ET.fromstring(xml).find("devices/disk[@device='disk']/target")  # noqa: S314 (libvirt's words)
     return "" if target is None else target.get("dev", "")
+
+
+def independent(current: str, record: MachineRecord) -> str:
+    """Return a definition whose disk has no backing files, with the record that says so."""
+    domain = ET.fromstring(current)  # noqa: S314 (libvirt's words)
+    for disk in domain.iterfind("devices/disk[@device='disk']"):
+        _drop(disk, "backingStore")
+        break
+    _set_record(domain, ET.fromstring(metadata.to_xml(record)))  # noqa: S314 (our own)
+    return ET.tostring(domain, encoding="unicode")
 
 
 def _nic(nic: WantedNic) -> DomainNic:
@@ -110,13 +132,12 @@ def _change_strings(old: ET.Element, new: ET.Element) -> None:
             _drop(os, "smbios")
 
 
-def _change_record(old: ET.Element, new: ET.Element) -> None:
-    place = old.find("metadata")
+def _set_record(domain: ET.Element, record: ET.Element) -> None:
+    place = domain.find("metadata")
     if place is None:
-        place = ET.SubElement(old, "metadata")
-    tag = f"{{{metadata.NAMESPACE}}}machine"
-    _drop(place, tag)
-    place.extend(new.findall(f"metadata/{tag}"))
+        place = ET.SubElement(domain, "metadata")
+    _drop(place, record.tag)
+    place.append(record)
 
 
 def _change_disk(old: ET.Element, new: ET.Element) -> None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 from imgpipe.adapters.pool import Moved, unheard
+from imgpipe.deploy.definitions import independent
 from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import RecipeError
@@ -29,7 +30,7 @@ def flatten(existing: ExistingMachine, target: str, shop: Workshop, moved: Moved
         _pull(existing.name, target, shop, moved)
     elif not shop.pool_of(record.pool).flatten(record.disk, moved):
         _pull_in_pause(existing.name, target, shop, moved)
-    shop.machines.set_record(existing.name, replace(record, linked=False))
+    shop.machines.define(independent(shop.machines.xml(existing.name), replace(record, linked=False)))
 
 
 def _pull_in_pause(name: str, target: str, shop: Workshop, moved: Moved) -> None:

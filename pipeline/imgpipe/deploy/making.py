@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
-from imgpipe.adapters.pool import Base
+from imgpipe.adapters.pool import Base, Pool
 from imgpipe.adapters.seed_iso import seed_bytes
 from imgpipe.deploy.definitions import definition
 from imgpipe.deploy.existing import MachineRecord
@@ -106,7 +107,8 @@ class Making:
     def _define(self, machine: WantedMachine) -> None:
         carried = carried_of(machine)
         record = replace(record_with_seed(machine, carried, self._shop.pool.name), complete=False)
-        self._shop.machines.define(definition(machine, carried.oem_strings, record, self._shop.policy))
+        backing = _backing(machine, self._shop.pool)
+        self._shop.machines.define(definition(machine, carried.oem_strings, record, self._shop.policy, backing))
         # Not before: what libvirt refused, because somebody else's machine has the name, is not ours to remove.
         self._begun[machine.name] = record
 
@@ -168,6 +170,14 @@ class Making:
         except ImgpipeError as error:
             text = f"Not everything that was begun could be removed; the next run will: {error}"
             self._shop.notify(Note(text=text, warning=True))
+
+
+def _backing(machine: WantedMachine, pool: Pool) -> Path | None:
+    """Return the image that a machine's disk will be an overlay of; None where libvirt must look (a foreign disk)."""
+    template = machine.template
+    if not (machine.linked and template.prepared):
+        return None
+    return template.disk.resolve() if pool.local else pool.file(base_volume(template))
 
 
 def tell_progress(shop: Workshop, phase: str, done: int, total: int) -> None:

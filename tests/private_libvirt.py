@@ -28,6 +28,7 @@ START = r"""set -e
 mount --make-rprivate /
 for folder in $STATE; do mkdir -p $folder "$1/state$folder"; mount --bind "$1/state$folder" $folder; done
 mkdir -p /etc/libvirt/qemu
+for folder in $HIDDEN; do mkdir -p "$1/empty"; mount --bind "$1/empty" $folder; done
 cp "$1/qemu.conf" /etc/libvirt/qemu.conf
 exec libvirtd --config "$1/libvirtd.conf" --pid-file "$1/pid"
 """
@@ -36,8 +37,9 @@ exec libvirtd --config "$1/libvirtd.conf" --pid-file "$1/pid"
 class PrivateLibvirt:
     """The daemon, its URI and a folder that its machines can reach."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hidden: tuple[Path, ...] = ()) -> None:
         self.folder = folder
+        self._hidden = hidden
         self.socket = folder / "libvirt-sock"
         self.uri = f"qemu+unix:///{'system' if os.geteuid() == 0 else 'session'}?socket={self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -47,7 +49,7 @@ class PrivateLibvirt:
         (self.folder / "libvirtd.conf").write_text(f'unix_sock_dir = "{self.folder}"\nauth_unix_rw = "none"\n')
         (self.folder / "qemu.conf").write_text(QEMU_CONF)
         argv = ["libvirtd", "--config", str(self.folder / "libvirtd.conf"), "--pid-file", str(self.folder / "pid")]
-        env = dict(os.environ, STATE=" ".join(STATE))
+        env = dict(os.environ, STATE=" ".join(STATE), HIDDEN=" ".join(map(str, self._hidden)))
         if os.geteuid() == 0:
             argv = ["unshare", "--mount", "sh", "-c", START, "sh", str(self.folder)]
         else:
@@ -99,12 +101,12 @@ class PrivateLibvirt:
 
 
 @contextmanager
-def private_libvirt() -> Iterator[PrivateLibvirt]:
-    """Run a daemon for the block; leave no process and no file."""
+def private_libvirt(*hidden: Path) -> Iterator[PrivateLibvirt]:
+    """Run a daemon for the block; leave no process and no file. Root's daemon finds folders `hidden` empty."""
     # Short, because the path of a UNIX socket may be 107 bytes long at most.
     folder = Path(tempfile.mkdtemp(prefix="lv-"))
     folder.chmod(0o755)
-    daemon = PrivateLibvirt(folder)
+    daemon = PrivateLibvirt(folder, hidden)
     try:
         daemon.start()
         yield daemon

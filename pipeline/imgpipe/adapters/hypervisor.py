@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import libvirt
@@ -67,6 +68,12 @@ class Hypervisor:
     def connection(self) -> libvirt.virConnect:
         """The connection of libvirt itself, for the other adapters of this package."""
         return self._connection
+
+    @property
+    def local(self) -> bool:
+        """Whether the daemon sees this host's files: 'qemu:///system' does; 'qemu+unix:///system' may not."""
+        parts = urlsplit(self.uri)
+        return parts.scheme == "qemu" and not parts.netloc
 
     def close(self) -> None:
         """Close the connection; machines that were started transient end with it."""

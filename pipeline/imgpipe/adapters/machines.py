@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import libvirt
@@ -34,6 +35,7 @@ class Machines:
     def __init__(self, hypervisor: Hypervisor) -> None:
         self.uri = hypervisor.uri
         self._connection = hypervisor.connection
+        self._local = hypervisor.local
 
     def list(self, *, sizes: bool = True) -> tuple[ExistingMachine, ...]:
         """Return all machines, sorted by name; `sizes` also asks what their disks use."""
@@ -147,7 +149,7 @@ class Machines:
                 where |= libvirt.VIR_DOMAIN_AFFECT_LIVE
             domain.setMetadata(
                 libvirt.VIR_DOMAIN_METADATA_ELEMENT,
-                metadata.to_xml(record),
+                metadata.to_bare_xml(record),
                 metadata.PREFIX,
                 metadata.NAMESPACE,
                 where,
@@ -216,15 +218,20 @@ class Machines:
             if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
                 return {}
             raise
-        return {
-            str(stats[f"block.{index}.path"]): (
-                stats.get(f"block.{index}.capacity", 0),
-                stats.get(f"block.{index}.allocation", 0),
-            )
-            for _, stats in told
-            for index in range(stats.get("block.count", 0))
-            if f"block.{index}.path" in stats
-        }
+        sizes: dict[str, tuple[int, int]] = {}
+        for _, stats in told:
+            for index in range(stats.get("block.count", 0)):
+                path = str(stats.get(f"block.{index}.path", ""))
+                used = self._room(path) or stats.get(f"block.{index}.allocation", 0)
+                sizes[path] = (stats.get(f"block.{index}.capacity", 0), used)
+        return sizes
+
+    def _room(self, path: str) -> int:
+        """Return what a file here takes: of a running machine's, libvirt knows the highest place written only."""
+        try:
+            return Path(path).stat().st_blocks * 512 if self._local else 0
+        except OSError:
+            return 0
 
     def _wait_off(self, domain: libvirt.virDomain, end: float) -> None:
         while domain.isActive() == 1 and time.monotonic() < end:

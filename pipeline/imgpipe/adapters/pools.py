@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import libvirt
@@ -27,12 +26,6 @@ _THEIRS = "default"
 _FILES = {"dir", "fs", "netfs"}
 
 
-def is_local(uri: str) -> bool:
-    """Say whether a URI means a daemon that sees this host's files: 'qemu:///...' does, 'qemu+unix:///' may not."""
-    parts = urlsplit(uri)
-    return parts.scheme == "qemu" and not parts.netloc
-
-
 def open_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path, notify: Listener) -> Pool:
     """Open the pool `name`, else the default one: imgpipe's own at `default_folder`, or 'default' on another host.
 
@@ -40,14 +33,14 @@ def open_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path, no
     pool, or its volumes are no files; HostError if libvirt fails.
     """
     with told_as_host_error(hypervisor.uri, f"open the storage pool '{name or _OURS}'"):
-        if name is None and is_local(hypervisor.uri):
+        if name is None and hypervisor.local:
             pool = _own_pool(hypervisor.connection, default_folder, notify)
         else:
             pool = _named(hypervisor.connection, name or _THEIRS, hypervisor.uri)
         if not pool.isActive():
             pool.create(0)
         path = _path_of(pool)
-        if is_local(hypervisor.uri) and path.is_dir() and os.access(path, os.W_OK | os.X_OK):
+        if hypervisor.local and path.is_dir() and os.access(path, os.W_OK | os.X_OK):
             return FolderPool(pool, path)
         volumes = VolumePool(pool, path, hypervisor.uri)
         volumes.refresh()

@@ -10,7 +10,6 @@ from imgpipe.adapters.host_facts import bridges_over_libvirt, free_memory, netwo
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Pool
-from imgpipe.adapters.pools import is_local
 from imgpipe.deploy.existing import HostFacts
 
 _NICS = Path("/sys/class/net")
@@ -18,7 +17,6 @@ _NICS = Path("/sys/class/net")
 
 def gather(hypervisor: Hypervisor, pool: Pool) -> HostFacts:
     """Ask for everything; nothing is touched. Raises HostError."""
-    local = is_local(hypervisor.uri)
     return HostFacts(
         uri=hypervisor.uri,
         # Machines' disks are overlays of the catalog's own files only where the pool is made directly.
@@ -30,7 +28,7 @@ def gather(hypervisor: Hypervisor, pool: Pool) -> HostFacts:
         volumes=pool.names(),
         memory_free=free_memory(hypervisor),
         networks=network_names(hypervisor),
-        bridges=_bridges_here() if local else bridges_over_libvirt(hypervisor),
+        bridges=_bridges_here() if hypervisor.local else bridges_over_libvirt(hypervisor),
         direct_io=_has_direct_io(pool.path) if pool.local else None,
     )
 

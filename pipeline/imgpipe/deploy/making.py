@@ -17,7 +17,8 @@ from imgpipe.deploy.definitions import definition
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.parallel import each
 from imgpipe.deploy.record import record_of
-from imgpipe.deploy.removal import base_volume, discard
+from imgpipe.deploy.removal import discard
+from imgpipe.deploy.room import base_volume
 from imgpipe.deploy.wanted import Template, WantedMachine
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import HostError, ImgpipeError, RecipeError
@@ -34,7 +35,12 @@ def seed_name(machine: WantedMachine) -> str:
 
 
 def carried_of(machine: WantedMachine) -> Carried:
-    """Return what the machine is told at its first boot; a disk without the unit that takes it gets that before."""
+    """Return what the machine is told at its first boot; nothing where files of its own are written to its disk.
+
+    A Linux that imgpipe did not build is told too: the unit that listens is written to its disk.
+    """
+    if machine.template.personalise.way == "unattend":
+        return Carried()
     return carry(machine.identity, machine.template.personalise, machine.name)
 
 

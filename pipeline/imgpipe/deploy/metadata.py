@@ -21,24 +21,12 @@ _SINGLE = ("fleet", "group", "template", "identity", "hostname", "pool", "disk",
 def to_xml(record: MachineRecord) -> str:
     """Return the record as an element that stands in `<metadata>`; raises RecipeError for text that XML cannot hold."""
     ET.register_namespace(PREFIX, NAMESPACE)
-    root = ET.Element(_TAG, linked=_WORDS[record.linked], complete=_WORDS[record.complete])
-    for name in _SINGLE:
-        if value := getattr(record, name):
-            _add(root, name, value)
-    for address in record.addresses:
-        _add(root, "address", address)
-    if record.proven:
-        proven = _add(root, "proven", "")
-        _add(proven, "hostname", record.proven.hostname)
-        _add(proven, "machine-id", record.proven.machine_id)
-        for name, values in (
-            ("host-key", record.proven.host_keys),
-            ("mac", record.proven.macs),
-            ("address", record.proven.addresses),
-        ):
-            for value in values:
-                _add(proven, name, value)
-    return ET.tostring(root, encoding="unicode")
+    return _written(record, f"{{{NAMESPACE}}}")
+
+
+def to_bare_xml(record: MachineRecord) -> str:
+    """Return the record as virDomainSetMetadata takes it: libvirt puts it into the namespace itself."""
+    return _written(record, "")
 
 
 def from_xml(text: str) -> MachineRecord | None:
@@ -68,6 +56,27 @@ def of_element(root: ET.Element) -> MachineRecord | None:
     )
 
 
+def _written(record: MachineRecord, space: str) -> str:
+    root = ET.Element(f"{space}machine", linked=_WORDS[record.linked], complete=_WORDS[record.complete])
+    for name in _SINGLE:
+        if value := getattr(record, name):
+            _add(root, f"{space}{name}", value)
+    for address in record.addresses:
+        _add(root, f"{space}address", address)
+    if record.proven:
+        proven = ET.SubElement(root, f"{space}proven")
+        _add(proven, f"{space}hostname", record.proven.hostname)
+        _add(proven, f"{space}machine-id", record.proven.machine_id)
+        for name, values in (
+            ("host-key", record.proven.host_keys),
+            ("mac", record.proven.macs),
+            ("address", record.proven.addresses),
+        ):
+            for value in values:
+                _add(proven, f"{space}{name}", value)
+    return ET.tostring(root, encoding="unicode")
+
+
 def _proven(element: ET.Element) -> Proven:
     return Proven(
         hostname=_text(element, "hostname"),
@@ -78,12 +87,10 @@ def _proven(element: ET.Element) -> Proven:
     )
 
 
-def _add(parent: ET.Element, name: str, text: str) -> ET.Element:
+def _add(parent: ET.Element, tag: str, text: str) -> None:
     if not text.isprintable():
-        raise RecipeError(f"The machine's '{name}' has characters that no definition can hold: {text!r}.")
-    element = ET.SubElement(parent, f"{{{NAMESPACE}}}{name}")
-    element.text = text or None
-    return element
+        raise RecipeError(f"The machine's '{tag.rpartition('}')[2]}' has characters that XML cannot hold: {text!r}.")
+    ET.SubElement(parent, tag).text = text
 
 
 def _text(parent: ET.Element, name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from imgpipe.deploy.changes import Modify
 from imgpipe.deploy.definitions import DISK_TARGETS, changed, definition
-from imgpipe.deploy.existing import ExistingMachine, MachineRecord
+from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.flatten import flatten
 from imgpipe.deploy.making import carried_of, iso_of, record_with_seed
 from imgpipe.deploy.workshop import Workshop
@@ -57,7 +57,7 @@ def _redefine(change: Modify, shop: Workshop) -> None:
     if old is None:
         return
     carried = carried_of(machine)
-    record = _kept(record_with_seed(machine, carried, old.pool), old, existing, change)
+    record = _kept(record_with_seed(machine, carried, old.pool), old, change)
     pool = shop.pool_of(old.pool)
     if record.seed and record.identity != old.identity:
         pool.write_small(record.seed, iso_of(carried))
@@ -68,8 +68,8 @@ def _redefine(change: Modify, shop: Workshop) -> None:
         pool.delete(old.seed)
 
 
-def _kept(record: MachineRecord, old: MachineRecord, existing: ExistingMachine, change: Modify) -> MachineRecord:
+def _kept(record: MachineRecord, old: MachineRecord, change: Modify) -> MachineRecord:
     """Keep of the old record what a change does not touch: what the disk was made from, and the guest's word."""
     linked = old.linked and not change.flatten
-    proven = old.proven if record.identity == old.identity and existing.active else None
+    proven = old.proven if record.identity == old.identity else None
     return replace(record, template=old.template, disk=old.disk, linked=linked, proven=proven)

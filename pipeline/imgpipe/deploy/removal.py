@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Pool
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
-from imgpipe.deploy.wanted import Template
 from imgpipe.errors import RecipeError
 
+# What `room.base_volume` makes of a template.
 _BASE = re.compile(r"imgpipe-(.+)-[0-9a-f]{8}\.qcow2")
 
 
@@ -34,14 +34,6 @@ def discard(name: str, record: MachineRecord, machines: Machines, pool: Pool) ->
     machines.force_stop(name)
     pool.delete(*(volume for volume in (record.disk, record.seed) if volume))
     machines.remove(name)
-
-
-def base_volume(template: Template) -> str:
-    """Return the name that a template has in a pool which does not see the catalog.
-
-    Version numbers are given by each build host for itself, so a part of the digest belongs to the name.
-    """
-    return f"imgpipe-{template.name}-{template.version}-{template.sha256[:8]}.qcow2"
 
 
 def unused_bases(

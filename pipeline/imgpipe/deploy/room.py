@@ -14,8 +14,11 @@ LINKED = MIB
 
 
 def base_volume(template: Template) -> str:
-    """Return the name of the volume that a template is in a pool that does not see the catalog."""
-    return f"imgpipe-{template.name}-{template.version}.qcow2"
+    """Return the name of the volume that a template is in a pool that does not see the catalog.
+
+    Version numbers are given by each build host for itself, so a part of the digest belongs to the name.
+    """
+    return f"imgpipe-{template.name}-{template.version}-{template.sha256[:8]}.qcow2"
 
 
 def uploads(changes: Iterable[Change], facts: HostFacts) -> tuple[Template, ...]:

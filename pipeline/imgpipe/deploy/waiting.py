@@ -1,0 +1,200 @@
+"""Waiting until machines are up: when the guests themselves say so, over virtio-serial, and what they say is right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from imgpipe.adapters.machine_streams import MachineStream
+from imgpipe.adapters.machines import Machines
+from imgpipe.deploy.definitions import REPORT_PORT
+from imgpipe.deploy.existing import ExistingMachine, Proven
+from imgpipe.deploy.wanted import WantedMachine
+from imgpipe.disclosure import one_line
+from imgpipe.errors import GuestError, HostError
+from imgpipe.events import Listener, Progress
+from imgpipe.identity.compare import duplicates, faults
+from imgpipe.identity.report import LONGEST_LINE, Report, last_report
+from imgpipe.watch.console import LineDecoder
+
+_POLL_SECONDS = 0.2
+_STATE_SECONDS = 2.0
+_CONSOLES_SHOWN = 5
+_LINES_SHOWN = 12
+
+
+def wait_until_up(
+    wanted: Sequence[WantedMachine], machines: Machines, seconds: float, notify: Listener
+) -> dict[str, Report]:
+    """Return what each machine's guest reports, once all are up and as they were asked for.
+
+    What a machine proved is kept in its metadata. Raises GuestError that names those that are not up when `seconds`
+    are over, with what is wrong and their consoles' last lines, and those that share what must be unique.
+    """
+    watches = [_Watch(machine, machines) for machine in wanted]
+    try:
+        _watch_all(watches, machines, time.monotonic() + seconds, notify)
+    finally:
+        for watch in watches:
+            watch.close()
+    reports = {watch.name: watch.report for watch in watches if watch.report}
+    _require_unique(reports, wanted, machines)
+    if late := [watch for watch in watches if not watch.up]:
+        raise _not_up(late, len(watches), seconds)
+    return reports
+
+
+class _Watch:
+    """One machine that is waited for: its report, and the end of its console should it not come."""
+
+    def __init__(self, wanted: WantedMachine, machines: Machines) -> None:
+        self.name = wanted.name
+        self.report: Report | None = None
+        self.up = False
+        self.over = False
+        self._wanted = wanted
+        self._machines = machines
+        self._port: MachineStream | None = None
+        self._console: MachineStream | None = None
+        self._lines = LineDecoder()
+        self._open = b""
+        self._wrong: tuple[str, ...] = ("it reported nothing",)
+
+    def look(self) -> bool:
+        """Read what is new; return whether the machine has just come up."""
+        if self._console:
+            self._lines.feed(self._console.read())
+        data = self._port.read() if self._port else b""
+        if not data:
+            return False
+        report = last_report(self._open + data)
+        # What follows the last line break is the beginning of a line; of one that never ends, nothing is kept.
+        rest = (self._open + data).rpartition(b"\n")[2]
+        self._open = rest if len(rest) <= LONGEST_LINE else b""
+        if report is None:
+            return False
+        self.report = report
+        self._wrong = faults(self._wanted.identity, report)
+        if not report.started:
+            self._wrong = (*self._wrong, f"Its boot is not over ('{report.state}').")
+        self.up = not self._wrong
+        if self.up:
+            self.close()
+        return self.up
+
+    def connect(self, *, active: bool) -> None:
+        """Open what is not open; a machine that is off is over."""
+        if self.up:
+            return
+        if not active:
+            self.over = True
+            self._wrong = ("It is off.", *self._wrong)
+            return
+        if self._console is None or self._console.ended:
+            self._console = self._machines.open_console(self.name)
+        if self._port is None or self._port.ended:
+            try:
+                self._port = self._machines.open_port(self.name, REPORT_PORT)
+            except HostError:
+                # It ended just now, which the next look at all machines will say.
+                self._port = None
+
+    def close(self) -> None:
+        """Let go of the machine."""
+        for stream in (self._port, self._console):
+            if stream:
+                stream.close()
+        self._port = self._console = None
+
+    def told(self, *, console: bool) -> list[str]:
+        """Return what is wrong, as lines."""
+        lines = [f"{self.name}: {one_line(wrong)}" for wrong in self._wrong]
+        last = [*self._lines.lines, *([self._lines.open_line] if self._lines.open_line else [])]
+        return [*lines, *(f"  {line}" for line in last[-_LINES_SHOWN:])] if console else lines
+
+
+def _watch_all(watches: Sequence[_Watch], machines: Machines, end: float, notify: Listener) -> None:
+    up, next_state = 0, 0.0
+    while time.monotonic() < end:
+        if time.monotonic() >= next_state:
+            next_state = time.monotonic() + _STATE_SECONDS
+            active = machines.active()
+            for watch in watches:
+                watch.connect(active=watch.name in active)
+        for watch in watches:
+            if not (watch.up or watch.over) and watch.look():
+                _remember(watch, machines)
+                up += 1
+                _tell(up, len(watches), notify)
+        if all(watch.up or watch.over for watch in watches):
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _tell(up: int, total: int, notify: Listener) -> None:
+    percent = 100 * up / total
+    notify(Progress(stage="deploy", phase="machines come up", percent=percent, done=up, total=total, unit="machines"))
+
+
+def _remember(watch: _Watch, machines: Machines) -> None:
+    """Keep what the guest proved of itself, so that later machines are compared with it."""
+    record = machines.find(watch.name).record
+    report = watch.report
+    if record and report:
+        proven = Proven(
+            hostname=report.hostname,
+            machine_id=report.machine_id,
+            host_keys=report.host_keys,
+            macs=report.macs,
+            addresses=report.addresses,
+        )
+        if proven != record.proven:
+            machines.set_record(watch.name, replace(record, proven=proven))
+
+
+def _require_unique(reports: Mapping[str, Report], wanted: Iterable[WantedMachine], machines: Machines) -> None:
+    """Compare guests with one another, and with what all other machines of ours said when they came up."""
+    apart = {nic.mac.lower() for machine in wanted for nic in machine.identity.nics if nic.kind == "user"}
+    others = {
+        machine.name: known
+        for machine in machines.list(sizes=False)
+        if machine.name not in reports and (known := _known(machine))
+    }
+    alike = duplicates({**others, **reports}, apart=frozenset(apart))
+    alike = tuple(line for line in alike if any(f"'{name}'" in line for name in reports))
+    if alike:
+        raise GuestError(
+            "Machines share what only one may have.",
+            hint="Make one of each anew with '--rebuild', and find out where the other got it from.",
+            details=[one_line(line) for line in alike[:20]],
+        )
+
+
+def _known(machine: ExistingMachine) -> Report | None:
+    """Return what a machine proved earlier as a report; its addresses may be others by now."""
+    proven = machine.record.proven if machine.record else None
+    if proven is None:
+        return None
+    return Report.model_construct(
+        version=1,
+        hostname=proven.hostname,
+        machine_id=proven.machine_id,
+        host_keys=proven.host_keys,
+        nics=(),
+        gateways=(),
+        identity="",
+        state="",
+        failed=(),
+        problems=(),
+    )
+
+
+def _not_up(late: Sequence[_Watch], total: int, seconds: float) -> GuestError:
+    names = ", ".join(f"'{watch.name}'" for watch in late[:10]) + (" and others" if len(late) > 10 else "")
+    details = [line for place, watch in enumerate(late) for line in watch.told(console=place < _CONSOLES_SHOWN)]
+    return GuestError(
+        f"{len(late)} of {total} machines did not come up as asked within {seconds:.0f} seconds: {names}.",
+        hint="Look at one with 'imgpipe machines console NAME'; more time can be given with '--wait-seconds'.",
+        details=details[:200],
+    )

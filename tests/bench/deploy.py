@@ -31,7 +31,7 @@ DEFINE_ONLY = (10, 50, 100, 250, 500)
 RUNS = 3
 
 PAUSED = ("--paused", "--no-wait")
-OFF = ("--no-start",)
+OFF = ("--no-start", "--no-wait")
 
 
 @dataclass(frozen=True, kw_only=True)

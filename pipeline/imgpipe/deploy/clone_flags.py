@@ -42,7 +42,7 @@ def order_of(flags: CloneFlags) -> CloneOrder:
         return found
 
     gateways = parsed("--gateway", IPv4Address, [flags.gateway] if flags.gateway else [])
-    keys = parsed("--key", _keys, list(map(str, flags.keys)))
+    keys = parsed("--key-file", _keys, list(map(str, flags.keys)))
     order = CloneOrder(
         names=tuple(flags.names),
         ranges=tuple(parsed("--addresses", parse_range, flags.addresses)),

@@ -111,7 +111,7 @@ def test_options_that_say_nothing_sensible_are_told_together(tmp_path):
     flags = CloneFlags(names=("a",), addresses=("10.1.0.1",), gateway="x", dns=("y",), keys=(private,))
     with pytest.raises(RecipeError, match="not valid") as caught:
         order_of(flags)
-    assert [line.split()[0] for line in caught.value.details] == ["--gateway", "--key", "--addresses", "--dns"]
+    assert [line.split()[0] for line in caught.value.details] == ["--gateway", "--key-file", "--addresses", "--dns"]
     assert "secret" not in "".join(caught.value.details)
 
 

@@ -1,0 +1,167 @@
+"""Machines are cloned in a real libvirt; none of them runs, and what the appliance would do is left out."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import deploy_site
+import private_libvirt
+from deploy_site import Site
+from imgpipe.adapters import qemu_img
+from imgpipe.adapters.batch_guest import Refused
+from imgpipe.adapters.machines import Machines
+from imgpipe.deploy import clone_making
+from imgpipe.deploy.clone_flags import CloneFlags, order_of
+from imgpipe.deploy.clone_making import CloneWork, Cloning
+from imgpipe.deploy.cloned_definition import source_of
+from imgpipe.deploy.cloning import Clone, fleet_of, plan_clones
+from imgpipe.deploy.facts import gather
+from imgpipe.deploy.foreign import clone_steps
+from imgpipe.errors import GuestError, RecipeError
+from imgpipe.os_family import Personalise
+
+pytestmark = [
+    pytest.mark.libvirt,
+    pytest.mark.programs,
+    pytest.mark.skipif(bool(private_libvirt.lacking()), reason=private_libvirt.lacking()),
+]
+SOURCE = """<domain type='qemu'><name>vm001</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features><devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><source file='{disk}'/>
+<target dev='vda' bus='virtio'/></disk><interface type='user'><model type='virtio'/></interface>
+<serial type='pty'/></devices></domain>"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with deploy_site.local_site(tmp_path) as made:
+        disk = tmp_path / "vm001.qcow2"
+        subprocess.run(["qemu-img", "convert", "-O", "qcow2", made.template.disk, disk], check=True)
+        Machines(made.hypervisor).define(SOURCE.format(disk=disk))
+        yield made
+
+
+@pytest.fixture
+def injected(monkeypatch: pytest.MonkeyPatch) -> dict[Path, tuple]:
+    """Stand in for the appliance; a disk named in 'refuse' is refused."""
+    seen: dict[Path, tuple] = {}
+
+    def inject(disks, accelerator, log, claims):
+        assert claims
+        seen.update(disks)
+        return [Refused(path=path, reason="broken") for path, _ in disks if path.stem == "refuse"]
+
+    monkeypatch.setattr(clone_making, "inject", inject)
+    return seen
+
+
+def clone(site: Site, *names: str, **flags: object) -> tuple[Clone, ...]:
+    shop = site.workshop()
+    xml = shop.machines.xml("vm001")
+    source = source_of(xml)
+    clones = plan_clones(order_of(CloneFlags(names=names, **flags)), source, 1, gather(site.hypervisor, shop.pool))
+    work = CloneWork(
+        machines=shop.machines,
+        pool=shop.pool,
+        pool_of=shop.pool_of,
+        accelerator="tcg",
+        notify=site.heard.append,
+        log=site.store.root / "work" / "clone.log",
+        paused=True,
+    )
+    Cloning(source, xml, Personalise(network="none"), work).run(clones)
+    return clones
+
+
+def volumes(site: Site) -> frozenset[str]:
+    pool = site.workshop().pool
+    pool.refresh()
+    return pool.names()
+
+
+def test_clones_are_independent_complete_and_started(site, injected):
+    clone(site, "vm005", "vm006")
+    there = {one.name: one for one in site.existing()}
+    assert there.keys() == {"vm001", "vm005", "vm006"}
+    for name in ("vm005", "vm006"):
+        made = there[name]
+        assert made.active
+        assert made.record.complete
+        assert (made.record.fleet, made.record.template, made.cache) == (fleet_of("vm001"), "vm001", "none")
+        assert injected[Path(made.disk)] == clone_steps(name)
+        disk = qemu_img.info(Path(made.disk))
+        assert disk.backing is None
+        assert disk.disk_size <= qemu_img.info(Path(there["vm001"].disk)).disk_size + 2**20
+    assert len({one.nics[0].mac for one in there.values()}) == 3
+    assert len({one.uuid for one in there.values()}) == 3
+
+
+def test_a_clone_that_is_refused_is_removed_and_the_others_are_made(site, injected):
+    with pytest.raises(GuestError, match="1 of 2 clones") as caught:
+        clone(site, "refuse", "vm006")
+    assert caught.value.details == ("refuse: broken",)
+    assert {one.name for one in site.existing()} == {"vm001", "vm006"}
+    assert volumes(site) == {"vm006.qcow2"}
+
+
+def test_a_source_that_is_used_meanwhile_is_not_cloned(site, monkeypatch, injected):
+    copy = Cloning._copy
+
+    def copied_while_started(self, one):
+        copy(self, one)
+        Machines(site.hypervisor).start("vm001", paused=True)
+
+    monkeypatch.setattr(Cloning, "_copy", copied_while_started)
+    with pytest.raises(RecipeError, match="'vm001' was used while it was copied"):
+        clone(site, "vm005")
+    assert {one.name for one in site.existing()} == {"vm001"}
+    assert volumes(site) == frozenset()
+
+
+def test_what_a_killed_run_left_is_removed_and_made_again(site, injected):
+    (made,) = clone(site, "vm005")
+    shop = site.workshop()
+    shop.machines.force_stop("vm005")
+    shop.machines.set_record("vm005", replace(made.record, complete=False))
+    Path(shop.pool.file("vm005.qcow2")).write_bytes(b"half")
+    (again,) = clone(site, "vm005")
+    assert again.leftover is not None
+    (there,) = [one for one in site.existing() if one.name == "vm005"]
+    assert there.record.complete
+    assert qemu_img.info(shop.pool.file("vm005.qcow2")).virtual_size == deploy_site.SIZE
+
+
+def test_a_linked_clone_is_an_overlay_on_the_sources_disk(site, injected):
+    clone(site, "vm005", linked=True)
+    (there,) = [one for one in site.existing() if one.name == "vm005"]
+    source = next(one for one in site.existing() if one.name == "vm001")
+    assert qemu_img.info(Path(there.disk)).backing == Path(source.disk)
+    assert there.record.linked
+
+
+def test_uefi_variables_are_copied_and_removed_with_the_clone(site, injected, tmp_path):
+    nvram = tmp_path / "vm001_VARS.fd"
+    nvram.write_bytes(b"variables")
+    machines = Machines(site.hypervisor)
+    loader = "<loader readonly='yes' type='pflash'>/nowhere/CODE.fd</loader>"
+    xml = machines.xml("vm001").replace("</type>", f"</type>{loader}<nvram>{nvram}</nvram>", 1)
+    machines.define(xml)
+    order = order_of(CloneFlags(names=("vm005",)))
+    source = source_of(machines.xml("vm001"))
+    (one,) = plan_clones(order, source, 1, gather(site.hypervisor, site.workshop().pool))
+    shop = site.workshop()
+    work = CloneWork(
+        machines=shop.machines, pool=shop.pool, pool_of=shop.pool_of, accelerator="tcg", notify=site.heard.append,
+        log=tmp_path / "clone.log", start=False,
+    )  # fmt: skip
+    Cloning(source, machines.xml("vm001"), Personalise(network="none"), work).run((one,))
+    copy = tmp_path / "vm005_VARS.fd"
+    assert copy.read_bytes() == b"variables"
+    site.workshop().machines.remove("vm005")
+    assert not copy.exists()
+    assert nvram.exists()

@@ -1,0 +1,104 @@
+"""Many disks in few appliances: which launch has which disk, and what becomes of the others when one fails."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from imgpipe.adapters import batch_guest
+from imgpipe.adapters.batch_guest import MOST_DISKS, inject
+from imgpipe.errors import GuestError, HostError
+from imgpipe.offline_edits import Empty, WriteFile
+
+STEPS = (WriteFile(path="/etc/hostname", content="x\n"),)
+
+
+class Appliances:
+    """Stands in for the worker; a disk's name says how it behaves."""
+
+    def __init__(self):
+        self.launches = []
+        self.edited = []
+        self.alone = []
+        self.closed = 0
+
+    @contextmanager
+    def start_worker(self, _log):
+        yield self
+
+    def ask(self, call, _timeout_s, **arguments):
+        if call == "open_batch":
+            self.launches.append([Path(path).stem for path in arguments["paths"]])
+        elif call == "mount_in_batch":
+            self.current = self.launches[-1][arguments["number"]]
+            if self.current.startswith("strange"):
+                raise GuestError("No system.")
+        elif call == "edit_in_batch":
+            assert arguments["steps"] == [{"kind": "WriteFile", "path": "/etc/hostname", "content": "x\n", "mode": 420}]
+            assert arguments["claims"] == [{"kind": "Empty", "path": "/etc/machine-id"}]
+            self._edit()
+        elif call == "close_batch":
+            self.closed += 1
+
+    def _edit(self):
+        if self.current.startswith("deadly"):
+            raise HostError("The worker ended.")
+        if self.current.startswith("broken"):
+            raise GuestError("No.", details=["why"])
+        self.edited.append(self.current)
+
+    @contextmanager
+    def open_disk(self, path, **_how):
+        self.alone.append(path.stem)
+        raise GuestError("The disk holds no operating system.")
+        yield
+
+
+@pytest.fixture
+def appliances(monkeypatch):
+    made = Appliances()
+    monkeypatch.setattr(batch_guest, "start_worker", made.start_worker)
+    monkeypatch.setattr(batch_guest, "open_disk", made.open_disk)
+    return made
+
+
+def run(*names):
+    disks = [(Path(f"/d/{name}.qcow2"), STEPS) for name in names]
+    refused = inject(disks, "tcg", claims=(Empty(path="/etc/machine-id"),))
+    return {one.path.stem: (one.reason, *one.details) for one in refused}
+
+
+def test_one_launch_has_many_disks_and_more_disks_have_more(appliances):
+    names = [f"d{number}" for number in range(MOST_DISKS + 1)]
+    assert run(*names) == {}
+    assert [len(launch) for launch in appliances.launches] == [MOST_DISKS, 1]
+    assert appliances.edited == names
+    assert appliances.closed == 2
+
+
+def test_no_disks_need_no_appliance(appliances):
+    assert run() == {}
+    assert appliances.launches == []
+
+
+def test_a_disk_that_fails_is_named_and_the_others_are_edited(appliances):
+    assert run("a", "broken", "b") == {"broken": ("No.", "why")}
+    assert appliances.edited == ["a", "b"]
+    assert len(appliances.launches) == 1
+
+
+def test_a_system_that_is_not_found_is_looked_for_alone(appliances):
+    assert run("a", "strange", "b") == {"strange": ("The disk holds no operating system.",)}
+    assert (appliances.edited, appliances.alone) == (["a", "b"], ["strange"])
+
+
+def test_after_a_death_only_the_disks_behind_it_are_launched_again(appliances):
+    assert run("a", "deadly", "b", "c") == {"deadly": ("The worker ended.",)}
+    assert appliances.launches == [["a", "deadly", "b", "c"], ["b", "c"]]
+    assert appliances.edited == ["a", "b", "c"]
+
+
+def test_deaths_without_end_are_the_hosts_fault(appliances):
+    with pytest.raises(HostError, match="The worker ended"):
+        run("deadly1", "deadly2", "deadly3", "deadly4", "a")
+    assert len(appliances.launches) == 3

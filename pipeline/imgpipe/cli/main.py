@@ -13,6 +13,7 @@ import typer
 
 from imgpipe.cli import (
     build,
+    clone,
     context,
     deploy,
     images,
@@ -43,6 +44,7 @@ app.command("lint")(lint.lint)
 app.command("sysprep")(sysprep.sysprep)
 app.command("import")(importing.import_image)
 app.command("deploy")(deploy.deploy)
+app.command("clone")(clone.clone)
 app.add_typer(machines.app, name="machines")
 app.add_typer(images.app, name="images")
 app.add_typer(recipes.app, name="recipes")

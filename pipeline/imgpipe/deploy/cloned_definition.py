@@ -176,9 +176,8 @@ def _change_nic(nic: ET.Element, address: str) -> None:
     mac = nic.find("mac")
     assert mac is not None  # noqa: S101 (libvirt gives each NIC one)
     mac.set("address", address)
-    target = nic.find("target")
-    if target is not None:
-        target.attrib.pop("dev", None)
+    for target in nic.findall("target"):
+        nic.remove(target)
 
 
 def _change_ports(devices: ET.Element) -> None:

@@ -33,12 +33,13 @@ class Found:
 _FOUND = TypeAdapter(Found)
 
 
-def look(disk: Path, store: Store, accelerator: Accelerator) -> Found:
+def look(disk: Path, store: Store, accelerator: Accelerator, trusted: tuple[Path, ...] = ()) -> Found:
     """Return what is on a disk; the same disk, unchanged, is looked at once.
 
-    Raises RecipeError for a disk that must not be trusted, GuestError for one without one readable Linux system.
+    Backing files must be beside it, or below the data root or a `trusted` folder. Raises RecipeError for a disk that
+    must not be trusted, GuestError for one without one readable Linux system.
     """
-    form = check_source(disk, trusted=(store.root,))
+    form = check_source(disk, trusted=(store.root, *trusted))
     status = disk.stat()
     identity = f"{disk}\0{status.st_ino}\0{status.st_size}\0{status.st_mtime_ns}"
     kept = store.cache / "foreign" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"

@@ -27,13 +27,18 @@ class _Overlay:
     length: int
 
 
+def there(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
 class FolderPool:
-    """A pool in a folder that this process may write."""
+    """A pool in a folder that this process may write; one that libvirt does not have yet can only be looked at."""
 
     local = True
 
-    def __init__(self, pool: libvirt.virStoragePool, path: Path) -> None:
-        self.name = str(pool.name())
+    def __init__(self, name: str, path: Path, pool: libvirt.virStoragePool | None) -> None:
+        self.name = name
         self.path = path
         self._pool = pool
         self._overlays: dict[tuple[Path, int], _Overlay] = {}
@@ -41,11 +46,14 @@ class FolderPool:
 
     def names(self) -> frozenset[str]:
         """Return the names of all files."""
-        return frozenset(os.listdir(self.path))  # noqa: PTH208 (names are all that is asked for)
+        try:
+            return frozenset(os.listdir(self.path))  # noqa: PTH208 (names are all that is asked for)
+        except FileNotFoundError:
+            return frozenset()
 
     def free(self) -> int:
         """Return how many bytes this user may still write."""
-        return shutil.disk_usage(self.path).free
+        return shutil.disk_usage(there(self.path)).free
 
     def file(self, name: str) -> Path:
         """Return the path of a volume."""
@@ -115,7 +123,8 @@ class FolderPool:
     def refresh(self) -> None:
         """Let libvirt list the folder anew; what it knows of a pool decides nothing here."""
         try:
-            self._pool.refresh(0)
+            if self._pool:
+                self._pool.refresh(0)
         except libvirt.libvirtError:
             return
 

@@ -34,26 +34,42 @@ def open_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path, no
     """
     with told_as_host_error(hypervisor.uri, f"open the storage pool '{name or _OURS}'"):
         if name is None and hypervisor.local:
-            pool = _own_pool(hypervisor.connection, default_folder, notify)
+            _make_folder(default_folder)
+            found = _own_pool(hypervisor.connection, default_folder)
+            pool = _define(hypervisor.connection, found, default_folder, notify) if isinstance(found, str) else found
         else:
             pool = _named(hypervisor.connection, name or _THEIRS, hypervisor.uri)
-        if not pool.isActive():
-            pool.create(0)
-        path = _path_of(pool)
-        if hypervisor.local and path.is_dir() and os.access(path, os.W_OK | os.X_OK):
-            return FolderPool(pool, path)
-        volumes = VolumePool(pool, path, hypervisor.uri)
-        volumes.refresh()
-        return volumes
+        return _opened(hypervisor, pool)
 
 
-def _own_pool(connection: libvirt.virConnect, folder: Path, notify: Listener) -> libvirt.virStoragePool:
-    """Find or define the pool of this data root; where another data root has its name, it has one of its own."""
-    _make_folder(folder)
+def planned_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path) -> Pool:
+    """Return what `open_pool` would, for a plan: imgpipe's own pool is not made, and can only be looked at."""
+    with told_as_host_error(hypervisor.uri, f"look at the storage pool '{name or _OURS}'"):
+        if name is None and hypervisor.local:
+            found = _own_pool(hypervisor.connection, default_folder)
+            if isinstance(found, str) or not found.isActive():
+                return FolderPool(found if isinstance(found, str) else str(found.name()), default_folder, None)
+            return _opened(hypervisor, found)
+        return _opened(hypervisor, _named(hypervisor.connection, name or _THEIRS, hypervisor.uri))
+
+
+def _opened(hypervisor: Hypervisor, pool: libvirt.virStoragePool) -> Pool:
+    if not pool.isActive():
+        pool.create(0)
+    path = _path_of(pool)
+    if hypervisor.local and path.is_dir() and os.access(path, os.W_OK | os.X_OK):
+        return FolderPool(str(pool.name()), path, pool)
+    volumes = VolumePool(pool, path, hypervisor.uri)
+    volumes.refresh()
+    return volumes
+
+
+def _own_pool(connection: libvirt.virConnect, folder: Path) -> libvirt.virStoragePool | str:
+    """Find the pool of this data root, or return its name; where another data root has that, it has one of its own."""
     for name in (_OURS, f"{_OURS}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}"):
         pool = _find(connection, name)
         if pool is None:
-            return _define(connection, name, folder, notify)
+            return name
         if _path_of(pool) == folder:
             return pool
     raise HostError(f"The storage pools of libvirt disagree about '{folder}'.", hint="Name one with '--pool'.")

@@ -111,7 +111,7 @@ def _carry_out(fleet: Fleet, options: DeployOptions) -> None:
 def _shop(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor) -> Workshop:
     from imgpipe.cli.shop import Manner, open_shop
 
-    manner = Manner(at_once=options.parallel, may_stop=options.stop, paused=options.paused)
+    manner = Manner(at_once=options.parallel, may_stop=options.stop, paused=options.paused, planned=options.plan)
     return open_shop(hypervisor, options.pool or fleet.pool, manner)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8
 
-app = typer.Typer(help="List, start, stop, reach and remove the machines that imgpipe made.", no_args_is_help=True)
+app = typer.Typer(help="List, start, stop, reach and remove the machines that imgpipe made.")
 
 
 def complete_machine(incomplete: str) -> list[str]:
@@ -44,6 +44,13 @@ Name = Annotated[str, typer.Argument(metavar="MACHINE", autocompletion=complete_
 Fleet = Annotated[str | None, typer.Option("--fleet", "-F", help="All of a fleet.", autocompletion=complete_fleet)]
 Group = Annotated[str | None, typer.Option("--group", "-g", help="All of a group.", autocompletion=complete_group)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback(invoke_without_command=True)
+def machines(called: typer.Context) -> None:
+    """List, start, stop, reach and remove the machines that imgpipe made; alone, list them all."""
+    if called.invoked_subcommand is None:
+        list_machines()
 
 
 @app.command("list", epilog="Example: imgpipe machines list --fleet shop --output ansible > inventory.yml")

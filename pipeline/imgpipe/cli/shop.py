@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How machines are worked on: so many at a time, stopped if they must, started without running."""
+    """How machines are worked on: so many at a time, stopped if they must, started without running; or only planned."""
 
     at_once: int = 4
     may_stop: bool = False
     shutdown_s: float = 120
     paused: bool = False
+    planned: bool = False
 
 
 def hear(event: Event) -> None:
@@ -49,14 +50,15 @@ def connected() -> Iterator[Hypervisor]:
 def open_shop(hypervisor: Hypervisor, pool: str | None, manner: Manner) -> Workshop:
     """Open the pool that new disks lie in, and decide what this host decides of every machine."""
     from imgpipe.adapters.machines import Machines
-    from imgpipe.adapters.pools import open_pool
+    from imgpipe.adapters.pools import open_pool, planned_pool
     from imgpipe.deploy.workshop import Workshop
 
     store = context.store()
 
     @cache
     def pool_of(name: str | None) -> Pool:
-        return open_pool(hypervisor, name, store.root / "machines", hear)
+        folder = store.root / "machines"
+        return planned_pool(hypervisor, name, folder) if manner.planned else open_pool(hypervisor, name, folder, hear)
 
     opened = pool_of(pool or context.settings().pool)
     return Workshop(

@@ -10,6 +10,7 @@ from imgpipe.adapters.host_facts import bridges_over_libvirt, free_memory, netwo
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Pool
+from imgpipe.adapters.pool_folder import there
 from imgpipe.deploy.existing import HostFacts
 
 _NICS = Path("/sys/class/net")
@@ -39,7 +40,8 @@ def _bridges_here() -> frozenset[str]:
 
 def _has_direct_io(folder: Path) -> bool:
     """Try: some file systems (tmpfs, some of FUSE) refuse O_DIRECT, which cache mode 'none' needs."""
-    descriptor, name = tempfile.mkstemp(prefix=".imgpipe-", dir=folder)
+    # A plan's folder may not be there yet.
+    descriptor, name = tempfile.mkstemp(prefix=".imgpipe-", dir=there(folder))
     os.close(descriptor)
     try:
         os.close(os.open(name, os.O_RDONLY | os.O_DIRECT))

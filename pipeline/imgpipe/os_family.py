@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
-from imgpipe.offline_edits import Operation
+from imgpipe.offline_edits import Operation, Step
 from imgpipe.recipe import Recipe, Table
+
+if TYPE_CHECKING:  # it is made of this module's records
+    from imgpipe.deploy.wanted import Identity
 
 AnswerKind = Literal["kickstart", "preseed", "autoinstall", "unattend"]
 UNTESTED = "rendered and checked only; never installed, for want of a medium"
 CacheMode = Literal["none", "writeback", "writethrough", "directsync", "unsafe"]
+NetworkTool = Literal["keyfile", "ifcfg", "ifupdown", "netplan", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +182,7 @@ class Personalise:
     """How a clone of this system gets its identity without an appliance."""
 
     way: Literal["first-boot", "cloud-init", "unattend"] = "first-boot"
-    network: Literal["keyfile", "ifcfg", "ifupdown", "netplan", "none"] = "keyfile"
+    network: NetworkTool = "keyfile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +247,8 @@ class OsFamily:
 
     `lint` reports everything that is wrong in an answer file's text for a system, given the firmware ('bios' or
     'uefi'); what `prepare` renders must pass it. `stand_in` names the MediumMaker of a medium that behaves as
-    this family's installer does.
+    this family's installer does. `personalise_files` gives the edits of one clone's disk, for a family whose
+    systems cannot take their identity from the machine's definition (`Personalise.way` is 'unattend').
     """
 
     name: str
@@ -253,6 +258,7 @@ class OsFamily:
     lint: Callable[[str, System, str], tuple[Fault, ...]]
     options: type[BaseModel] = NoOptions
     stand_in: str = ""
+    personalise_files: Callable[[Identity], tuple[Step, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

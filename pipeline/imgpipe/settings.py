@@ -7,9 +7,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pydantic import Field
+
 import imgpipe
+from imgpipe.domain_spec import CpuMode
 from imgpipe.errors import RecipeError
-from imgpipe.recipe import Line, Table, Url
+from imgpipe.recipe import Identifier, Line, Table, Url
 from imgpipe.recipe_files import RecipeFolders, parse
 from imgpipe.store import Store
 
@@ -22,6 +25,11 @@ class Settings(Table):
     media: tuple[Line, ...] = ()
     recipes: tuple[Line, ...] = ()
     mirror: Url | None = None
+    pool: Identifier | None = Field(default=None, description="libvirt's storage pool for machines' disks.")
+    cpu: CpuMode = Field(
+        default="host-passthrough",
+        description="What CPU machines see; host-model where they migrate between hosts that differ.",
+    )
 
 
 def checkout() -> Path | None:

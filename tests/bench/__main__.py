@@ -1,4 +1,4 @@
-"""`python -m tests.bench [build] [start]`: prints a table in Markdown; needs an otherwise idle machine."""
+"""`python -m tests.bench [build] [start] [deploy]`: prints a table in Markdown; needs an otherwise idle machine."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.bench import BIN
+from tests.bench.deploy import deploy
+from tests.bench.table import head, row
+
 from imgpipe.settings import checkout
 
-BIN = Path(sys.executable).parent / "imgpipe"
 DATA = Path(os.environ.get("IMGPIPE_TEST_DATA", checkout() / "output" / "bench"))
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["start", "build"]
-    print("| what | imgpipe | peer | ratio |\n|---|---|---|---|")
+    wanted = sys.argv[1:] or ["start", "build", "deploy"]
+    head()
     if "start" in wanted:
         start_up()
     if "build" in wanted:
         build()
-
-
-def row(what: str, ours: str, peer: str = "", ratio: str = "") -> None:
-    print(f"| {what} | {ours} | {peer} | {ratio} |", flush=True)
+    if "deploy" in wanted:
+        deploy()
 
 
 def start_up() -> None:

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,15 +22,15 @@ from typing import Any, Literal
 from imgpipe.adapters.guest_process import GuestProcess
 from imgpipe.artifacts import Package
 from imgpipe.errors import GuestError, HostError
-from imgpipe.offline_edits import Absent, Step
+from imgpipe.offline_edits import Absent, Sealed, Step
 
 # The worker's Python is isolated (-I), so that nothing of our environment reaches it but this one path, last.
 _WORKER = "import sys; sys.path.append(sys.argv[1]); from imgpipe.guest_worker.serve import serve; serve()"
 _PACKAGES = Path(__file__).parents[2]
 
 # Seconds, for a host without KVM that is busy besides; a healthy one needs a tenth of it.
-_OPEN_S = 600
-_EDIT_S = 900
+OPEN_S = 600
+EDIT_S = 900
 _READ_S = 120
 
 _INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/bin/python3.13", "/usr/bin/python3.12")
@@ -62,8 +62,7 @@ class Guest:
 
     def apply(self, steps: Iterable[Step]) -> int:
         """Apply the steps in order; return how many paths they changed. Raises GuestError where one cannot."""
-        plain = [{"kind": type(step).__name__, **dataclasses.asdict(step)} for step in steps]
-        return int(self._worker.ask("apply", _EDIT_S, steps=plain))
+        return int(self._worker.ask("apply", EDIT_S, steps=as_requests(steps)))
 
     def read(self, path: str, limit: int = 65536) -> bytes | None:
         """Return the first `limit` bytes of a regular file, at most 1 MiB; None where there is none."""
@@ -90,20 +89,20 @@ class Guest:
 
     def search(self, patterns: Iterable[str], texts: Iterable[str]) -> tuple[str, ...]:
         """Return the regular files that match a pattern and hold one of the texts in their first MiB."""
-        return tuple(self._worker.ask("search", _EDIT_S, patterns=list(patterns), needles=list(texts)))
+        return tuple(self._worker.ask("search", EDIT_S, patterns=list(patterns), needles=list(texts)))
 
     def packages(self) -> tuple[Package, ...]:
         """Return the packages of the guest's own database, sorted by name."""
-        told = self._worker.ask("packages", _EDIT_S)
+        told = self._worker.ask("packages", EDIT_S)
         return tuple(sorted((Package(name=n, version=v, arch=a) for n, v, a in told), key=lambda item: item.name))
 
     def relabel(self) -> int:
         """Give SELinux labels to what was made anew, if the guest has labels; return how many paths got one."""
-        return int(self._worker.ask("relabel", _EDIT_S))
+        return int(self._worker.ask("relabel", EDIT_S))
 
     def trim(self) -> tuple[str, ...]:
         """Discard free space, so that the image is small; return the mount points that cannot."""
-        return tuple(self._worker.ask("trim", _EDIT_S))
+        return tuple(self._worker.ask("trim", EDIT_S))
 
 
 @contextmanager
@@ -121,17 +120,27 @@ def open_disk(
     cannot start. When the block raises, the appliance is killed and the disk is as good as unplugged. `log` gets
     what libguestfs and the appliance's kernel say.
     """
-    with GuestProcess.start([guestfs_python(), "-I", "-B", "-c", _WORKER, os.fspath(_PACKAGES)], log) as worker:
+    with start_worker(log) as worker:
         found = worker.ask(
             "open",
-            _OPEN_S,
+            OPEN_S,
             path=os.fspath(path.resolve()),
             disk_format=disk_format,
             force_tcg=accelerator == "tcg",
             read_only=read_only,
         )
         yield Guest(worker, _inspection(found))
-        worker.ask("close", _EDIT_S)
+        worker.ask("close", EDIT_S)
+
+
+def start_worker(log: Path | None) -> AbstractContextManager[GuestProcess]:
+    """Return the block's worker process, not yet asked anything."""
+    return GuestProcess.start([guestfs_python(), "-I", "-B", "-c", _WORKER, os.fspath(_PACKAGES)], log)
+
+
+def as_requests(records: Iterable[Step | Sealed]) -> list[dict[str, Any]]:
+    """Return steps or claims as the worker takes them."""
+    return [{"kind": type(record).__name__, **dataclasses.asdict(record)} for record in records]
 
 
 def _inspection(found: dict[str, Any]) -> Inspection:

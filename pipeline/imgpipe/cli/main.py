@@ -11,7 +11,21 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from imgpipe.cli import build, context, images, importing, lint, media, os_list, plan, recipes, sysprep
+from imgpipe.cli import (
+    build,
+    clone,
+    context,
+    deploy,
+    images,
+    importing,
+    lint,
+    machines,
+    media,
+    os_list,
+    plan,
+    recipes,
+    sysprep,
+)
 from imgpipe.errors import ImgpipeError
 
 app = typer.Typer(
@@ -29,6 +43,9 @@ app.command("plan")(plan.plan)
 app.command("lint")(lint.lint)
 app.command("sysprep")(sysprep.sysprep)
 app.command("import")(importing.import_image)
+app.command("deploy")(deploy.deploy)
+app.command("clone")(clone.clone)
+app.add_typer(machines.app, name="machines")
 app.add_typer(images.app, name="images")
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(os_list.app, name="os")

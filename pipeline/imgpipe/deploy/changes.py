@@ -87,7 +87,7 @@ def _modified(machine: WantedMachine, existing: ExistingMachine, record: Machine
     stopped = [*_hardware(machine, existing), *_identity(machine, record)]
     grow = bool(existing.virtual_size) and machine.machine.disk > existing.virtual_size
     if grow:
-        stopped.append(f"its disk grows from {show_bytes(existing.virtual_size)} to {show_bytes(machine.machine.disk)}")
+        stopped.append(f"{show_bytes(machine.machine.disk)} disk instead of {show_bytes(existing.virtual_size)}")
     flatten = record.linked and not machine.linked
     if flatten:
         stopped.append("its disk becomes independent of the template")
@@ -111,15 +111,15 @@ def _modified(machine: WantedMachine, existing: ExistingMachine, record: Machine
 def _hardware(machine: WantedMachine, existing: ExistingMachine) -> Iterator[str]:
     wanted = machine.machine
     if wanted.cpus != existing.cpus:
-        yield f"{existing.cpus} vCPUs become {wanted.cpus}"
+        yield f"{wanted.cpus} vCPU instead of {existing.cpus}"
     if wanted.memory != existing.memory:
-        yield f"{show_bytes(existing.memory)} of memory become {show_bytes(wanted.memory)}"
+        yield f"{show_bytes(wanted.memory)} memory instead of {show_bytes(existing.memory)}"
     if existing.cache and machine.cache != existing.cache:
-        yield f"cache mode '{existing.cache}' becomes '{machine.cache}'"
+        yield f"cache mode '{machine.cache}' instead of '{existing.cache}'"
     there = [(nic.kind, nic.source) for nic in existing.nics]
     asked = [(nic.kind, nic.source) for nic in machine.identity.nics]
     if there != asked:
-        yield f"NICs on {_plugs(there)} become {_plugs(asked)}"
+        yield f"NICs on {_plugs(asked)} instead of {_plugs(there)}"
 
 
 def _plugs(nics: Sequence[tuple[str, str]]) -> str:
@@ -130,15 +130,15 @@ def _identity(machine: WantedMachine, record: MachineRecord) -> Iterator[str]:
     """Say what the guest will be told anew at its next start."""
     asked = record_of(machine, record.pool)
     if asked.hostname != record.hostname:
-        yield f"host name {record.hostname} becomes {asked.hostname}"
+        yield f"host name '{asked.hostname}' instead of '{record.hostname}'"
     if asked.addresses != record.addresses:
-        yield f"{_addresses(record)} become {_addresses(asked)}"
+        yield f"{_addresses(asked)} instead of {_addresses(record)}"
     if asked.identity != record.identity and (asked.hostname, asked.addresses) == (record.hostname, record.addresses):
-        yield "the guest's keys, passwords, users, files or network settings change"
+        yield "other keys, passwords, users, files or network settings in the guest"
 
 
 def _addresses(record: MachineRecord) -> str:
-    return f"addresses {', '.join(record.addresses)}" if record.addresses else "addresses by DHCP"
+    return ", ".join(record.addresses) or "DHCP"
 
 
 def _settings(machine: WantedMachine, existing: ExistingMachine, record: MachineRecord) -> Iterator[str]:

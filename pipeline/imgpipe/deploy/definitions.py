@@ -93,6 +93,12 @@ def independent(current: str, record: MachineRecord) -> str:
     return ET.tostring(domain, encoding="unicode")
 
 
+def disk_target(xml: str) -> str:
+    """Return what libvirt calls the first disk of a machine with this definition ('vda'); empty without one."""
+    target = ET.fromstring(xml).find("devices/disk[@device='disk']/target")  # noqa: S314 (libvirt's words)
+    return "" if target is None else target.get("dev", "")
+
+
 def _nic(nic: WantedNic) -> DomainNic:
     return DomainNic(kind=nic.kind, source=nic.source, mac=nic.mac)
 

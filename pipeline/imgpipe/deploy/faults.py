@@ -10,6 +10,8 @@ from imgpipe.deploy.fleet import Group, GroupNic
 from imgpipe.deploy.names import COMPUTER_NAME, LONGEST_HOST_NAME, computer_name
 from imgpipe.deploy.resolving import Circumstances, known_addresses
 from imgpipe.deploy.wanted import WantedMachine
+from imgpipe.errors import RecipeError
+from imgpipe.identity.carriage import carry
 from imgpipe.sizes import show_bytes
 
 _SHOWN = 5
@@ -45,6 +47,7 @@ def machine_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) ->
     uuids = [(machine.uuid, machine.name) for machine in machines]
     yield from _clashes("UUID", uuids, _there(given, lambda one: {one.uuid}))
     yield from _disk_faults(given, machines)
+    yield from _carriage_faults(machines)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -143,6 +146,18 @@ def _disk_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> I
             )
     for key, fault in small.items():
         yield f"{key}: {fault}"
+
+
+def _carriage_faults(machines: tuple[WantedMachine, ...]) -> Iterator[str]:
+    """Check that what a guest is told can reach it; in a group all guests are told about as much."""
+    for machine in {machine.group: machine for machine in machines}.values():
+        # Windows is told by files that its plugin answers, written to the disk.
+        if machine.template.personalise.way == "unattend":
+            continue
+        try:
+            carry(machine.identity, machine.template.personalise, machine.name)
+        except RecipeError as error:
+            yield f"groups.{machine.group}: {error}"
 
 
 def cache_faults(given: Circumstances, shape: Group, group: str, mode: str) -> Iterator[str]:

@@ -1,14 +1,14 @@
 """A fleet: which machines shall be made from golden images, parsed once into strict, frozen types.
 
-What stands in `defaults` holds for every group that does not say otherwise; a key of a group replaces the default's as
-a whole, tables too. Secrets are never in a fleet: it names the file or the environment variable that holds them. The
-JSON Schema of these types is what `imgpipe deploy --schema` prints.
+What stands in `defaults` holds for every group that does not say otherwise, key by key, those of `root` too; a list of
+a group replaces that of the defaults. Secrets are never in a fleet: it names the file or the environment variable that
+holds them. The JSON Schema of these types is what `imgpipe deploy --schema` prints.
 """
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -17,13 +17,20 @@ from imgpipe.deploy.names import Label, NamePattern, default_pattern, is_label, 
 from imgpipe.recipe import HostName, Identifier, InterfaceName, Line, Root, Table, User
 from imgpipe.sizes import Bytes
 
+AnyTable = TypeVar("AnyTable", bound=Table)
+
 MOST_MACHINES = 4096
 """Machines of one group: more is taken for a typing error."""
 LONGEST_FILE = 2**20
 """Bytes of an extra file: whatever is larger belongs in the image."""
 
-Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(@[0-9]{8}\.[1-9][0-9]{0,8})?$")]
-"""A golden image: `NAME` for its newest version, or `NAME@VERSION`."""
+Reference = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63}(@[0-9]{8}\.[1-9][0-9]{0,8})?|(~|\.{1,2})?/[^\x00-\x1f\x7f-\x9f]+)$"
+    ),
+]
+"""A golden image: `NAME` for its newest version, or `NAME@VERSION`; or the path of a disk, with a slash in it."""
 
 
 def _no_dots(path: str) -> str:
@@ -135,7 +142,9 @@ class File(Table):
 class Shape(Table):
     """What machines are like: the defaults of a fleet, and the part of a group that they stand in for."""
 
-    template: Reference | None = Field(default=None, description="A golden image: NAME, or NAME@VERSION.")
+    template: Reference | None = Field(
+        default=None, description="A golden image: NAME, or NAME@VERSION; or the path of a disk, which is copied."
+    )
     cpus: Annotated[int, Field(ge=1, le=512)] | None = None
     memory: Bytes | None = None
     disk: Bytes | None = Field(default=None, description="At least the template's; the guest's file system grows too.")
@@ -144,7 +153,9 @@ class Shape(Table):
     root: FleetRoot = FleetRoot()
     users: tuple[FleetUser, ...] = ()
     files: tuple[File, ...] = ()
-    linked: bool = Field(default=True, description="An overlay on the template; else a copy of its own.")
+    linked: bool | None = Field(
+        default=None, description="An overlay on the template, else a copy; absent: true, but false for a foreign disk."
+    )
     autostart: bool = Field(default=False, description="Start with the host.")
     start: bool = Field(default=True, description="Start when it is deployed; false leaves it as it is.")
     cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] | None = Field(
@@ -185,11 +196,27 @@ class Group(Shape):
             raise ValueError("'pattern' and 'first' are for counted machines")
         return self
 
+    @property
+    def is_linked(self) -> bool:
+        """Say whether disks are overlays; nobody keeps a foreign disk from changing, so that is copied unless asked."""
+        return not is_disk(self.template or "") if self.linked is None else self.linked
+
     def machines(self, group: str) -> tuple[str, ...]:
         """Return the names of the machines, in order; `group` is the group's own name."""
         if self.names is not None:
             return self.names
         return numbered(self.pattern or default_pattern(group), self.first, self.count or 0)
+
+
+def is_disk(reference: str) -> bool:
+    """Say whether a template is a disk that imgpipe did not build."""
+    return "/" in reference
+
+
+def _filled(table: AnyTable, defaults: Table) -> AnyTable:
+    """Return a table with what it does not say itself taken from another."""
+    missing = defaults.model_fields_set - table.model_fields_set
+    return table.model_copy(update={key: getattr(defaults, key) for key in missing})
 
 
 class Fleet(Table):
@@ -211,5 +238,5 @@ class Fleet(Table):
     def group(self, name: str) -> Group:
         """Return a group with the defaults filled in."""
         group = self.groups[name]
-        missing = self.defaults.model_fields_set - group.model_fields_set
-        return group.model_copy(update={key: getattr(self.defaults, key) for key in missing})
+        filled = _filled(group, self.defaults)
+        return filled.model_copy(update={"root": _filled(group.root, self.defaults.root)})

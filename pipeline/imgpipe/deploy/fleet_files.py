@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser, Shape
+from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser, Shape, is_disk
 from imgpipe.deploy.names import without_number
 from imgpipe.errors import RecipeError
 from imgpipe.recipe import SecretSource, SshKey
@@ -48,7 +48,7 @@ class Flags:
     domain: str | None = None
     key_files: tuple[str, ...] = ()
     root_password: str | None = None
-    linked: bool = True
+    linked: bool | None = None
     autostart: bool = False
     start: bool = True
     cache: str | None = None
@@ -80,9 +80,9 @@ def fleet_of_flags(flags: Flags) -> Fleet:
     root: dict[str, Any] = {"key_files": list(flags.key_files)}
     if flags.root_password:
         root["password"] = _source(flags.root_password)
-    same = ("first", "cpus", "memory", "disk", "domain", "cache", "cache_reason")
+    same = ("first", "cpus", "memory", "disk", "domain", "cache", "cache_reason", "linked")
     group |= {key: value for key in same if (value := getattr(flags, key)) is not None}
-    group |= {"root": root, "linked": flags.linked, "autostart": flags.autostart, "start": flags.start}
+    group |= {"root": root, "autostart": flags.autostart, "start": flags.start}
     table = {"name": flags.fleet or name, "groups": {name: group}}
     if flags.pool is not None:
         table["pool"] = flags.pool
@@ -133,6 +133,8 @@ def _with_files(fleet: Fleet, folder: Path) -> Fleet:
 
 def _filled(shape: AnyShape, folder: Path, key: str, wrong: list[str]) -> AnyShape:
     update: dict[str, Any] = {}
+    if shape.template and is_disk(shape.template):
+        update["template"] = str((folder / Path(shape.template).expanduser()).absolute())
     if "root" in shape.model_fields_set:
         update["root"] = _login(shape.root, folder, f"{key}.root", wrong)
     if "users" in shape.model_fields_set:

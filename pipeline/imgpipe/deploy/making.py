@@ -36,8 +36,11 @@ def seed_name(machine: WantedMachine) -> str:
 
 
 def carried_of(machine: WantedMachine) -> Carried:
-    """Return what the machine is told at its first boot; nothing where it is written to its disk before."""
-    if not machine.template.prepared:
+    """Return what the machine is told at its first boot; nothing where files of its own are written to its disk.
+
+    A Linux that imgpipe did not build is told too: the unit that listens is written to its disk.
+    """
+    if machine.template.personalise.way == "unattend":
         return Carried()
     return carry(machine.identity, machine.template.personalise, machine.name)
 

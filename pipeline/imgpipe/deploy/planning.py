@@ -76,7 +76,7 @@ def make_deploy_plan(
     changes = tuple(_changes(given, machines))
     wrong = [
         *fleet_faults(given),
-        *_template_faults(given),
+        *_template_faults(given, changes),
         *machine_faults(given, machines),
         *_cache_faults(given, changes),
         *room_faults(changes, facts),
@@ -106,10 +106,18 @@ def _changes(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Itera
         yield from (Remove(existing=existing) for existing in given.orphans)
 
 
-def _template_faults(given: Circumstances) -> Iterator[str]:
+def _template_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     for group, shape in given.groups.items():
         if shape.template and shape.template not in given.templates:
             yield f"groups.{group}.template: there is no image '{shape.template}'"
+    if not given.facts.local:
+        for reference in {
+            machine.template.reference: None for machine in _new(changes) if not machine.template.prepared
+        }:
+            yield (
+                f"'{reference}' was not prepared by imgpipe, so identities are written to its clones' disks, and the "
+                f"pool '{given.facts.pool}' is out of reach; run imgpipe on that host, or import the disk first"
+            )
 
 
 def _cache_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
@@ -146,7 +154,7 @@ def _template_notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterat
             older[machine.template.reference, now].append(machine.name)
     for (made_from, now), names in older.items():
         yield f"{listed(names)}: made from '{made_from}', not '{now}', and kept; '--rebuild' makes them anew."
-    if copies := [one.name for one in kept if not one.linked and given.groups[one.group].linked]:
+    if copies := [one.name for one in kept if not one.linked and given.groups[one.group].is_linked]:
         yield f"{listed(copies)}: a disk of its own, and it stays one; only '--rebuild' would link it again."
     foreign = {one.template.reference: None for one in _new(changes) if not one.template.prepared}
     for reference in foreign:
@@ -163,6 +171,8 @@ def _template_notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterat
 def _warnings(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     facts = given.facts
     yield from room_warnings(changes, facts)
+    for disk in {one.template.disk: None for one in _new(changes) if one.linked and not one.template.version}:
+        yield f"The disk '{disk}' must not change any more: machines are linked to it."
     bridges = {nic.source for one in _new(changes) for nic in one.identity.nics if nic.kind == "bridge"}
     if bridges and facts.bridges is None:
         yield f"Whether the host has the bridges {listed(sorted(bridges))} cannot be asked over '{facts.uri}'."

@@ -18,6 +18,7 @@ from imgpipe.deploy.wanted import Identity, Template, WantedFile, WantedMachine,
 from imgpipe.domain_spec import stable_mac
 from imgpipe.os_family import Account
 from imgpipe.recipe import Machine
+from imgpipe.sizes import MIB
 
 _NAMESPACE = uuid.UUID("6b0f3f0e-7c1d-5e52-9d0a-2f6b1f6f8a11")
 
@@ -76,11 +77,15 @@ def static_addresses(machine: ExistingMachine) -> tuple[IPv4Interface, ...]:
 
 def known_addresses(machine: ExistingMachine) -> frozenset[IPv4Address]:
     """Return all IPv4 addresses that a machine is known to have; behind QEMU's own NAT they mean nothing."""
-    addresses = {interface.ip for interface in static_addresses(machine)}
+    addresses = frozenset(interface.ip for interface in static_addresses(machine))
+    return addresses if any(nic.kind == "user" for nic in machine.nics) else addresses | proven_addresses(machine)
+
+
+def proven_addresses(machine: ExistingMachine) -> frozenset[IPv4Address]:
+    """Return the IPv4 addresses that a guest last said it had."""
     proven = machine.record.proven if machine.record else None
-    if proven and not any(nic.kind == "user" for nic in machine.nics):
-        addresses |= {interface.ip for interface in _parsed(proven.addresses) if not interface.ip.is_loopback}
-    return frozenset(addresses)
+    found = _parsed(proven.addresses) if proven else ()
+    return frozenset(interface.ip for interface in found if not interface.ip.is_loopback)
 
 
 def wanted_machines(given: Circumstances) -> tuple[WantedMachine, ...]:
@@ -115,7 +120,7 @@ def _machine(given: Circumstances, name: str, identity: Identity, nics: tuple[Wa
     existing = given.own.get(name)
     template = _template(given, name, given.templates[shape.template or ""])
     kept = _kept(given, name)
-    linked = shape.linked and (kept is None or kept.record is None or kept.record.linked)
+    linked = shape.is_linked and (kept is None or kept.record is None or kept.record.linked)
     return WantedMachine(
         name=name,
         uuid=existing.uuid if existing else str(uuid.uuid5(_NAMESPACE, f"{given.fleet.name}/{name}")),
@@ -153,13 +158,22 @@ def _template(given: Circumstances, name: str, asked: Template) -> Template:
 
 
 def _sized(shape: Group, template: Template, kept: ExistingMachine | None) -> Machine:
-    """Return the machine's size: what is asked for, else the template's; a disk that is there never shrinks."""
+    """Return the machine's size: what is asked for, else the template's; a disk that is there never shrinks.
+
+    Sizes are whole MiB, because libvirt keeps whole KiB, and what it keeps must compare equal the next time.
+    """
     disk = shape.disk or max(template.machine.disk, template.virtual_size, kept.virtual_size if kept else 0)
-    update: dict[str, object] = {"disk": disk}
+    update: dict[str, object] = {
+        "disk": _whole_mib(disk),
+        "memory": _whole_mib(shape.memory or template.machine.memory),
+    }
     update |= {"cpus": shape.cpus} if shape.cpus else {}
-    update |= {"memory": shape.memory} if shape.memory else {}
     update |= {"cache": shape.cache, "cache_reason": shape.cache_reason} if shape.cache else {}
     return template.machine.model_copy(update=update)
+
+
+def _whole_mib(size: int) -> int:
+    return -(-size // MIB) * MIB
 
 
 def _shared_identity(given: Circumstances, group: str, shape: Group) -> Identity:

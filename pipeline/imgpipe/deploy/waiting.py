@@ -195,6 +195,6 @@ def _not_up(late: Sequence[_Watch], total: int, seconds: float) -> GuestError:
     details = [line for place, watch in enumerate(late) for line in watch.told(console=place < _CONSOLES_SHOWN)]
     return GuestError(
         f"{len(late)} of {total} machines did not come up as asked within {seconds:.0f} seconds: {names}.",
-        hint="Look at one with 'imgpipe console NAME'; more time can be given with '--wait-seconds'.",
+        hint="Look at one with 'imgpipe machines console NAME'; more time can be given with '--wait-seconds'.",
         details=details[:200],
     )

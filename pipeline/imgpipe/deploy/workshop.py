@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from imgpipe.adapters.pool import Pool
 from imgpipe.adapters.qemu_user import must_run_as_root
 from imgpipe.deploy.definitions import HostPolicy
 from imgpipe.deploy.parallel import AT_ONCE
-from imgpipe.deploy.wanted import Template, WantedMachine
+from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.domain_spec import CpuMode
 from imgpipe.errors import HostError
 from imgpipe.events import Listener
@@ -31,10 +31,9 @@ def no_injection(_disks: Sequence[tuple[WantedMachine, Path]]) -> None:
     )
 
 
-def host_policy(
-    hypervisor: Hypervisor, pool: Pool, templates: Iterable[Template], notify: Listener, cpu: CpuMode
-) -> HostPolicy:
-    """Return what the host decides of machines: their accelerator, and whether QEMU must run as root to reach files.
+def host_policy(hypervisor: Hypervisor, pool: Pool, images: Path, notify: Listener, cpu: CpuMode) -> HostPolicy:
+    """Return what the host decides of machines: their accelerator, and whether QEMU must run as root to reach the pool
+    and, below the folder `images`, what disks are linked to.
 
     Whether KVM really works can be tried on this host only; another host's libvirt is believed.
     """
@@ -44,7 +43,7 @@ def host_policy(
         accelerator = asked_for() or ("kvm" if hypervisor.offers_kvm() else "tcg")
     as_root = False
     if hypervisor.uri == "qemu:///system" and pool.local:
-        as_root = must_run_as_root((pool.file("disk"), *(template.disk for template in templates)), notify)
+        as_root = must_run_as_root((pool.file("disk"), images / "image"), notify)
     return HostPolicy(folder=pool.path, accelerator=accelerator, cpu=cpu, as_root=as_root)
 
 

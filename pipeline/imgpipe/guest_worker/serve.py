@@ -15,18 +15,22 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from imgpipe.guest_worker.batch import Batch
 from imgpipe.guest_worker.session import Session
 from imgpipe.guest_worker.text import WorkerError, printable
 
 _PR_SET_PDEATHSIG = 1
 
 
-def answer(session: Session, line: str) -> dict[str, Any]:
+Calls = dict[str, Callable[..., Any]]
+
+
+def answer(calls: Calls, line: str) -> dict[str, Any]:
     """Return the answer to one request; what libguestfs reports is an answer too."""
     request = json.loads(line)
     call = request.pop("call")
     try:
-        return {"ok": _calls(session)[call](**request)}
+        return {"ok": calls[call](**request)}
     except WorkerError as error:
         return {"error": str(error), "details": error.details}
     except (RuntimeError, UnicodeError) as error:
@@ -34,7 +38,8 @@ def answer(session: Session, line: str) -> dict[str, Any]:
         return {"error": f"libguestfs failed at '{call}'.", "details": lines}
 
 
-def _calls(session: Session) -> dict[str, Callable[..., Any]]:
+def calls_of(session: Session, batch: Batch) -> Calls:
+    """Return what can be asked: of one disk, and of many."""
     files, edits = session.files, session.edits
     return {
         "open": session.open,
@@ -49,6 +54,10 @@ def _calls(session: Session) -> dict[str, Callable[..., Any]]:
         "size": files.size,
         "remains": lambda **claim: list(files.remains(**claim)),
         "search": files.search,
+        "open_batch": batch.open,
+        "mount_in_batch": batch.mount,
+        "edit_in_batch": batch.edit,
+        "close_batch": batch.close,
     }
 
 
@@ -58,7 +67,7 @@ def serve() -> None:
     # Whatever a library prints must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    session = Session()
+    calls = calls_of(Session(), Batch())
     for line in sys.stdin:
-        answers.write(json.dumps(answer(session, line)) + "\n")
+        answers.write(json.dumps(answer(calls, line)) + "\n")
         answers.flush()

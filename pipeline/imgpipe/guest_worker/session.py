@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import guestfs
 
+from imgpipe.guest_worker.appliance import Drive, launch
 from imgpipe.guest_worker.edits import Edits
 from imgpipe.guest_worker.files import Files
-from imgpipe.guest_worker.text import WorkerError, printable
-
-MOST_LOG = 2**24
-MEMORY_MIB = 1024
+from imgpipe.guest_worker.text import WorkerError
 
 # Augeas type-checks its 230 lenses at start: 8 s of inspection without KVM. Inspection itself needs only these.
 LENSES = "fstab sep util rx build quote shellvars hostname hosts mdadm_conf inifile"
@@ -33,32 +30,16 @@ class Session:
         self.edits = Edits(self.g)
         self.root = ""
         self.mountpoints: dict[str, str] = {}
-        self.logged = 0
 
     def open(self, path: str, disk_format: str, force_tcg: bool, read_only: bool) -> dict[str, Any]:
         """Launch, inspect and mount; return what was found."""
-        g = self.g
-        events = guestfs.EVENT_APPLIANCE | guestfs.EVENT_WARNING
-        g.set_event_callback(self._log, events)
-        g.set_backend("direct")
-        if force_tcg:
-            g.set_backend_setting("force_tcg", "1")
-        g.set_memsize(MEMORY_MIB)
-        g.set_network(False)
-        options: dict[str, Any] = {"readonly": True} if read_only else {"discard": "besteffort"}
         # The overlay is thrown away when anything fails, and synced by its owner when nothing did.
-        g.add_drive_opts(path, format=disk_format, cachemode="unsafe", **options)
-        g.launch()
+        drive = Drive(path=path, disk_format=disk_format, read_only=read_only, discard=not read_only)
+        launch(self.g, [drive], force_tcg)
         self._drop_lenses()
         self.root = self._only_root()
         self._mount(read_only)
         return self._inspection()
-
-    def _log(self, *event: object) -> None:
-        if self.logged < MOST_LOG:
-            line = printable(str(event[2]))
-            self.logged += len(line)
-            sys.stderr.write(line + "\n")
 
     def _drop_lenses(self) -> None:
         script = (

@@ -42,14 +42,14 @@ def test_fewer_machines_leave_orphans_that_only_prune_removes():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"cpus": 4}, "4 vCPUs become 2"),
-        ({"memory": GIB}, "1 GiB of memory become 2 GiB"),
-        ({"cache": "writeback"}, "cache mode 'writeback' becomes 'none'"),
-        ({"nics": ()}, "NICs on nothing become br1"),
-        ({"virtual_size": 10 * GIB}, "its disk grows from 10 GiB to 15 GiB"),
-        ({"hostname": "old"}, "host name old becomes web-01"),
-        ({"addresses": ()}, "addresses by DHCP become addresses 10.100.1.10/24"),
-        ({"identity": "0" * 16}, "the guest's keys, passwords, users, files or network settings change"),
+        ({"cpus": 4}, "2 vCPU instead of 4"),
+        ({"memory": GIB}, "2 GiB memory instead of 1 GiB"),
+        ({"cache": "writeback"}, "cache mode 'none' instead of 'writeback'"),
+        ({"nics": ()}, "NICs on br1 instead of nothing"),
+        ({"virtual_size": 10 * GIB}, "15 GiB disk instead of 10 GiB"),
+        ({"hostname": "old"}, "host name 'web-01' instead of 'old'"),
+        ({"addresses": ()}, "10.100.1.10/24 instead of DHCP"),
+        ({"identity": "0" * 16}, "other keys, passwords, users, files or network settings in the guest"),
     ],
 )
 def test_what_needs_a_stop_says_so_in_words(changes, said):

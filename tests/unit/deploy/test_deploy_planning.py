@@ -283,5 +283,32 @@ def test_a_template_that_imgpipe_did_not_prepare_is_noted():
     assert any("before its first boot" in note for note in plan(fleet(), templates={"rocky9": foreign}).notes)
 
 
+def test_what_is_too_large_for_a_seed_is_a_fault_before_anything_is_made():
+    files = [{"path": f"/{name}", "text": name * 2**19, "secret": True} for name in "ab"]
+    assert "larger than 1 MiB" in faults(fleet(files=files))[0]
+
+
+def test_sizes_are_whole_mebibytes_so_that_the_next_run_finds_them_equal():
+    machine = plan(fleet(count=1, memory=3 * GIB + 1, disk=20 * GIB - 1)).machines[0].machine
+    assert (machine.memory, machine.disk) == (3 * GIB + MIB, 20 * GIB)
+
+
+def test_a_pool_out_of_reach_takes_only_templates_that_were_prepared():
+    foreign = dataclasses.replace(TEMPLATE, prepared=False)
+    told = faults(fleet(), dataclasses.replace(FACTS, local=False), templates={"rocky9": foreign})
+    assert len(told) == 1
+    assert "out of reach" in told[0]
+
+
 def test_windows_gets_its_own_cache_mode_by_policy():
     assert {machine.cache for machine in plan(fleet(template="win2016")).machines} == {WINDOWS.cache} == {"writeback"}
+
+
+def test_a_disk_that_imgpipe_did_not_build_is_copied_unless_a_link_is_asked_for():
+    foreign = dataclasses.replace(TEMPLATE, name="old-web", version="", sha256="", prepared=False)
+    templates = {"/srv/old-web.qcow2": foreign}
+    copied = plan(fleet(count=1, template="/srv/old-web.qcow2"), templates=templates)
+    linked = plan(fleet(count=1, template="/srv/old-web.qcow2", linked=True), templates=templates)
+    assert (copied.machines[0].linked, linked.machines[0].linked) == (False, True)
+    assert "must not change" in " ".join(linked.warnings)
+    assert plan(fleet(count=1, template="/srv/old-web.qcow2"), after(copied), templates=templates).is_done

@@ -5,6 +5,7 @@ from imgpipe.deploy.accounts import accounts_of
 from imgpipe.deploy.fleet_files import Flags, fleet_of_flags, read_fleet
 from imgpipe.errors import RecipeError
 from imgpipe.passwords import Vault
+from imgpipe.settings import checkout
 
 FLEET = """
 name = "shop"
@@ -113,7 +114,7 @@ def test_without_a_plug_a_machine_gets_qemus_own_network():
         {"name": "Web"},
         {"memory": "lots"},
         {"cpus": 0},
-        {"template": "../x"},
+        {"template": "rocky9@newest"},
         {"root_password": "hunter2"},
     ],
 )
@@ -126,3 +127,19 @@ def test_flags_that_make_no_sense_are_refused(flags):
 def test_a_root_password_is_named_by_file_or_variable():
     root = fleet_of_flags(Flags(template="rocky9", name="web", root_password="env:PW")).group("web").root
     assert root.password.env == "PW"
+
+
+def test_the_example_in_the_documentation_is_a_fleet(tmp_path, monkeypatch):
+    text = (checkout() / "docs" / "fleets.md").read_text()
+    (tmp_path / "fleet.toml").write_text(text.partition("```toml\n")[2].partition("```")[0])
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "id_ed25519.pub").write_text(KEY)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fleet = read_fleet(tmp_path / "fleet.toml")
+    assert len(names(fleet)) == 52
+    assert fleet.group("db").root.keys == (KEY,)
+
+
+def test_a_disk_named_by_its_path_is_looked_up_beside_the_fleet(folder):
+    (folder / "fleet.toml").write_text('name = "old"\n[groups.web]\ntemplate = "./old.qcow2"\ncount = 1\n')
+    assert read_fleet(folder / "fleet.toml").group("web").template == str(folder / "old.qcow2")

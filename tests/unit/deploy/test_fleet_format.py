@@ -10,7 +10,7 @@ def faults(text="", **changes):
     return caught.value.details
 
 
-def test_a_key_of_a_group_replaces_that_of_the_defaults_as_a_whole():
+def test_a_key_of_a_group_replaces_that_of_the_defaults():
     asked = fleet("""
         name = "shop"
         [defaults]
@@ -24,10 +24,12 @@ def test_a_key_of_a_group_replaces_that_of_the_defaults_as_a_whole():
         names = ["db1"]
         memory = "8 GiB"
         [groups.db.root]
+        password = {env = "DB_PW"}
         """)
     web, db = asked.group("web"), asked.group("db")
     assert (web.template, web.memory, web.root.keys) == ("rocky9", 4 * 2**30, ("ssh-ed25519 AAAA ann",))
-    assert (db.template, db.memory, db.root.keys) == ("rocky9", 8 * 2**30, ())
+    assert (db.template, db.memory, db.root.keys) == ("rocky9", 8 * 2**30, web.root.keys)
+    assert (web.root.password, db.root.password.env) == (None, "DB_PW")
 
 
 def test_a_default_that_is_said_in_a_group_wins_over_the_fleets():

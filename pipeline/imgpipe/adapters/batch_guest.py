@@ -1,0 +1,126 @@
+"""Many disks of one template, offline: edited in one appliance, each by itself.
+
+A launch costs ten seconds and more without KVM, a disk in it a fraction of one. All disks must be clones of one
+template, or at least of one owner: a hostile one that takes over the appliance's kernel could write to the others.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from imgpipe.adapters.guest import EDIT_S, OPEN_S, Guest, as_requests, open_disk, start_worker
+from imgpipe.adapters.guest_process import GuestProcess
+from imgpipe.errors import GuestError, HostError, ImgpipeError
+from imgpipe.offline_edits import Absent, Sealed, Step
+
+Edited = tuple[Path, tuple[Step, ...]]
+Accelerator = Literal["kvm", "tcg"]
+
+MOST_DISKS = 24
+_MOST_DEATHS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A disk that could not be edited, and must not be used."""
+
+    path: Path
+    reason: str
+    details: tuple[str, ...] = ()
+
+
+def inject(
+    disks: Sequence[Edited],
+    accelerator: Accelerator,
+    log: Path | None = None,
+    *,
+    claims: Sequence[Sealed] = (),
+) -> tuple[Refused, ...]:
+    """Apply to each qcow2 disk its steps, give SELinux labels to what is new, and check the claims.
+
+    One launch for at most 24 disks. A disk that fails is told of and spoils no other; one whose layout cannot be
+    found this way is inspected and edited in an appliance of its own. Raises HostError if no appliance starts, or
+    if appliances die again and again.
+    """
+    refused: list[Refused] = []
+    left = list(disks)
+    deaths = 0
+    while left:
+        launched, left = left[:MOST_DISKS], left[MOST_DISKS:]
+        outcome = _together(launched, claims, accelerator, log)
+        for disk in outcome.apart:
+            outcome.refused += _alone(disk, claims, accelerator, log)
+        refused += outcome.refused
+        left = outcome.unreached + left
+        deaths += bool(outcome.death)
+        if outcome.death and deaths > _MOST_DEATHS:
+            raise outcome.death
+    return tuple(refused)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Outcome:
+    """What became of one launch's disks; those not named are done."""
+
+    refused: list[Refused] = field(default_factory=list)
+    apart: list[Edited] = field(default_factory=list)
+    unreached: list[Edited] = field(default_factory=list)
+    death: HostError | None = None
+
+
+def _together(disks: list[Edited], claims: Sequence[Sealed], accelerator: Accelerator, log: Path | None) -> _Outcome:
+    outcome = _Outcome()
+    with start_worker(log) as worker:
+        paths = [os.fspath(path.resolve()) for path, _steps in disks]
+        worker.ask("open_batch", OPEN_S, paths=paths, force_tcg=accelerator == "tcg")
+        for number, (path, steps) in enumerate(disks):
+            try:
+                if not _mounts(worker, number):
+                    outcome.apart.append((path, steps))
+                    continue
+                worker.ask("edit_in_batch", EDIT_S, steps=as_requests(steps), claims=as_requests(claims))
+            except GuestError as error:
+                outcome.refused.append(_refused(path, error))
+            except HostError as error:
+                # What the appliance did to earlier disks was written out before; this disk may have killed it.
+                outcome.refused.append(_refused(path, error))
+                outcome.unreached, outcome.death = disks[number + 1 :], error
+                return outcome
+        worker.ask("close_batch", EDIT_S)
+    return outcome
+
+
+def _mounts(worker: GuestProcess, number: int) -> bool:
+    try:
+        worker.ask("mount_in_batch", EDIT_S, number=number)
+    except GuestError:
+        return False
+    return True
+
+
+def _alone(disk: Edited, claims: Sequence[Sealed], accelerator: Accelerator, log: Path | None) -> list[Refused]:
+    path, steps = disk
+    try:
+        with open_disk(path, accelerator=accelerator, log=log) as guest:
+            guest.apply(steps)
+            guest.relabel()
+            faults = [fault for claim in claims for fault in _faults(claim, guest)]
+            if faults:
+                raise GuestError(f"{len(faults)} claims do not hold after the edits.", details=faults)
+    except GuestError as error:
+        return [_refused(path, error)]
+    return []
+
+
+def _faults(claim: Sealed, guest: Guest) -> list[str]:
+    if isinstance(claim, Absent):
+        return [f"'{path}' is still there" for path in guest.remains(claim)]
+    return [] if guest.size(claim.path) == 0 else [f"'{claim.path}' is not an empty file"]
+
+
+def _refused(path: Path, error: ImgpipeError) -> Refused:
+    return Refused(path=path, reason=str(error), details=error.details)

@@ -1,0 +1,170 @@
+"""`imgpipe clone`: machines like one that is there, each with an identity of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgpipe.cli import context, output
+from imgpipe.cli.option_table import with_options
+
+if TYPE_CHECKING:
+    from imgpipe.adapters.hypervisor import Hypervisor
+    from imgpipe.deploy.clone_making import CloneWork
+    from imgpipe.deploy.cloned_definition import Source
+    from imgpipe.deploy.cloning import Clone, CloneOrder
+    from imgpipe.deploy.workshop import Workshop
+    from imgpipe.events import Listener
+    from imgpipe.os_family import Personalise
+
+_DANGER = (
+    "Linked clones read the disk of '{source}': as soon as that is started, changed or removed, they are damaged for "
+    "good. Make them nevertheless?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloneOptions:
+    """What `imgpipe clone` was given."""
+
+    source: Annotated[str, typer.Argument(help="A machine that libvirt has; it must be shut off and never changes.")]
+    new: Annotated[list[str], typer.Argument(help="The clones' names, which are their host names too.")]
+    addresses: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIRST-LAST/PREFIX", help="One for each NIC, in order; NICs without one ask by DHCP."),
+    ] = None
+    gateway: Annotated[str | None, typer.Option(help="Of the NIC in whose network it is.")] = None
+    dns: Annotated[list[str] | None, typer.Option(help="A name server; may be repeated.")] = None
+    dhcp: Annotated[bool, typer.Option("--dhcp", help="Let all NICs ask by DHCP.")] = False
+    key_file: Annotated[list[Path] | None, typer.Option(help="Public keys that may log in as root, besides.")] = None
+    linked: Annotated[
+        bool, typer.Option("--linked", help="Overlays on the source's own disk. Dangerous: it asks first.")
+    ] = False
+    pool: Annotated[str | None, typer.Option(help="The storage pool of libvirt for the disks.")] = None
+    start: Annotated[bool, typer.Option(help="Start the clones.")] = True
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would be done.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+    paused: Annotated[bool, typer.Option("--paused", hidden=True, help="Start, but do not let them run.")] = False
+
+
+def _clone(options: CloneOptions) -> None:
+    """Clone a machine as virt-clone does, and give each clone its own host name, machine-id and host keys.
+
+    The definition is kept device by device; UUID, MAC addresses, disk and UEFI variables are the clone's own. Without
+    '--addresses' or '--dhcp' the network settings inside stay those of the source, static addresses too.
+
+    Examples:
+
+      imgpipe clone vm001 vm005
+
+      imgpipe clone vm001 vm005 vm006 --addresses 10.100.1.15-10.100.1.16/24 --gateway 10.100.1.1
+    """
+    from imgpipe.deploy.clone_flags import CloneFlags, order_of
+
+    order = order_of(
+        CloneFlags(
+            names=options.new,
+            addresses=options.addresses or (),
+            gateway=options.gateway,
+            dns=options.dns or (),
+            keys=options.key_file or (),
+            dhcp=options.dhcp,
+            linked=options.linked,
+        )
+    )
+    if options.linked and not options.plan:
+        output.confirm(_DANGER.format(source=options.source), yes=options.yes)
+    _show(_carry_out(order, options), options)
+
+
+clone = with_options(_clone, CloneOptions)
+
+
+def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
+    """Plan, and make what was planned; the source stays as it is."""
+    from imgpipe.cli.progress import listener
+    from imgpipe.cli.shop import Manner, connected, hear, open_shop
+    from imgpipe.deploy.bring_up import fleet_lock
+    from imgpipe.deploy.clone_making import Cloning
+    from imgpipe.deploy.cloned_definition import source_of
+    from imgpipe.deploy.cloning import check_source_machine, plan_clones
+    from imgpipe.deploy.facts import gather
+    from imgpipe.events import stage
+    from imgpipe.stages.watching import ended_by_sigterm
+
+    name = options.source
+    with connected() as hypervisor, fleet_lock(context.store(), f"clones-of-{name}", hear):
+        shop = open_shop(hypervisor, options.pool, Manner(paused=options.paused))
+        xml = shop.machines.xml(name)
+        source = source_of(xml)
+        trusted = (shop.store.root, shop.pool.path)
+        active = name in shop.machines.active()
+        used = check_source_machine(source, active=active, local=shop.pool.local, trusted=trusted)
+        clones = plan_clones(order, source, used, gather(hypervisor, shop.pool))
+        if not options.plan:
+            with listener(options.as_json, ("clone",)) as notify, stage("clone", notify), ended_by_sigterm():
+                personalise = _personalise(source, order, shop, hypervisor)
+                work = _work(shop, hypervisor, notify, start=options.start)
+                Cloning(source, xml, personalise, work).run(clones)
+    return clones
+
+
+def _work(shop: Workshop, hypervisor: Hypervisor, notify: Listener, *, start: bool) -> CloneWork:
+    from imgpipe.deploy.clone_making import CloneWork
+
+    return CloneWork(
+        machines=shop.machines,
+        pool=shop.pool,
+        pool_of=shop.pool_of,
+        accelerator=hypervisor.accelerator(),
+        notify=notify,
+        log=shop.store.root / "work" / "clone.log",
+        finished=_as_root_if_needed(hypervisor.uri, notify),
+        start=start,
+        paused=shop.paused,
+    )
+
+
+def _personalise(source: Source, order: CloneOrder, shop: Workshop, hypervisor: Hypervisor) -> Personalise:
+    """Look which network tool the system has, where that is needed."""
+    from imgpipe.deploy.foreign import personalise_of
+    from imgpipe.deploy.foreign_template import look
+    from imgpipe.os_family import Personalise
+
+    if not order.sets_network:
+        return Personalise(way="first-boot", network="none")
+    return personalise_of(look(source.disk, shop.store, hypervisor.accelerator(), (shop.pool.path,)).facts)
+
+
+def _as_root_if_needed(uri: str, notify: Listener) -> Callable[[str], str]:
+    from imgpipe.adapters.qemu_user import run_as_root_if_needed
+
+    def finished(xml: str) -> str:
+        return run_as_root_if_needed(xml, notify) if uri == "qemu:///system" and "<seclabel" not in xml else xml
+
+    return finished
+
+
+def _show(clones: tuple[Clone, ...], options: CloneOptions) -> None:
+    """Print the clones as a table, or as a last event in JSON."""
+    kept = "DHCP" if options.dhcp else "as in the source"
+    rows = [
+        {
+            "machine": one.name,
+            "addresses": ", ".join(one.record.addresses) or kept,
+            "mac": ", ".join(one.macs),
+            "disk": "linked" if one.record.linked else "copied",
+        }
+        for one in clones
+    ]
+    if options.as_json:
+        state = "planned" if options.plan else "made"
+        output.show_line(json.dumps({"event": "clones", "state": state, "machines": rows}))
+    else:
+        output.show_table(rows)

@@ -1,0 +1,200 @@
+"""`imgpipe deploy`: from golden images to running machines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgpipe.cli import context, output
+from imgpipe.cli.deploy_options import DeployOptions
+from imgpipe.cli.option_table import with_options
+from imgpipe.errors import RecipeError
+
+if TYPE_CHECKING:
+    from imgpipe.adapters.hypervisor import Hypervisor
+    from imgpipe.deploy.changes import Change
+    from imgpipe.deploy.existing import HostFacts
+    from imgpipe.deploy.fleet import Fleet
+    from imgpipe.deploy.planning import DeployPlan
+    from imgpipe.deploy.wanted import WantedMachine
+    from imgpipe.deploy.workshop import Workshop
+    from imgpipe.identity.report import Report
+
+
+def _deploy(options: DeployOptions) -> None:
+    """Make machines from golden images, each with its own name, addresses and keys; or change what is there.
+
+    Everything is checked before anything is touched. Running it again changes only what differs, and goes on where
+    an interrupted run was. docs/fleets.md has the format of fleets.
+
+    Examples:
+
+      imgpipe deploy rocky9-4c2g15g --name db
+
+      imgpipe deploy rocky9 --name web --count 50 --bridge br1 --memory 4G
+
+      imgpipe deploy rocky9 --name app --bridge br2 --addresses 10.1.0.9/24
+
+      imgpipe deploy fleet.toml --plan
+
+      imgpipe deploy fleet.toml --prune --yes --output ansible > hosts.yml
+
+      imgpipe deploy --import old-web.qcow2 --name web2 --bridge br1
+    """
+    if options.schema:
+        output.show_json(_schema())
+        return
+    fleet = _fleet(options)
+    if options.plan:
+        _show_plan(fleet, options)
+        return
+    _carry_out(fleet, options)
+
+
+deploy = with_options(_deploy, DeployOptions)
+
+
+def _schema() -> dict[str, object]:
+    from imgpipe.deploy.fleet import Fleet
+
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Fleet.model_json_schema()}
+
+
+def _fleet(options: DeployOptions) -> Fleet:
+    """Return the fleet that a file has, or that the options ask for."""
+    from imgpipe.cli.fleet_options import asked_for, refuse_fleet_options
+    from imgpipe.deploy.fleet_files import fleet_of_flags, read_fleet
+
+    if options.what and options.import_disk:
+        raise RecipeError("A deploy takes a template or '--import', not both.")
+    if options.what and Path(options.what).suffix == ".toml":
+        refuse_fleet_options(options)
+        return read_fleet(Path(options.what))
+    return fleet_of_flags(asked_for(options))
+
+
+def _show_plan(fleet: Fleet, options: DeployOptions) -> None:
+    from imgpipe.cli.deploy_views import describe, shown
+    from imgpipe.cli.shop import connected
+
+    with connected() as hypervisor:
+        plan, _ = _plan(fleet, options, hypervisor, _shop(fleet, options, hypervisor))
+    if options.as_json:
+        output.show_json(shown(plan))
+    else:
+        output.show_line(describe(plan))
+
+
+def _carry_out(fleet: Fleet, options: DeployOptions) -> None:
+    from imgpipe.cli.progress import listener
+    from imgpipe.cli.shop import connected, hear
+    from imgpipe.deploy.bring_up import apply, fleet_lock
+    from imgpipe.events import stage
+
+    with connected() as hypervisor, fleet_lock(context.store(), fleet.name, hear):
+        shop = _shop(fleet, options, hypervisor)
+        plan, facts = _plan(fleet, options, hypervisor, shop)
+        _tell(plan)
+        _ask(plan, options)
+        reports: dict[str, Report] = {}
+        with listener(options.as_json, ("deploy",)) as notify, stage("deploy", notify):
+            heard = dataclasses.replace(shop, notify=notify)
+            apply(plan.changes, heard)
+            if late := _to_wait_for(plan, facts, options):
+                reports = _wait(late, heard, options)
+        _finish(plan, shop, options, reports)
+
+
+def _shop(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor) -> Workshop:
+    from imgpipe.cli.shop import Manner, open_shop
+
+    manner = Manner(at_once=options.parallel, may_stop=options.stop, paused=options.paused)
+    return open_shop(hypervisor, options.pool or fleet.pool, manner)
+
+
+def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Workshop) -> tuple[DeployPlan, HostFacts]:
+    from imgpipe.cli.shop import foreign
+    from imgpipe.deploy.accounts import accounts_of
+    from imgpipe.deploy.facts import gather
+    from imgpipe.deploy.planning import make_deploy_plan
+    from imgpipe.deploy.resolving import Choices
+    from imgpipe.deploy.templates import load_templates
+
+    accounts = accounts_of(fleet, context.vault())
+    facts = gather(hypervisor, shop.pool)
+    templates = load_templates(fleet, facts.machines, shop.store, lambda disk: foreign(hypervisor, disk))
+    choices = Choices(prune=options.prune, rebuild=options.rebuild)
+    return make_deploy_plan(fleet, templates, facts, accounts, choices), facts
+
+
+def _tell(plan: DeployPlan) -> None:
+    from imgpipe.cli.deploy_views import summary
+
+    output.tell(f"{plan.fleet.name}: {summary(plan)}.")
+    for note in plan.notes:
+        output.tell(f"note: {note}")
+    for warning in plan.warnings:
+        output.tell(f"warning: {warning}")
+
+
+def _ask(plan: DeployPlan, options: DeployOptions) -> None:
+    """Ask before machines stop or disks are lost."""
+    from imgpipe.deploy.faults import listed
+
+    if plan.lost:
+        output.confirm(f"Remove {listed(plan.lost)}, with all that is on the disks?", yes=options.yes)
+    if plan.stopped and options.stop:
+        output.confirm(f"Stop {listed(plan.stopped)} for the change, and start again?", yes=options.yes)
+
+
+def _to_wait_for(plan: DeployPlan, facts: HostFacts, options: DeployOptions) -> tuple[WantedMachine, ...]:
+    """Return the machines whose guests shall prove themselves: those that start, or that never did."""
+    from imgpipe.deploy.changes import Remove
+
+    wait = sys.stderr.isatty() if options.wait is None else options.wait
+    if not wait or options.paused:
+        return ()
+    proven = {machine.name for machine in facts.machines if machine.record and machine.record.proven}
+    return tuple(
+        change.machine
+        for change in plan.changes
+        if not isinstance(change, Remove)
+        and change.machine.start
+        # Windows has nothing that reports.
+        and change.machine.template.personalise.way != "unattend"
+        and _comes_up(change, proven, may_stop=options.stop)
+    )
+
+
+def _comes_up(change: Change, proven: set[str], *, may_stop: bool) -> bool:
+    """Say whether a machine starts by its change, or is still to prove that it ever did."""
+    from imgpipe.deploy.changes import Keep, Modify
+
+    if isinstance(change, Modify) and change.needs_stop:
+        return may_stop
+    if isinstance(change, Keep) or (isinstance(change, Modify) and not change.start):
+        return change.machine.name not in proven
+    return True
+
+
+def _wait(late: tuple[WantedMachine, ...], shop: Workshop, options: DeployOptions) -> dict[str, Report]:
+    from imgpipe.deploy.waiting import wait_until_up
+
+    return wait_until_up(late, shop.machines, options.wait_seconds, shop.notify)
+
+
+def _finish(plan: DeployPlan, shop: Workshop, options: DeployOptions, reports: dict[str, Report]) -> None:
+    """Say what there is now: the machines of the fleet on stdout, in the form that was asked for."""
+    from imgpipe.cli import machine_views
+
+    mine = tuple(one for one in shop.machines.list() if one.record and one.record.fleet == plan.fleet.name)
+    if options.as_json:
+        told = [machine_views.values(machine) for machine in mine]
+        output.show_line(json.dumps({"event": "deployed", "fleet": plan.fleet.name, "machines": told}))
+        return
+    if reports:
+        output.tell(f"{len(reports)} machines are up, as asked for, and no two are alike.")
+    machine_views.show(mine, options.output, as_json=False)

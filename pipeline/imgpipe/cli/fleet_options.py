@@ -1,0 +1,65 @@
+"""From the options of `imgpipe deploy` to what a fleet is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from imgpipe.errors import RecipeError
+
+if TYPE_CHECKING:
+    from imgpipe.cli.deploy_options import DeployOptions
+    from imgpipe.deploy.fleet_files import Flags
+
+_SHAPES = (
+    "name", "count", "first", "vcpus", "memory", "disk", "bridge", "network", "addresses", "gateway", "dns", "domain",
+    "key_file", "root_password", "linked", "autostart", "start", "cache", "cache_reason", "fleet", "import_disk",
+)  # fmt: skip
+
+
+def asked_for(options: DeployOptions) -> Flags:
+    """Return what the options say of the machines; raises RecipeError where template or name are missing."""
+    from imgpipe.deploy.fleet_files import Flags
+
+    template = options.what
+    if options.import_disk:
+        template = str(options.import_disk.expanduser().absolute())
+    if not template:
+        raise RecipeError("A deploy takes a template or a fleet's file.", hint="'imgpipe images list' shows images.")
+    if not options.name:
+        raise RecipeError("The machines have no name.", hint=f"Such as 'imgpipe deploy {template} --name web'.")
+    return Flags(
+        template=template,
+        name=options.name,
+        count=options.count,
+        first=options.first,
+        fleet=options.fleet,
+        cpus=options.vcpus,
+        memory=options.memory,
+        disk=options.disk,
+        bridges=tuple(options.bridge or ()),
+        networks=tuple(options.network or ()),
+        addresses=tuple(options.addresses or ()),
+        gateway=options.gateway,
+        dns=tuple(options.dns or ()),
+        domain=options.domain,
+        key_files=tuple(options.key_file or ()),
+        root_password=options.root_password,
+        linked=options.linked,
+        autostart=options.autostart,
+        start=options.start,
+        cache=options.cache,
+        cache_reason=options.cache_reason,
+    )
+
+
+def refuse_fleet_options(options: DeployOptions) -> None:
+    """Raise RecipeError for options that a fleet's file says itself: two sources would leave one in doubt."""
+    defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    given = [name for name in _SHAPES if getattr(options, name) != defaults[name]]
+    if given:
+        raise RecipeError(
+            "What the machines are is in the fleet's file; options cannot change it.",
+            hint="Change the file.",
+            details=[f"--{name.replace('_', '-')}" for name in given],
+        )

@@ -1,0 +1,268 @@
+"""`imgpipe machines`: the machines that imgpipe made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from imgpipe.cli import context, output
+from imgpipe.errors import GuestError, HostError, RecipeError
+
+if TYPE_CHECKING:
+    from imgpipe.adapters.hypervisor import Hypervisor
+    from imgpipe.deploy.existing import ExistingMachine
+    from imgpipe.deploy.selection import Choice
+    from imgpipe.events import Listener
+
+_AT_ONCE = 8
+
+app = typer.Typer(help="List, start, stop, reach and remove the machines that imgpipe made.", no_args_is_help=True)
+
+
+def complete_machine(incomplete: str) -> list[str]:
+    """Complete the name of a machine of imgpipe's."""
+    return [name for name, _, _ in _known() if name.startswith(incomplete)]
+
+
+def complete_fleet(incomplete: str) -> list[str]:
+    """Complete the name of a fleet."""
+    return sorted({fleet for _, fleet, _ in _known() if fleet.startswith(incomplete)})
+
+
+def complete_group(incomplete: str) -> list[str]:
+    """Complete the name of a group."""
+    return sorted({group for _, _, group in _known() if group.startswith(incomplete)})
+
+
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[MACHINE...]", autocompletion=complete_machine, show_default=False)
+]
+Name = Annotated[str, typer.Argument(metavar="MACHINE", autocompletion=complete_machine)]
+Fleet = Annotated[str | None, typer.Option("--fleet", "-F", help="All of a fleet.", autocompletion=complete_fleet)]
+Group = Annotated[str | None, typer.Option("--group", "-g", help="All of a group.", autocompletion=complete_group)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list", epilog="Example: imgpipe machines list --fleet shop --output ansible > inventory.yml")
+def list_machines(
+    names: Names = None,
+    fleet: Fleet = None,
+    group: Group = None,
+    form: Annotated[
+        Literal["ansible", "ssh-config"] | None, typer.Option("--output", "-o", help="An inventory, or for ssh.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List machines: what they do, what they were made from, where they are reached, what their disks use."""
+    from imgpipe.cli import machine_views
+    from imgpipe.cli.shop import connected
+
+    with connected() as hypervisor:
+        found = _chosen(hypervisor, _choice(names, fleet, group))
+    machine_views.show(found, form, as_json=as_json)
+    if not found and not as_json:
+        output.tell("imgpipe made no machine here yet.")
+
+
+@app.command(epilog="Example: imgpipe machines start web-01 web-02")
+def start(names: Names = None, fleet: Fleet = None, group: Group = None, as_json: AsJson = False) -> None:
+    """Start machines; those that run already are fine."""
+    from imgpipe.adapters.machines import Machines
+    from imgpipe.cli.shop import connected
+
+    with connected() as hypervisor:
+        machines = Machines(hypervisor)
+        found = _asked(hypervisor, _choice(names, fleet, group))
+        _each(found, lambda machine: machines.start(machine.name))
+    _say("started", found, as_json=as_json)
+
+
+@app.command(epilog="Example: imgpipe machines stop --fleet shop --seconds 300")
+def stop(
+    names: Names = None,
+    fleet: Fleet = None,
+    group: Group = None,
+    seconds: Annotated[int, typer.Option(min=1, help="How long guests may take.")] = 120,
+    force: Annotated[bool, typer.Option("--force", help="End at once; guests lose what they did not write.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask guests to shut down, and wait until they did."""
+    from imgpipe.adapters.machines import Machines
+    from imgpipe.cli.shop import connected
+
+    late: list[str] = []
+    with connected() as hypervisor:
+        machines = Machines(hypervisor)
+
+        def end(machine: ExistingMachine) -> None:
+            if force:
+                machines.force_stop(machine.name)
+            elif not machines.stop(machine.name, seconds):
+                late.append(machine.name)
+
+        found = _asked(hypervisor, _choice(names, fleet, group))
+        _each(found, end)
+    _say("stopped", tuple(machine for machine in found if machine.name not in late), as_json=as_json)
+    if late:
+        raise GuestError(
+            f"Not every guest shut down within {seconds} seconds.",
+            hint="Look at its console, or end it with '--force'.",
+            details=sorted(late),
+        )
+
+
+@app.command(epilog="Example: imgpipe machines destroy --fleet shop --yes")
+def destroy(
+    names: Names = None,
+    fleet: Fleet = None,
+    group: Group = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove machines with all that is theirs: disk, seed, UEFI variables, metadata. Nothing is left."""
+    from imgpipe.cli.shop import Manner, connected, hear, open_shop
+    from imgpipe.deploy.bring_up import fleet_lock, remove
+    from imgpipe.deploy.faults import listed
+
+    choice = _choice(names, fleet, group)
+    with connected() as hypervisor, ExitStack() as locks:
+        found = _asked(hypervisor, choice)
+        question = f"Remove {listed(machine.name for machine in found)}, with all that is on the disks?"
+        output.confirm(question, yes=yes)
+        for name in sorted({machine.record.fleet for machine in found if machine.record}):
+            locks.enter_context(fleet_lock(context.store(), name, hear))
+        # Looked at again: somebody may have been at work before the locks were ours.
+        asked = {machine.uuid for machine in found}
+        found = tuple(one for one in _chosen(hypervisor, _choice(None, None, None)) if one.uuid in asked)
+        remove(found, open_shop(hypervisor, _pool_of(found), Manner(at_once=_AT_ONCE)))
+    _say("removed", found, as_json=as_json)
+
+
+@app.command(epilog="Example: imgpipe machines flatten db-primary")
+def flatten(names: Names = None, fleet: Fleet = None, group: Group = None, as_json: AsJson = False) -> None:
+    """Make linked machines independent of their template; those that run go on meanwhile."""
+    from imgpipe.cli.progress import listener
+    from imgpipe.cli.shop import Manner, connected, open_shop
+    from imgpipe.deploy.definitions import disk_target
+    from imgpipe.deploy.flatten import flatten as make_independent
+    from imgpipe.events import stage
+
+    with connected() as hypervisor:
+        found = _asked(hypervisor, _choice(names, fleet, group))
+        shop = open_shop(hypervisor, _pool_of(found), Manner())
+        with listener() as notify, stage("flatten", notify):
+            # One after the other: each reads and writes a whole disk.
+            for machine in found:
+                target = disk_target(shop.machines.xml(machine.name))
+                make_independent(machine, target, shop, _teller(machine.name, notify))
+    _say("independent", found, as_json=as_json)
+
+
+@app.command(epilog="Example: imgpipe machines console web-01")
+def console(name: Name) -> None:
+    """Open the serial console; Ctrl-] leaves it."""
+    from imgpipe.adapters.handover import hand_over
+    from imgpipe.cli.shop import connected
+
+    with connected() as hypervisor:
+        machine = _running(hypervisor, name)
+        uri = hypervisor.uri
+    hand_over("virsh", "--connect", uri, "console", machine.name)
+
+
+@app.command(
+    epilog="Example: imgpipe machines ssh web-01 -- journalctl --boot",
+    context_settings={"ignore_unknown_options": True},
+)
+def ssh(
+    name: Name,
+    command: Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND...]", show_default=False)] = None,
+    user: Annotated[str, typer.Option("--user", "-l", help="Who to log in as.")] = "root",
+) -> None:
+    """Log in by ssh, at the address that imgpipe gave the machine or that it last said it had."""
+    from imgpipe.adapters.handover import hand_over
+    from imgpipe.cli.shop import connected
+    from imgpipe.deploy.reachable import addresses_of
+
+    with connected() as hypervisor:
+        machine = _running(hypervisor, name)
+    addresses = addresses_of(machine)
+    if not addresses:
+        raise HostError(
+            f"No address is known at which '{name}' can be reached.",
+            hint="It is behind QEMU's own NAT, or has not said what DHCP gave it: 'imgpipe deploy --wait' asks.",
+        )
+    login = ("-o", f"HostKeyAlias={machine.name}", "-l", user, str(addresses[0]))
+    hand_over("ssh", *login, *(("--", *command) if command else ()))
+
+
+def _choice(names: list[str] | None, fleet: str | None, group: str | None) -> Choice:
+    from imgpipe.deploy.selection import Choice
+
+    return Choice(names=tuple(names or ()), fleet=fleet, group=group)
+
+
+def _chosen(hypervisor: Hypervisor, choice: Choice) -> tuple[ExistingMachine, ...]:
+    from imgpipe.adapters.machines import Machines
+    from imgpipe.deploy.selection import chosen
+
+    return chosen(Machines(hypervisor).list(), choice)
+
+
+def _asked(hypervisor: Hypervisor, choice: Choice) -> tuple[ExistingMachine, ...]:
+    """Return the machines that a command shall act on; never all because nothing was said."""
+    from imgpipe.deploy.selection import require_a_choice
+
+    require_a_choice(choice)
+    return _chosen(hypervisor, choice)
+
+
+def _running(hypervisor: Hypervisor, name: str) -> ExistingMachine:
+    (machine,) = _asked(hypervisor, _choice([name], None, None))
+    if not machine.active:
+        raise RecipeError(f"The machine '{name}' is off.", hint=f"Start it: 'imgpipe machines start {name}'.")
+    return machine
+
+
+def _pool_of(machines: tuple[ExistingMachine, ...]) -> str | None:
+    """Return a pool that the machines are in, so that no other is opened or made for their sake."""
+    return next((machine.record.pool for machine in machines if machine.record), None)
+
+
+def _each(machines: tuple[ExistingMachine, ...], act: Callable[[ExistingMachine], None]) -> None:
+    from imgpipe.deploy.parallel import each
+
+    each(machines, act, _AT_ONCE, lambda _: None)
+
+
+def _teller(name: str, notify: Listener) -> Callable[[float], None]:
+    """Return what tells how far the copy of a machine's disk is."""
+    from imgpipe.events import Progress
+
+    phase = f"Copying the disk of '{name}'"
+    return lambda percent: notify(Progress(stage="flatten", phase=phase, percent=percent))
+
+
+def _say(done: str, machines: tuple[ExistingMachine, ...], *, as_json: bool) -> None:
+    names = [machine.name for machine in machines]
+    if as_json:
+        output.show_json({done: names})
+    else:
+        output.show_lines(f"{name}: {done}" for name in names)
+
+
+def _known() -> list[tuple[str, str, str]]:
+    """Return name, fleet and group of each machine, for completion, which must never fail."""
+    from imgpipe.adapters.machines import Machines
+    from imgpipe.errors import ImgpipeError
+
+    try:
+        hypervisor = context.hypervisor(lambda _: None)
+        found = Machines(hypervisor).list(sizes=False)
+        hypervisor.close()
+    except ImgpipeError:
+        return []
+    return [(one.name, one.record.fleet, one.record.group) for one in found if one.record]

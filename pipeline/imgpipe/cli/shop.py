@@ -1,0 +1,93 @@
+"""What commands about machines work with: libvirt, a storage pool, and how this host makes machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgpipe.cli import context, output
+from imgpipe.events import Event, Note
+
+if TYPE_CHECKING:
+    from imgpipe.adapters.hypervisor import Hypervisor
+    from imgpipe.adapters.pool import Pool
+    from imgpipe.deploy.wanted import Template, WantedMachine
+    from imgpipe.deploy.workshop import Inject, Workshop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How machines are worked on: so many at a time, stopped if they must, started without running."""
+
+    at_once: int = 4
+    may_stop: bool = False
+    shutdown_s: float = 120
+    paused: bool = False
+
+
+def hear(event: Event) -> None:
+    """Say notes on stderr, while there is no display for them."""
+    if isinstance(event, Note):
+        output.tell(f"{'warning' if event.warning else 'note'}: {event.text}")
+
+
+@contextmanager
+def connected() -> Iterator[Hypervisor]:
+    """Yield the hypervisor, for as long as the block lasts."""
+    hypervisor = context.hypervisor(hear)
+    try:
+        yield hypervisor
+    finally:
+        hypervisor.close()
+
+
+def open_shop(hypervisor: Hypervisor, pool: str | None, manner: Manner) -> Workshop:
+    """Open the pool that new disks lie in, and decide what this host decides of every machine."""
+    from imgpipe.adapters.machines import Machines
+    from imgpipe.adapters.pools import open_pool
+    from imgpipe.deploy.workshop import Workshop, host_policy
+
+    store = context.store()
+
+    @cache
+    def pool_of(name: str | None) -> Pool:
+        return open_pool(hypervisor, name, store.root / "machines", hear)
+
+    opened = pool_of(pool or context.settings().pool)
+    return Workshop(
+        machines=Machines(hypervisor),
+        pool=opened,
+        pool_of=lambda name: opened if name == opened.name else pool_of(name),
+        policy=host_policy(hypervisor, opened, store.images, hear, context.settings().cpu),
+        store=store,
+        notify=hear,
+        inject=_injection(hypervisor),
+        at_once=manner.at_once,
+        may_stop=manner.may_stop,
+        shutdown_s=manner.shutdown_s,
+        paused=manner.paused,
+    )
+
+
+def foreign(hypervisor: Hypervisor, disk: Path) -> Template:
+    """Look at a disk that imgpipe did not build, and return it as a template."""
+    from imgpipe.deploy.foreign_template import foreign_template
+
+    output.tell(f"note: Looking at what is on '{disk}'.")
+    return foreign_template(disk, context.store(), hypervisor.accelerator())
+
+
+def _injection(hypervisor: Hypervisor) -> Inject:
+    """Return what writes identities to disks of systems that imgpipe did not build."""
+
+    def inject(disks: Sequence[tuple[WantedMachine, Path]]) -> None:
+        from imgpipe.deploy.injection import injection
+
+        log = context.store().root / "work" / "injection.log"
+        injection(hypervisor.accelerator, log, context.plugins().families)(disks)
+
+    return inject

@@ -1,0 +1,162 @@
+"""Making clones of a machine: defined first, then copied, then given their identity, and only then complete.
+
+What an error or Ctrl-C leaves incomplete is removed; what a killed run leaves is found by its record and removed by
+the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from imgpipe.adapters import qemu_img
+from imgpipe.adapters.batch_guest import Accelerator, Refused, inject
+from imgpipe.adapters.machines import Machines
+from imgpipe.adapters.pool import Base, Pool
+from imgpipe.adapters.sparse_copy import copy_sparse
+from imgpipe.deploy.cloned_definition import CloneIds, Source, cloned_definition
+from imgpipe.deploy.cloning import Clone
+from imgpipe.deploy.existing import MachineRecord
+from imgpipe.deploy.foreign import clone_claims, clone_steps
+from imgpipe.deploy.making import iso_of
+from imgpipe.deploy.parallel import AT_ONCE, each
+from imgpipe.deploy.removal import discard, remove_machine
+from imgpipe.errors import GuestError, HostError, RecipeError
+from imgpipe.events import Listener, Note, Progress
+from imgpipe.identity.carriage import Carried, carry
+from imgpipe.os_family import Personalise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloneWork:
+    """What clones are made with. `finished` is called for each definition before libvirt sees it."""
+
+    machines: Machines
+    pool: Pool
+    pool_of: Callable[[str], Pool]
+    accelerator: Accelerator
+    notify: Listener
+    log: Path
+    finished: Callable[[str], str] = str
+    start: bool = True
+    paused: bool = False
+
+
+class Cloning:
+    """One run's clones of `source`, whose definition is `xml`."""
+
+    def __init__(self, source: Source, xml: str, personalise: Personalise, work: CloneWork) -> None:
+        self._source = source
+        self._xml = xml
+        self._personalise = personalise
+        self._work = work
+        self._begun: dict[str, MachineRecord] = {}
+
+    def run(self, clones: Sequence[Clone]) -> None:
+        """Make them; raises GuestError that names those whose disk could not be edited, after making the others."""
+        for clone in clones:
+            if clone.leftover:
+                remove_machine(clone.leftover, self._work.machines, self._work.pool_of)
+        state = self._state()
+        try:
+            self._each(clones, self._define, "clones are defined")
+            self._each(clones, self._copy, "disks are copied")
+            if self._state() != state:
+                raise RecipeError(
+                    f"The machine '{self._source.name}' was used while it was copied.",
+                    hint="Shut it off, and clone it again.",
+                )
+            refused = self._inject(clones)
+            good = [clone for clone in clones if clone.name not in refused]
+            self._each(good, self._finish, "clones are made")
+        finally:
+            self._undo()
+            self._work.pool.refresh()
+        if refused:
+            raise GuestError(
+                f"{len(refused)} of {len(clones)} clones could not be given an identity, and were removed.",
+                hint=f"What libguestfs said is in '{self._work.log}'.",
+                details=[f"{name}: {line}" for name, one in refused.items() for line in (one.reason, *one.details[:5])],
+            )
+
+    def _state(self) -> tuple[bool, int, int]:
+        """Return what changes when somebody uses the source."""
+        try:
+            status = self._source.disk.stat()
+        except OSError as error:
+            raise HostError(f"The disk '{self._source.disk}' cannot be read: {error.strerror}.") from error
+        return self._source.name in self._work.machines.active(), status.st_size, status.st_mtime_ns
+
+    def _define(self, clone: Clone) -> None:
+        carried = self._carried(clone)
+        seed = f"{clone.name}-seed.iso" if carried.seed_volume_id else ""
+        record = replace(clone.record, seed=seed)
+        self._begun[clone.name] = record
+        ids = CloneIds(
+            name=clone.name,
+            uuid=clone.uuid,
+            macs=clone.macs,
+            disk=self._work.pool.file(record.disk),
+            seed=self._work.pool.file(seed) if seed else None,
+            nvram=self._nvram(clone),
+            oem_strings=carried.oem_strings,
+            record=record,
+        )
+        self._work.machines.define(self._work.finished(cloned_definition(self._xml, ids)))
+
+    def _copy(self, clone: Clone) -> None:
+        pool, record, disk = self._work.pool, self._begun[clone.name], self._source.disk
+        # The format is told by the definition, never guessed: a guest can write a qcow2 header into its raw disk.
+        if record.linked:
+            raw = self._source.disk_format == "raw"
+            size = disk.stat().st_size if raw else qemu_img.info(disk).virtual_size
+            pool.overlay(record.disk, Base(path=disk, format=self._source.disk_format, virtual_size=size), size)
+        else:
+            pool.copy(record.disk, Base(path=disk, format=self._source.disk_format, virtual_size=0), 0)
+        if record.seed:
+            pool.write_small(record.seed, iso_of(self._carried(clone)))
+        nvram = self._nvram(clone)
+        if nvram and self._source.nvram:
+            copy_sparse(self._source.nvram, nvram)
+
+    def _inject(self, clones: Sequence[Clone]) -> dict[str, Refused]:
+        work = self._work
+        work.notify(Progress(stage="clone", phase="Writing identities to the disks", percent=60))
+        work.log.parent.mkdir(parents=True, exist_ok=True)
+        names = {work.pool.file(clone.record.disk): clone.name for clone in clones}
+        disks = [(work.pool.file(clone.record.disk), clone_steps(clone.identity.hostname)) for clone in clones]
+        refused = inject(disks, work.accelerator, work.log, claims=clone_claims())
+        return {names[one.path]: one for one in refused}
+
+    def _finish(self, clone: Clone) -> None:
+        if self._work.start:
+            self._work.machines.start(clone.name, paused=self._work.paused)
+        self._work.machines.set_record(clone.name, replace(self._begun[clone.name], complete=True))
+        del self._begun[clone.name]
+
+    def _undo(self) -> None:
+        for name, record in list(self._begun.items()):
+            self._work.notify(Note(text=f"What was begun of '{name}' is removed."))
+            discard(name, record, self._work.machines, self._work.pool)
+
+    def _carried(self, clone: Clone) -> Carried:
+        return carry(clone.identity, self._personalise, clone.name)
+
+    def _nvram(self, clone: Clone) -> Path | None:
+        """Return where the copy of the UEFI variables lies: beside the source's, where libvirt may write."""
+        old = self._source.nvram
+        return old.with_name(f"{clone.name}_VARS{old.suffix}") if old and old.exists() else None
+
+    def _each(self, clones: Sequence[Clone], act: Callable[[Clone], None], phase: str) -> None:
+        over = 0
+
+        def done(_clone: Clone) -> None:
+            nonlocal over
+            over += 1
+            percent = 100 * over / len(clones)
+            self._work.notify(
+                Progress(stage="clone", phase=phase, percent=percent, done=over, total=len(clones), unit="machines")
+            )
+
+        each(clones, act, AT_ONCE, done)

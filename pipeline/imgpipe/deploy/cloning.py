@@ -1,0 +1,200 @@
+"""Cloning a machine that is there and shut off: who the clones are, decided and checked before anything is made."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+
+from imgpipe.deploy.addresses import AddressRange, AddressRequest, allocate, misuse
+from imgpipe.deploy.cloned_definition import Source
+from imgpipe.deploy.existing import ExistingMachine, HostFacts, MachineRecord
+from imgpipe.deploy.names import is_label
+from imgpipe.deploy.resolving import known_addresses
+from imgpipe.deploy.wanted import Identity, WantedNic
+from imgpipe.disk_source import check_source
+from imgpipe.domain_spec import stable_mac
+from imgpipe.errors import HostError, RecipeError
+from imgpipe.identity.digest import identity_digest
+from imgpipe.sizes import show_bytes
+
+_NAMESPACE = uuid.UUID("7b0d4a5c-6f0e-5a5e-9d3b-0c8f4f6d2a11")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloneOrder:
+    """What is asked for: names of clones, and what they shall be told.
+
+    `ranges` are addresses for the NICs, in their order; without any the clones keep the source's network settings,
+    or ask for all by DHCP if `dhcp`. `linked` makes overlays on the source's own disk.
+    """
+
+    names: tuple[str, ...]
+    ranges: tuple[AddressRange, ...] = ()
+    gateway: IPv4Address | None = None
+    dns: tuple[IPv4Address, ...] = ()
+    dhcp: bool = False
+    keys: tuple[str, ...] = ()
+    linked: bool = False
+
+    @property
+    def sets_network(self) -> bool:
+        """Say whether the clones get network settings of their own."""
+        return bool(self.ranges) or self.dhcp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clone:
+    """A clone to be made; `leftover` is what an interrupted run left of it."""
+
+    name: str
+    uuid: str
+    macs: tuple[str, ...]
+    identity: Identity
+    record: MachineRecord
+    leftover: ExistingMachine | None = None
+
+
+def plan_clones(order: CloneOrder, source: Source, used: int, facts: HostFacts) -> tuple[Clone, ...]:
+    """Return the clones of `source`, whose disk uses `used` bytes; raises RecipeError with all faults."""
+    there = {machine.name: machine for machine in facts.machines}
+    faults = [*_name_faults(order, source, facts), *_room_faults(order, used, facts), *_network_faults(order, source)]
+    leftovers = {name: there[name] for name in order.names if name in there and _is_leftover(there[name], source)}
+    others = [machine for machine in facts.machines if machine.name not in leftovers]
+    taken = {address for machine in others for address in known_addresses(machine)}
+    addresses = allocate(_requests(order), taken)
+    missing = [owner for owner in (request.owner for request in _requests(order)) if owner not in addresses]
+    faults += [f"'{name}': no address is left for NIC {index + 1}" for name, index in missing]
+    if faults:
+        raise RecipeError(f"'{source.name}' is not cloned; nothing was touched.", details=faults)
+    macs = {nic.mac.lower() for machine in others for nic in machine.nics}
+    clones = []
+    for name in order.names:
+        own = tuple(_mac(source.name, name, index, macs) for index in range(len(source.macs)))
+        nics = tuple(_nic(order, mac, index, addresses.get((name, index))) for index, mac in enumerate(own))
+        identity = Identity(hostname=name, nics=nics if order.sets_network else (), keys=order.keys)
+        clones.append(
+            Clone(
+                name=name,
+                uuid=str(uuid.uuid5(_NAMESPACE, f"{source.name}/{name}")),
+                macs=own,
+                identity=identity,
+                record=_record(order, source, name, identity, facts.pool),
+                leftover=leftovers.get(name),
+            )
+        )
+    return tuple(clones)
+
+
+def check_source_machine(source: Source, *, active: bool, local: bool, trusted: tuple[Path, ...]) -> int:
+    """Return the bytes that the disk of a machine uses, if it may be cloned here; raises RecipeError or HostError.
+
+    Backing files must be below its own folder or a `trusted` one.
+    """
+    if active:
+        raise RecipeError(
+            f"The machine '{source.name}' is running.", hint=f"Shut it off: 'virsh shutdown {source.name}'."
+        )
+    if not local:
+        raise HostError(
+            "Machines can only be cloned where the storage pool is a folder of this host.",
+            hint="Run imgpipe on the hypervisor, or make an image of the machine with 'imgpipe import'.",
+        )
+    if source.disk_format not in ("qcow2", "raw"):
+        raise RecipeError(f"The disk of '{source.name}' is of the format '{source.disk_format}', not qcow2 or raw.")
+    # Whatever a guest wrote at the start of its raw disk is no header.
+    if source.disk_format == "qcow2":
+        check_source(source.disk, trusted=trusted)
+    try:
+        return source.disk.stat().st_blocks * 512
+    except OSError as error:
+        raise HostError(f"The disk '{source.disk}' cannot be read: {error.strerror}.") from error
+
+
+def fleet_of(source: str) -> str:
+    """Return the fleet that the clones of a machine are listed under; no fleet file can have that name."""
+    return f"clones of {source}"
+
+
+def _record(order: CloneOrder, source: Source, name: str, identity: Identity, pool: str) -> MachineRecord:
+    return MachineRecord(
+        fleet=fleet_of(source.name),
+        group="clones",
+        template=source.name,
+        linked=order.linked,
+        identity=identity_digest(identity),
+        hostname=name,
+        addresses=tuple(str(nic.address) for nic in identity.nics if nic.address),
+        pool=pool,
+        disk=f"{name}.qcow2",
+        complete=False,
+    )
+
+
+def _is_leftover(machine: ExistingMachine, source: Source) -> bool:
+    record = machine.record
+    return record is not None and not record.complete and record.fleet == fleet_of(source.name)
+
+
+def _name_faults(order: CloneOrder, source: Source, facts: HostFacts) -> Iterator[str]:
+    there = {machine.name: machine for machine in facts.machines}
+    for name in order.names:
+        if not is_label(name):
+            yield f"'{name}': a name has lower-case letters, digits and hyphens, as a host name does"
+        elif order.names.count(name) > 1:
+            yield f"'{name}' is asked for twice"
+        elif name in there and not _is_leftover(there[name], source):
+            yield f"'{name}': there is a machine of that name"
+        elif name not in there:
+            volumes = {f"{name}.qcow2", f"{name}-seed.iso"} & facts.volumes
+            yield from (f"'{name}': the pool '{facts.pool}' has a volume '{volume}'" for volume in sorted(volumes))
+
+
+def _room_faults(order: CloneOrder, used: int, facts: HostFacts) -> Iterator[str]:
+    wanted = 0 if order.linked else used * len(order.names)
+    if wanted > facts.pool_free:
+        yield f"the pool '{facts.pool}' has {show_bytes(facts.pool_free)} left; {show_bytes(wanted)} are needed"
+
+
+def _network_faults(order: CloneOrder, source: Source) -> Iterator[str]:
+    if len(order.ranges) > len(source.macs):
+        yield f"there are {len(order.ranges)} ranges of addresses for {len(source.macs)} NICs"
+    if order.gateway and not any(order.gateway in one.network for one in order.ranges):
+        yield f"the gateway {order.gateway} is in none of the networks"
+    for one in order.ranges:
+        if one.first == one.last and (
+            fault := misuse(IPv4Interface((one.first, one.network.prefixlen)), order.gateway)
+        ):
+            yield f"{one.first} {fault}"
+
+
+def _requests(order: CloneOrder) -> Sequence[AddressRequest]:
+    reserved = frozenset((*order.dns, *([order.gateway] if order.gateway else [])))
+    return [
+        AddressRequest(owner=(name, index), range=one, reserved=reserved)
+        for name in order.names
+        for index, one in enumerate(order.ranges)
+    ]
+
+
+def _mac(source: str, name: str, index: int, taken: set[str]) -> str:
+    for attempt in range(1000):
+        mac = stable_mac("clone", source, name, str(index), str(attempt))
+        if mac not in taken:
+            taken.add(mac)
+            return mac
+    raise RecipeError("No MAC address is free.")
+
+
+def _nic(order: CloneOrder, mac: str, index: int, address: IPv4Interface | None) -> WantedNic:
+    """Return a NIC as the guest sees it; where it is plugged in stays as in the source's definition."""
+    near = address is not None and order.gateway is not None and order.gateway in address.network
+    return WantedNic(
+        kind="network",
+        mac=mac,
+        address=address,
+        gateway=order.gateway if near else None,
+        dns=order.dns if index == 0 else (),
+    )

@@ -1,0 +1,91 @@
+"""A disk that imgpipe did not build, as a template: looked at once, offline and read-only."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from imgpipe.adapters import qemu_img
+from imgpipe.adapters.batch_guest import Accelerator
+from imgpipe.adapters.guest import Guest, open_disk
+from imgpipe.deploy.foreign import INTERFACES, PROBED, GuestFacts, personalise_of
+from imgpipe.deploy.template import os_id
+from imgpipe.deploy.wanted import Template
+from imgpipe.disk_source import check_source
+from imgpipe.importing import system_names
+from imgpipe.os_family import Hardware
+from imgpipe.recipe import Machine
+from imgpipe.store import Store, finished_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is kept of a look at a disk; `systems` are names that its system may have, the most exact first."""
+
+    facts: GuestFacts
+    systems: tuple[str, ...]
+
+
+_FOUND = TypeAdapter(Found)
+
+
+def look(disk: Path, store: Store, accelerator: Accelerator, trusted: tuple[Path, ...] = ()) -> Found:
+    """Return what is on a disk; the same disk, unchanged, is looked at once.
+
+    Backing files must be beside it, or below the data root or a `trusted` folder. Raises RecipeError for a disk that
+    must not be trusted, GuestError for one without one readable Linux system.
+    """
+    form = check_source(disk, trusted=(store.root, *trusted))
+    status = disk.stat()
+    identity = f"{disk}\0{status.st_ino}\0{status.st_size}\0{status.st_mtime_ns}"
+    kept = store.cache / "foreign" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
+    try:
+        return _FOUND.validate_json(kept.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        pass
+    with open_disk(disk, accelerator=accelerator, read_only=True, disk_format=form) as guest:
+        found = Found(facts=_facts(guest), systems=system_names(guest.inspection))
+    with finished_file(kept) as partial:
+        partial.write_bytes(_FOUND.dump_json(found))
+    return found
+
+
+def foreign_template(disk: Path, store: Store, accelerator: Accelerator) -> Template:
+    """Return the template that a foreign disk is. Raises what `look` does, and GuestError without systemd.
+
+    Machines made from it get what its file cannot say: 2 vCPUs, 2 GiB, UEFI where the disk has such a partition.
+    """
+    path = disk.expanduser().absolute()
+    found = look(path, store, accelerator)
+    size = qemu_img.info(path).virtual_size
+    hardware = Hardware()
+    return Template(
+        name=re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).strip("-._")[:64] or "disk",
+        version="",
+        disk=path,
+        sha256="",
+        virtual_size=size,
+        system=found.systems[-1],
+        os_id=next((known for name in reversed(found.systems) if (known := os_id(name))), ""),
+        machine=Machine(cpus=2, memory=2 * 2**30, disk=size, firmware="uefi" if found.facts.uefi else "bios"),
+        hardware=hardware,
+        cache=hardware.cache,
+        personalise=personalise_of(found.facts),
+        prepared=False,
+        size=path.stat().st_size,
+    )
+
+
+def _facts(guest: Guest) -> GuestFacts:
+    where = {mountpoint for mountpoint, _ in guest.inspection.mountpoints}
+    return GuestFacts(
+        distro=guest.inspection.distro,
+        version=guest.inspection.version,
+        present=frozenset(path for path in PROBED if guest.exists(path)),
+        interfaces=(guest.read(INTERFACES) or b"").decode(errors="replace"),
+        uefi=bool(where & {"/boot/efi", "/efi"}),
+    )

@@ -1,0 +1,66 @@
+"""Which machines a command is about: by name, group or fleet; only what imgpipe made can be chosen."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from imgpipe.deploy.existing import ExistingMachine
+from imgpipe.errors import RecipeError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What was asked for; nothing at all means every machine of imgpipe's."""
+
+    names: tuple[str, ...] = ()
+    fleet: str | None = None
+    group: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nothing was asked for."""
+        return not (self.names or self.fleet or self.group)
+
+
+def chosen(machines: Iterable[ExistingMachine], choice: Choice) -> tuple[ExistingMachine, ...]:
+    """Return the machines that all parts of a choice agree on.
+
+    Raises RecipeError for a name that is no machine of imgpipe's, and where a fleet or group has none.
+    """
+    every = {machine.name: machine for machine in machines}
+    ours = {name: machine for name, machine in every.items() if machine.record}
+    for name in choice.names:
+        if name not in ours:
+            raise _not_ours(name, ours, is_there=name in every)
+    found = tuple(machine for machine in ours.values() if _is_in(machine, choice))
+    if not found and not choice.is_empty:
+        raise RecipeError("No machine is all that was asked for.", hint="'imgpipe machines list' shows all.")
+    return found
+
+
+def require_a_choice(choice: Choice) -> None:
+    """Raise RecipeError where nothing was asked for: no command changes every machine by accident."""
+    if choice.is_empty:
+        raise RecipeError("No machine was named.", hint="Give names, '--fleet' or '--group'.")
+
+
+def _is_in(machine: ExistingMachine, choice: Choice) -> bool:
+    record = machine.record
+    return (
+        record is not None
+        and (not choice.names or machine.name in choice.names)
+        and choice.fleet in (None, record.fleet)
+        and choice.group in (None, record.group)
+    )
+
+
+def _not_ours(name: str, ours: Iterable[str], *, is_there: bool) -> RecipeError:
+    if is_there:
+        return RecipeError(
+            f"The machine '{name}' was not made by imgpipe, which leaves it alone.", hint="virsh can work on it."
+        )
+    near = difflib.get_close_matches(name, ours, n=3)
+    hint = f"Did you mean {', '.join(near)}?" if near else "'imgpipe machines list' shows all."
+    return RecipeError(f"There is no machine '{name}'.", hint=hint)

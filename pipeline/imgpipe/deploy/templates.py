@@ -1,0 +1,54 @@
+"""The templates that a fleet names, and those that its machines were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from imgpipe.deploy.existing import ExistingMachine
+from imgpipe.deploy.fleet import Fleet, is_disk
+from imgpipe.deploy.template import of_image
+from imgpipe.deploy.wanted import Template
+from imgpipe.errors import HostError, ImgpipeError, RecipeError
+from imgpipe.images.catalog import find
+from imgpipe.store import Store
+
+
+def load_templates(
+    fleet: Fleet, machines: Iterable[ExistingMachine], store: Store, foreign: Callable[[Path], Template]
+) -> dict[str, Template]:
+    """Return templates by what they are called; `foreign` makes one of a disk that imgpipe did not build.
+
+    What the fleet names and the catalog does not have is left out, unless that is all: then the error says so.
+    Raises HostError for an image that is not as large as its manifest says.
+    """
+    named = {shape.template: None for shape in map(fleet.group, fleet.groups) if shape.template}
+    found: dict[str, Template] = {}
+    missing: list[RecipeError] = []
+    for reference in named:
+        try:
+            found[reference] = foreign(Path(reference)) if is_disk(reference) else of_catalog(store, reference)
+        except RecipeError as error:
+            missing.append(error)
+    if missing and not found:
+        raise missing[0]
+    records = [machine.record for machine in machines if machine.record and machine.record.fleet == fleet.name]
+    for reference in {record.template: None for record in records if "@" in record.template}:
+        try:
+            found.setdefault(reference, of_catalog(store, reference))
+        except ImgpipeError:
+            # Machines outlive the version that they were copied from; its name is enough then.
+            continue
+    return found
+
+
+def of_catalog(store: Store, reference: str) -> Template:
+    """Return the template that `NAME` or `NAME@VERSION` means; raises RecipeError, or HostError if it is damaged."""
+    image = find(store, reference)
+    size = image.disk.stat().st_size
+    if size != image.manifest.image.size:
+        raise HostError(
+            f"The disk of '{image.reference}' has {size} bytes, but its manifest says {image.manifest.image.size}.",
+            hint=f"Run 'imgpipe images verify {image.reference}', and build it again.",
+        )
+    return of_image(image)

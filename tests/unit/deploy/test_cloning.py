@@ -1,0 +1,131 @@
+"""Who the clones of a machine are, and what is refused before anything is made."""
+
+import dataclasses
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+
+import pytest
+
+from imgpipe.deploy.clone_flags import CloneFlags, order_of
+from imgpipe.deploy.cloned_definition import Source
+from imgpipe.deploy.cloning import check_source_machine, fleet_of, plan_clones
+from imgpipe.deploy.existing import ExistingMachine, ExistingNic, HostFacts, MachineRecord
+from imgpipe.errors import HostError, RecipeError
+
+SOURCE = Source(
+    name="vm001",
+    disk=Path("/pool/vm001.qcow2"),
+    disk_format="qcow2",
+    macs=("52:54:00:00:00:01", "52:54:00:00:00:02"),
+    nvram=None,
+)
+RECORD = MachineRecord(
+    fleet="web", group="web", template="demo@20260101.1", linked=True, identity="d", hostname="web-01",
+    addresses=("10.1.0.10/24",), pool="imgpipe", disk="web-01.qcow2",
+)  # fmt: skip
+
+
+def machine(name, record=None, mac="52:54:00:00:00:01"):
+    nic = ExistingNic(kind="bridge", source="br1", mac=mac)
+    return ExistingMachine(
+        name=name, uuid="u", active=False, autostart=False, cpus=1, memory=2**30, nics=(nic,), record=record
+    )
+
+
+FACTS = HostFacts(
+    uri="qemu:///system", local=True, machines=(machine("vm001"), machine("web-01", RECORD)), pool="imgpipe",
+    pool_path="/pool", pool_free=100, volumes=frozenset(("vm009.qcow2",)), memory_free=2**30, networks=frozenset(),
+    bridges=frozenset(), direct_io=True,
+)  # fmt: skip
+
+
+def planned(*names, used=10, facts=FACTS, **flags):
+    return plan_clones(order_of(CloneFlags(names=names, **flags)), SOURCE, used, facts)
+
+
+def faults(*names, **how):
+    with pytest.raises(RecipeError, match="nothing was touched") as caught:
+        planned(*names, **how)
+    return caught.value.details
+
+
+def test_clones_have_names_ids_and_addresses_of_their_own():
+    one, two = planned("vm005", "vm006", addresses=["10.1.0.9-10.1.0.20/24"], gateway="10.1.0.9", dns=["10.1.0.2"])
+    assert (one.identity.hostname, two.identity.hostname) == ("vm005", "vm006")
+    assert one.uuid != two.uuid
+    assert len({*one.macs, *two.macs, *SOURCE.macs}) == 6
+    # The gateway, and the address of a machine that is there, are left out.
+    assert one.identity.nics[0].address == IPv4Interface("10.1.0.11/24")
+    assert two.identity.nics[0].address == IPv4Interface("10.1.0.12/24")
+    assert one.identity.nics[0].gateway == IPv4Address("10.1.0.9")
+    assert (one.identity.nics[1].address, one.identity.nics[1].gateway) == (None, None)
+    assert one.record.fleet == fleet_of("vm001")
+    assert not one.record.complete
+
+
+def test_the_same_clone_gets_the_same_ids_again():
+    assert planned("vm005") == planned("vm005")
+
+
+def test_without_addresses_the_network_inside_is_left_alone():
+    (clone,) = planned("vm005")
+    assert clone.identity.nics == ()
+    (asking,) = planned("vm005", dhcp=True)
+    assert [nic.mac for nic in asking.identity.nics] == list(asking.macs)
+
+
+def test_all_faults_are_told_at_once():
+    told = faults("VM5", "vm006", "vm006", "web-01", "vm009", used=50, addresses=["10.1.0.7/24"], gateway="10.2.0.1")
+    assert "'VM5': a name has lower-case letters, digits and hyphens, as a host name does" in told
+    assert "'vm006' is asked for twice" in told
+    assert "'web-01': there is a machine of that name" in told
+    assert "'vm009': the pool 'imgpipe' has a volume 'vm009.qcow2'" in told
+    assert "the gateway 10.2.0.1 is in none of the networks" in told
+    assert "'vm009': no address is left for NIC 1" in told
+    assert any(line.startswith("the pool 'imgpipe' has 100 B") or "are needed" in line for line in told)
+
+
+def test_more_ranges_than_nics_are_a_fault():
+    ranges = ["10.1.0.20/24", "10.2.0.20/24", "10.3.0.20/24"]
+    assert faults("vm005", addresses=ranges) == ("there are 3 ranges of addresses for 2 NICs",)
+
+
+def test_a_linked_clone_needs_no_room():
+    (clone,) = planned("vm005", used=10**9, linked=True)
+    assert clone.record.linked
+
+
+def test_what_an_interrupted_run_left_is_taken_over_and_a_finished_clone_is_not():
+    begun = dataclasses.replace(RECORD, fleet=fleet_of("vm001"), complete=False)
+    facts = dataclasses.replace(FACTS, machines=(machine("vm005", begun),))
+    (clone,) = planned("vm005", facts=facts)
+    assert clone.leftover == facts.machines[0]
+    finished = dataclasses.replace(begun, complete=True)
+    told = faults("vm005", facts=dataclasses.replace(FACTS, machines=(machine("vm005", finished),)))
+    assert told == ("'vm005': there is a machine of that name",)
+
+
+def test_options_that_say_nothing_sensible_are_told_together(tmp_path):
+    private = tmp_path / "id"
+    private.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nsecret\n")
+    flags = CloneFlags(names=("a",), addresses=("10.1.0.1",), gateway="x", dns=("y",), keys=(private,))
+    with pytest.raises(RecipeError, match="not valid") as caught:
+        order_of(flags)
+    assert [line.split()[0] for line in caught.value.details] == ["--gateway", "--key-file", "--addresses", "--dns"]
+    assert "secret" not in "".join(caught.value.details)
+
+
+def test_a_running_source_and_a_pool_elsewhere_are_refused():
+    with pytest.raises(RecipeError, match="'vm001' is running"):
+        check_source_machine(SOURCE, active=True, local=True, trusted=())
+    with pytest.raises(HostError, match="folder of this host"):
+        check_source_machine(SOURCE, active=False, local=False, trusted=())
+
+
+def test_a_header_in_a_raw_disk_is_not_believed(tmp_path):
+    disk = tmp_path / "vm001.img"
+    disk.write_bytes(b"QFI\xfb" + b"\xff" * 4096)
+    raw = dataclasses.replace(SOURCE, disk=disk, disk_format="raw")
+    assert check_source_machine(raw, active=False, local=True, trusted=()) > 0
+    with pytest.raises(RecipeError, match="header that cannot be read"):
+        check_source_machine(dataclasses.replace(raw, disk_format="qcow2"), active=False, local=True, trusted=())

@@ -1,0 +1,144 @@
+"""One appliance edits the disks of many clones, whose UUIDs are the same, each by itself."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from imgpipe.adapters import batch_guest, qemu_img
+from imgpipe.adapters.batch_guest import Refused, inject
+from imgpipe.offline_edits import Absent, Empty, Remove, Step, WriteFile
+from vm import dirty_guest
+
+pytestmark = pytest.mark.appliance
+
+KINDS = ("plain", "lvm")
+CLONES = ("plain1", "plain2", "lvm1", "lvm2")
+CLAIMS = (Empty(path="/etc/machine-id"), Absent(patterns=("/etc/ssh/ssh_host_*",)))
+LABEL = "system_u:object_r:etc_t:s0"
+
+
+def steps(name: str) -> tuple[Step, ...]:
+    return (
+        WriteFile(path="/etc/machine-id", content="", mode=0o444),
+        Remove(patterns=("/etc/ssh/ssh_host_*",)),
+        WriteFile(path="/etc/hostname", content=f"{name}\n"),
+        WriteFile(path="/etc/imgpipe/new", content=f"{name}\n", mode=0o600),
+        WriteFile(path="/boot/mark", content=f"{name}\n"),
+    )
+
+
+@dataclass(frozen=True)
+class Made:
+    """Clones by name, what was refused, how often many disks were launched together, and which disks alone."""
+
+    disks: dict[str, Path]
+    refused: tuple[Refused, ...]
+    together: int
+    alone: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("injection")
+    dirty_guest.make_disks(folder, _xfs(folder))
+    dirty_guest.run_in_appliance(
+        ("add_drive_opts", str(folder / "plain.qcow2"), {"format": "qcow2"}),
+        ("launch",),
+        ("mount", "/dev/sda1", "/"),
+        *(("lsetxattr", "security.selinux", LABEL, len(LABEL), path) for path in ("/etc", "/etc/hostname")),
+    )
+    disks = {f"{kind}{number}": folder / f"{kind}{number}.qcow2" for number in (1, 2) for kind in KINDS}
+    for name, disk in disks.items():
+        qemu_img.create_overlay(disk, backing=folder / f"{name[:-1]}.qcow2")
+    disks["empty"] = folder / "empty.qcow2"
+    qemu_img.create(disks["empty"], 2**26)
+    disks["stubborn"] = folder / "stubborn.qcow2"
+    qemu_img.create_overlay(disks["stubborn"], backing=folder / "plain.qcow2")
+    order = ("plain1", "empty", "lvm1", "stubborn", "plain2", "lvm2")
+    asked = {name: steps(name) for name in order} | {"stubborn": (WriteFile(path="/etc", content=""),)}
+    together: list[Path | None] = []
+    alone: list[Path] = []
+    start, open_one = batch_guest.start_worker, batch_guest.open_disk
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch_guest, "start_worker", lambda log: together.append(log) or start(log))
+        patch.setattr(batch_guest, "open_disk", lambda path, **how: alone.append(path) or open_one(path, **how))
+        work = [(disks[name], asked[name]) for name in order]
+        refused = inject(work, "tcg", folder / "inject.log", claims=CLAIMS)
+    return Made(disks=disks, refused=refused, together=len(together), alone=tuple(path.stem for path in alone))
+
+
+@pytest.fixture(scope="module")
+def listings(made: Made) -> dict[str, dict[str, tuple[str, str]]]:
+    """Read the clones; those with LVM in appliances of their own, where no other can be taken for them."""
+    for names in (("plain1", "plain2", "stubborn"), ("lvm1",), ("lvm2",)):
+        calls: list[tuple[object, ...]] = [
+            ("add_drive_opts", str(made.disks[name]), {"format": "qcow2", "readonly": True}) for name in names
+        ]
+        calls.append(("launch",))
+        for name, letter in zip(names, "abc", strict=False):
+            lvm = name.startswith("lvm")
+            calls.append(("mount_ro", "/dev/vg0/root" if lvm else f"/dev/sd{letter}1", "/"))
+            calls += [("mount_ro", "/dev/sda1", "/boot")] if lvm else []
+            calls += [("tar_out", "/", str(_archive(made, name)), {"selinux": True}), ("umount_all",)]
+        dirty_guest.run_in_appliance(*calls)
+    return {name: dirty_guest.listing(_archive(made, name)) for name in (*CLONES, "stubborn")}
+
+
+def _archive(made: Made, name: str) -> Path:
+    return made.disks[name].with_suffix(".tar")
+
+
+def _xfs(folder: Path) -> Path | None:
+    program = shutil.which("mkfs.xfs", path="/usr/sbin:/sbin:/usr/bin")
+    if program is None:
+        return None
+    image = folder / "xfs.img"
+    with image.open("wb") as file:
+        file.truncate(600 * 2**20)
+    subprocess.run([program, "-q", image], check=True, timeout=60)
+    return image
+
+
+@pytest.mark.parametrize("name", CLONES)
+def test_each_clone_has_its_own_edits_and_no_other_clones(listings, name):
+    for path in ("/etc/hostname", "/etc/imgpipe/new", "/boot/mark"):
+        assert listings[name][path] == ("file", f"{name}\n")
+    assert listings[name]["/etc/machine-id"] == ("file", "")
+    assert "/etc/ssh/ssh_host_ed25519_key" not in listings[name]
+    assert listings[name]["/home/dir/.bashrc"] == ("file", "# mine\n")
+
+
+def test_one_launch_serves_all_disks_but_the_one_without_a_system(made):
+    assert (made.together, made.alone) == (1, ("empty",))
+
+
+def test_a_disk_that_fails_is_named_with_the_reason_and_spoils_no_other(made, listings):
+    reasons = {refused.path.stem: refused.reason for refused in made.refused}
+    assert reasons.keys() == {"empty", "stubborn"}
+    assert "no operating system" in reasons["empty"]
+    assert reasons["stubborn"] == "'/etc' is not a file in the image."
+    assert listings["stubborn"]["/etc/hostname"] == ("file", "template\n")
+
+
+@pytest.mark.parametrize("name", CLONES)
+def test_the_disks_are_whole_afterwards(made, name):
+    qemu_img.check(made.disks[name])
+
+
+def test_what_is_new_gets_a_label_where_the_system_has_labels(made, listings):
+    with tarfile.open(_archive(made, "plain2")) as archived:
+        for path in ("./etc/imgpipe", "./etc/imgpipe/new", "./etc/hostname"):
+            assert archived.getmember(path).pax_headers["RHT.security.selinux"] == LABEL
+
+
+def test_a_broken_claim_refuses_the_disk(made, tmp_path):
+    disk = tmp_path / "clone.qcow2"
+    qemu_img.create_overlay(disk, backing=made.disks["plain1"])
+    (refused,) = inject([(disk, ())], "tcg", claims=(Absent(patterns=("/etc/hostname",)),))
+    assert (refused.path, refused.details) == (disk, ("'/etc/hostname' is still there",))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pwd
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,17 +41,26 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         yield made
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have QEMU run as somebody else")
+QEMU_USERS = [name for name in ("libvirt-qemu", "qemu") if name in {known.pw_name for known in pwd.getpwall()}]
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Yield a folder that anybody may pass through, also while other runs of pytest close theirs."""
+    with tempfile.TemporaryDirectory(prefix="dep-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not QEMU_USERS, reason="only root can have QEMU run as its own user")
 @pytest.mark.parametrize("kind", ["local", "remote"])
-def test_qemus_own_user_reads_the_image_and_never_owns_it(tmp_path: Path, kind: str) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:-2]):
-        folder.chmod(0o755)
-    conf = 'user = "nobody"\ngroup = "nogroup"\nstdio_handler = "file"\nsecurity_driver = "none"\n'
-    with getattr(deploy_site, f"{kind}_site")(tmp_path, conf) as site:
+def test_qemus_own_user_reads_the_image_and_never_owns_it(open_folder: Path, kind: str) -> None:
+    conf = f'user = "{QEMU_USERS[0]}"\nstdio_handler = "file"\nsecurity_driver = "none"\n'
+    with getattr(deploy_site, f"{kind}_site")(open_folder, conf) as site:
         site.deploy((machine("sec", site.template, identity_files=SECRET),))
         (there,) = site.existing()
         assert there.active
-        assert Path(there.disk).owner() == "nobody"
+        assert Path(there.disk).owner() == QEMU_USERS[0]
         image = qemu_img.backing_of(Path(there.disk))
         assert image is not None
         assert image.stat().st_uid == 0

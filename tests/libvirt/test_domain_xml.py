@@ -12,9 +12,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+import deploy_site
 import private_libvirt
 from imgpipe.adapters.hypervisor import Hypervisor, connect
 from imgpipe.artifacts import Medium, SeedMedia
+from imgpipe.deploy.definitions import HostPolicy, definition
+from imgpipe.deploy.record import record_of
+from imgpipe.deploy.wanted import Identity, WantedNic
 from imgpipe.domain_spec import DomainDisk, DomainNic, DomainSpec, stable_mac
 from imgpipe.domain_xml import domain_xml
 from imgpipe.domains import FinalMachine, final_domain, install_domain, verify_domain
@@ -48,6 +52,15 @@ def rocky(disk: Path) -> FinalMachine:
     )
 
 
+DEPLOYED = {
+    "backing": Path("/tmp/golden.qcow2"),
+    "seed": Path("/tmp/seed.iso"),
+    "ports": ("org.imgpipe.report.0",),
+    "cpu": "host-model",
+    "as_root": True,
+}
+
+
 def variants(folder: Path) -> Iterator[tuple[str, DomainSpec]]:
     seed = SeedMedia(folder=folder, digests=(), kernel=folder / "k", initrd=folder / "i", arguments=("a=<&'\">", "b"))
     for firmware, accelerator in itertools.product(("bios", "uefi"), ("kvm", "tcg")):
@@ -78,6 +91,7 @@ def variants(folder: Path) -> Iterator[tuple[str, DomainSpec]]:
             f"final Windows {firmware} {accelerator}",
             final_domain(replace(final, hardware=WINDOWS, cache="writeback")),
         )
+        yield f"deployed {firmware} {accelerator}", final_domain(replace(final, **DEPLOYED))
         for bus in ("sata", "scsi"):
             yield f"final {bus} {firmware} {accelerator}", final_domain(replace(final, hardware=Hardware(disk_bus=bus)))
 
@@ -191,6 +205,36 @@ def test_the_final_machine_is_the_runbooks_but_for_known_differences() -> None:
     # virt-install's install command ends in the same machine, plus the CD of the answer file, empty.
     left = {fact for fact in _facts(installed) if "cdrom" not in fact and str(seed) not in fact}
     assert _differences(left, ours) - set(EXPECTED_DIFFERENCES) == LEFT_BY_INSTALL
+
+
+ADDED_BY_DEPLOY = {
+    "+ devices/channel type=unix #2": "the guest's report that it is up, with what makes it unique",
+    "+ devices/channel/target name=org.imgpipe.report.0 type=virtio": "the same",
+    "+ devices/disk/backingStore type=file": "the image is named, so that its owner stays its owner",
+    "+ devices/disk/backingStore/format type=qcow2": "the same",
+    "+ devices/disk/backingStore/source file=/golden.qcow2": "the same",
+    "+ devices/disk/backingStore/source/seclabel model=dac relabel=no": "the same",
+    "+ devices/disk/backingStore/backingStore": "the image needs no other",
+    "+ sysinfo type=smbios": "the machine's identity",
+    "+ sysinfo/oemStrings": "the same",
+    "+ sysinfo/oemStrings/entry = name": "the same",
+    "+ os/smbios mode=sysinfo": "the same",
+    "+ metadata/machine complete=yes linked=yes": "what the machine is",
+}
+"""What a machine of a fleet has beside what the runbook's has, and why; the record's fields apart."""
+
+
+def test_a_deployed_machine_is_the_runbooks_and_what_a_fleet_needs() -> None:
+    disk = Path("/pool/vm003.qcow2")
+    base = rocky(disk)
+    nics = tuple(WantedNic(kind="bridge", source=nic.source, mac=nic.mac) for nic in NICS)
+    made_from = deploy_site.template(Path("/golden.qcow2"), "rocky9", machine=base.machine)
+    wanted = replace(deploy_site.machine("vm003", made_from), identity=Identity(hostname="vm003", nics=nics))
+    policy = HostPolicy(folder=disk.parent, accelerator="kvm")
+    deployed = definition(wanted, ("name",), record_of(wanted, "imgpipe"), policy, made_from.disk)
+    found = _differences(_facts(domain_xml(final_domain(base))), _facts(deployed))
+    found = {fact for fact in found if not fact.startswith(("+ metadata/machine/", "+ uuid"))}
+    assert found == set(ADDED_BY_DEPLOY)
 
 
 LEFT_BY_INSTALL = {

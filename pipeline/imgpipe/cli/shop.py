@@ -15,7 +15,6 @@ from imgpipe.events import Event, Note
 if TYPE_CHECKING:
     from imgpipe.adapters.hypervisor import Hypervisor
     from imgpipe.adapters.pool import Pool
-    from imgpipe.deploy.definitions import HostPolicy
     from imgpipe.deploy.wanted import Template, WantedMachine
     from imgpipe.deploy.workshop import Inject, Workshop
 
@@ -51,7 +50,7 @@ def open_shop(hypervisor: Hypervisor, pool: str | None, manner: Manner) -> Works
     """Open the pool that new disks lie in, and decide what this host decides of every machine."""
     from imgpipe.adapters.machines import Machines
     from imgpipe.adapters.pools import open_pool, planned_pool
-    from imgpipe.deploy.workshop import Workshop
+    from imgpipe.deploy.workshop import Workshop, host_policy
 
     store = context.store()
 
@@ -65,7 +64,7 @@ def open_shop(hypervisor: Hypervisor, pool: str | None, manner: Manner) -> Works
         machines=Machines(hypervisor),
         pool=opened,
         pool_of=lambda name: opened if name == opened.name else pool_of(name),
-        policy=_policy(hypervisor, opened),
+        policy=host_policy(hypervisor, opened, store.images, hear, context.settings().cpu),
         store=store,
         notify=hear,
         inject=_injection(hypervisor),
@@ -82,19 +81,6 @@ def foreign(hypervisor: Hypervisor, disk: Path) -> Template:
 
     output.tell(f"note: Looking at what is on '{disk}'.")
     return foreign_template(disk, context.store(), hypervisor.accelerator())
-
-
-def _policy(hypervisor: Hypervisor, pool: Pool) -> HostPolicy:
-    from imgpipe.adapters.qemu_user import must_run_as_root
-    from imgpipe.deploy.definitions import HostPolicy
-
-    files = (pool.file("disk.qcow2"), context.store().images / "image") if pool.local else ()
-    return HostPolicy(
-        folder=pool.path,
-        accelerator=hypervisor.accelerator(),
-        cpu=context.settings().cpu,
-        as_root=hypervisor.uri == "qemu:///system" and must_run_as_root(files, hear),
-    )
 
 
 def _injection(hypervisor: Hypervisor) -> Inject:

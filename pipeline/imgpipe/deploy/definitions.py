@@ -83,12 +83,6 @@ def changed(current: str, wanted: str) -> str:
     return ET.tostring(old, encoding="unicode")
 
 
-def disk_target(xml: str) -> str:
-    """Return what libvirt calls the first disk of a machine with this definition ('vda'); empty without one."""
-    target = ET.fromstring(xml).find("devices/disk[@device='disk']/target")  # noqa: S314 (libvirt's words)
-    return "" if target is None else target.get("dev", "")
-
-
 def independent(current: str, record: MachineRecord) -> str:
     """Return a definition whose disk has no backing files, with the record that says so."""
     domain = ET.fromstring(current)  # noqa: S314 (libvirt's words)
@@ -97,6 +91,12 @@ def independent(current: str, record: MachineRecord) -> str:
         break
     _set_record(domain, ET.fromstring(metadata.to_xml(record)))  # noqa: S314 (our own)
     return ET.tostring(domain, encoding="unicode")
+
+
+def disk_target(xml: str) -> str:
+    """Return what libvirt calls the first disk of a machine with this definition ('vda'); empty without one."""
+    target = ET.fromstring(xml).find("devices/disk[@device='disk']/target")  # noqa: S314 (libvirt's words)
+    return "" if target is None else target.get("dev", "")
 
 
 def _nic(nic: WantedNic) -> DomainNic:

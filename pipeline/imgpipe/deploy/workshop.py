@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgpipe.adapters.accelerator import asked_for
+from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Pool
+from imgpipe.adapters.qemu_user import must_run_as_root
 from imgpipe.deploy.definitions import HostPolicy
 from imgpipe.deploy.parallel import AT_ONCE
 from imgpipe.deploy.wanted import WantedMachine
+from imgpipe.domain_spec import CpuMode
 from imgpipe.errors import HostError
 from imgpipe.events import Listener
 from imgpipe.store import Store
@@ -25,6 +29,22 @@ def no_injection(_disks: Sequence[tuple[WantedMachine, Path]]) -> None:
         "The template has no unit that applies an identity, and nothing here can write one to its clones' disks.",
         hint="Deploy from an image that imgpipe built.",
     )
+
+
+def host_policy(hypervisor: Hypervisor, pool: Pool, images: Path, notify: Listener, cpu: CpuMode) -> HostPolicy:
+    """Return what the host decides of machines: their accelerator, and whether QEMU must run as root to reach the pool
+    and, below the folder `images`, what disks are linked to.
+
+    Whether KVM really works can be tried on this host only; another host's libvirt is believed.
+    """
+    if hypervisor.local:
+        accelerator = hypervisor.accelerator()
+    else:
+        accelerator = asked_for() or ("kvm" if hypervisor.offers_kvm() else "tcg")
+    as_root = False
+    if hypervisor.uri == "qemu:///system" and pool.local:
+        as_root = must_run_as_root((pool.file("disk"), images / "image"), notify)
+    return HostPolicy(folder=pool.path, accelerator=accelerator, cpu=cpu, as_root=as_root)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

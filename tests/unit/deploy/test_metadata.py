@@ -1,0 +1,73 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgpipe.deploy import metadata
+from imgpipe.deploy.existing import MachineRecord, Proven
+from imgpipe.errors import RecipeError
+
+# Everything that is printable and no blank at an end, '<&"' and other alphabets included.
+TEXT = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1).filter(str.isprintable)
+TEXTS = st.lists(TEXT, max_size=3).map(tuple)
+PROVEN = st.builds(Proven, hostname=TEXT, machine_id=TEXT, host_keys=TEXTS, macs=TEXTS, addresses=TEXTS)
+RECORDS = st.builds(
+    MachineRecord,
+    fleet=TEXT,
+    group=TEXT,
+    template=TEXT,
+    linked=st.booleans(),
+    identity=TEXT,
+    hostname=TEXT,
+    addresses=TEXTS,
+    pool=TEXT,
+    disk=TEXT,
+    seed=st.one_of(st.just(""), TEXT),
+    complete=st.booleans(),
+    proven=st.one_of(st.none(), PROVEN),
+)
+RECORD = MachineRecord(
+    fleet="web",
+    group="web",
+    template="rocky9@20260301.1",
+    linked=True,
+    identity="0123456789abcdef",
+    hostname="web-1",
+    addresses=("10.100.1.10/24",),
+    pool="imgpipe",
+    disk="web-1.qcow2",
+)
+
+
+@given(RECORDS)
+def test_a_record_comes_back_as_it_was(record):
+    assert metadata.from_xml(metadata.to_xml(record)) == record
+
+
+@given(RECORDS)
+def test_a_record_is_found_in_a_whole_domain(record):
+    xml = f"<domain><name>x</name><metadata><other/>{metadata.to_xml(record)}</metadata></domain>"
+    assert metadata.from_xml(xml) == record
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "<domain/>",
+        "<domain><metadata><machine/></metadata></domain>",
+        metadata.to_xml(RECORD).replace("machine/1", "machine/2"),
+        metadata.to_xml(RECORD).replace("web-1.qcow2", ""),
+        metadata.to_xml(RECORD)[:-5],
+    ],
+)
+def test_what_cannot_be_read_is_no_record(text):
+    assert metadata.from_xml(text) is None
+
+
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[31m", "\x00"])
+def test_what_xml_cannot_hold_is_refused(text):
+    with pytest.raises(RecipeError, match="hostname"):
+        metadata.to_xml(MachineRecord(**{**RECORD_FIELDS, "hostname": text}))
+
+
+RECORD_FIELDS = {name: getattr(RECORD, name) for name in MachineRecord.__slots__}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,8 @@ DATA = Path(os.environ.get("IMGPIPE_TEST_DATA", checkout() / "output" / "bench")
 
 
 def main() -> None:
+    # So that machines are removed whatever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted = sys.argv[1:] or ["start", "build", "deploy"]
     head()
     if "start" in wanted:

@@ -97,9 +97,8 @@ def floor(xml: str, golden: Path, prefix: str, count: int, *, start: bool) -> fl
 def remove(prefix: str) -> None:
     """End and undefine every machine whose name starts with `prefix`, and delete its disks."""
     connection = connect()
-    for domain in connection.listAllDomains():
-        if not domain.name().startswith(prefix):
-            continue
+
+    def gone(domain: libvirt.virDomain) -> None:
         xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
         if domain.isActive():
             domain.destroy()
@@ -108,6 +107,11 @@ def remove(prefix: str) -> None:
             path = Path(source.get("file", ""))
             if path.name.startswith(prefix):
                 path.unlink(missing_ok=True)
+
+    doomed = [domain for domain in connection.listAllDomains() if domain.name().startswith(prefix)]
+    # Most of a destroy is waiting for QEMU to end.
+    with ThreadPoolExecutor(4 * THREADS) as pool:
+        list(pool.map(gone, doomed))
     connection.close()
 
 

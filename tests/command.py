@@ -19,10 +19,11 @@ _LONGEST_S = 3600
 
 
 class Command:
-    """A running `imgpipe ... --json`: `events` grows while it runs."""
+    """A running `imgpipe ... --json`: `events` and `lines` of stdout grow while it runs."""
 
     def __init__(self, data: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
         self.events: list[dict[str, Any]] = []
+        self.lines: list[str] = []
         self._noise: list[str] = []
         self.process = subprocess.Popen(
             [Path(sys.executable).parent / "imgpipe", *arguments],
@@ -42,8 +43,9 @@ class Command:
     def _read_events(self) -> None:
         with self.process.stdout as stdout:
             for line in stdout:
-                # Commands that are asked for no JSON print other things.
-                if line.startswith("{"):
+                self.lines.append(line)
+                # Events are a line each; other commands print other things.
+                if line.startswith('{"'):
                     self.events.append(json.loads(line))
 
     def _read_noise(self) -> None:

@@ -1,0 +1,155 @@
+"""The demo deployed: machines that prove who they are, with a deploy that is killed on the way; nothing is left."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from command import Command, wait_until_gone
+from private_libvirt import lacking, private_libvirt
+
+pytestmark = [pytest.mark.vm, pytest.mark.skipif(bool(lacking()), reason=lacking())]
+
+COUNT = 5
+NAMES = [f"web-{number:02}" for number in range(1, COUNT + 1)]
+# A guest that fights with four others for two cores, without KVM, takes minutes.
+PATIENCE = ("--wait", "--wait-seconds", "3000", "--yes", "--json")
+BRIDGES = """
+ip link set lo up
+for bridge in br1 br2; do ip link add $bridge type bridge && ip link set $bridge up; done
+ip address add 10.100.1.1/24 dev br1
+ip address add 10.200.1.1/24 dev br2
+"""
+FLEET = """
+name = "shop"
+[groups.app]
+template = "demo"
+count = 2
+memory = "1 GiB"
+domain = "example.org"
+[groups.app.root]
+keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz ops@example"]
+[[groups.app.nics]]
+bridge = "br1"
+addresses = "10.100.1.10-10.100.1.59/24"
+gateway = "10.100.1.1"
+dns = ["10.100.1.1"]
+[[groups.app.nics]]
+bridge = "br2"
+addresses = "10.200.1.10-10.200.1.59/24"
+"""
+GREETING = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 22), 60) as connection:
+    print(connection.recv(64).decode())
+"""
+
+
+def deployed(command: Command) -> dict[str, dict]:
+    (told,) = command.named("deployed")
+    return {machine["name"]: machine for machine in told["machines"]}
+
+
+def told(command: Command) -> list[dict]:
+    """Return what a command that prints one JSON document printed."""
+    return json.loads("".join(command.lines))
+
+
+def assert_no_two_are_alike(machines: dict[str, dict]) -> None:
+    ids = [machine["machine_id"] for machine in machines.values()]
+    assert all(ids)
+    assert len(set(ids)) == len(ids)
+    keys = [key for machine in machines.values() for key in machine["host_keys"]]
+    assert len(keys) >= len(machines)
+    assert len(set(keys)) == len(keys)
+    macs = [nic["mac"] for machine in machines.values() for nic in machine["nics"]]
+    assert len(set(macs)) == len(macs)
+
+
+@pytest.fixture(scope="module")
+def web(data, demo):
+    """Five machines on user networking; the first run is killed as soon as one of them is made."""
+    arguments = ("deploy", "demo", "--name", "web", "--count", str(COUNT), *PATIENCE)
+    killed = Command(data, *arguments)
+    killed.until("progress", phase="machines are made")
+    killed.kill()
+    yield killed, Command(data, *arguments)
+    Command(data, "machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
+
+
+def test_a_deploy_that_was_killed_is_finished_by_the_next_and_all_are_as_asked(web):
+    killed, again = web
+    assert killed.named("deployed") == []
+    machines = deployed(again.succeed())
+    assert sorted(machines) == NAMES
+    assert {machine["hostname"] for machine in machines.values()} == set(NAMES)
+    assert {machine["state"] for machine in machines.values()} == {"running"}
+    assert_no_two_are_alike(machines)
+
+
+def test_what_is_as_asked_is_left_alone(data, web):
+    before = deployed(web[1])
+    again = Command(data, "deploy", "demo", "--name", "web", "--count", str(COUNT), *PATIENCE).succeed()
+    assert deployed(again) == before | {
+        name: machine | {"used": deployed(again)[name]["used"]} for name, machine in before.items()
+    }
+    assert again.named("progress") == []
+
+
+def test_their_template_cannot_be_removed(data, web):
+    refused = Command(data, "images", "rm", "demo", "--yes")
+    assert refused.wait() != 0
+    assert "web-01" in refused.stderr
+
+
+def test_destroy_leaves_nothing(data, web):
+    disks = [Path(machine["disk"]) for machine in deployed(web[1]).values()]
+    assert all(disk.is_file() for disk in disks)
+    Command(data, "machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
+    assert list(disks[0].parent.iterdir()) == []
+    assert told(Command(data, "machines", "list", "--fleet", "web", "--json").succeed()) == []
+    wait_until_gone(data)
+
+
+@pytest.fixture(scope="module")
+def bridged():
+    with private_libvirt(network=BRIDGES) as daemon:
+        yield daemon
+
+
+def test_static_addresses_on_two_bridges_answer(data, demo, bridged, tmp_path):
+    fleet = tmp_path / "shop.toml"
+    fleet.write_text(FLEET)
+    connection = ("--connect", f"qemu:///system?socket={bridged.socket}")
+    machines = deployed(Command(data, *connection, "deploy", str(fleet), *PATIENCE).succeed())
+    assert_no_two_are_alike(machines)
+    wanted = {"app-01": {"10.100.1.10", "10.200.1.10"}, "app-02": {"10.100.1.11", "10.200.1.11"}}
+    assert {name: set(machine["addresses"]) for name, machine in machines.items()} == wanted
+    assert machines["app-01"]["hostname"] == "app-01.example.org"
+    for addresses in wanted.values():
+        for address in addresses:
+            assert bridged.in_its_network(sys.executable, "-c", GREETING, address).startswith("SSH-2.0-")
+
+    fleet.write_text(FLEET.replace("count = 2", "count = 1"))
+    fewer = Command(data, *connection, "deploy", str(fleet), "--prune", *PATIENCE).succeed()
+    assert list(deployed(fewer)) == ["app-01"]
+    assert deployed(fewer)["app-01"]["machine_id"] == machines["app-01"]["machine_id"]
+
+    Command(data, *connection, "machines", "destroy", "--fleet", "shop", "--yes", "--json").succeed()
+    assert bridged.machines() == []
+    assert not Path(machines["app-01"]["disk"]).exists()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pools(data):
+    """Remove the storage pool that deploys define for the tests' data root."""
+    yield
+    virsh = ["virsh", "--quiet", "--connect", "qemu:///system"]
+    names = subprocess.run([*virsh, "pool-list", "--all", "--name"], capture_output=True, text=True, check=False).stdout
+    for name in filter(None, names.splitlines()):
+        xml = subprocess.run([*virsh, "pool-dumpxml", name], capture_output=True, text=True, check=False).stdout
+        if f"<path>{data}/" in xml:
+            subprocess.run([*virsh, "pool-destroy", name], capture_output=True, check=False)
+            subprocess.run([*virsh, "pool-undefine", name], capture_output=True, check=True)

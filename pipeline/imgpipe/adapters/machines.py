@@ -89,6 +89,11 @@ class Machines:
             if error.get_error_code() != _ALREADY:
                 raise host_error(error, self.uri, f"start the machine '{name}'") from error
 
+    def names(self) -> frozenset[str]:
+        """Return the names of all machines."""
+        with told_as_host_error(self.uri, "list the machines"):
+            return frozenset(domain.name() for domain in self._connection.listAllDomains())
+
     def active(self) -> frozenset[str]:
         """Return the names of all machines that run or are paused."""
         with told_as_host_error(self.uri, "list the machines"):

@@ -89,6 +89,11 @@ class Making:
                         f"written to their disks, and the pool '{self._shop.pool.name}' is on another host.",
                         hint="Run imgpipe on that host.",
                     )
+        if known := self._shop.machines.names() & {machine.name for machine in self._machines}:
+            raise RecipeError(
+                f"There are machines already that new ones would be called: {', '.join(sorted(known)[:10])}.",
+                hint="Give the new ones other names.",
+            )
         there = self._shop.pool.names()
         wanted = [name for machine in self._machines for name in (f"{machine.name}.qcow2", seed_name(machine))]
         if taken := [name for name in wanted if name in there]:
@@ -101,8 +106,9 @@ class Making:
     def _define(self, machine: WantedMachine) -> None:
         carried = carried_of(machine)
         record = replace(record_with_seed(machine, carried, self._shop.pool.name), complete=False)
-        self._begun[machine.name] = record
         self._shop.machines.define(definition(machine, carried.oem_strings, record, self._shop.policy))
+        # Not before: what libvirt refused, because somebody else's machine has the name, is not ours to remove.
+        self._begun[machine.name] = record
 
     def _find_bases(self) -> None:
         for template in {machine.template.reference: machine.template for machine in self._machines}.values():

@@ -76,7 +76,7 @@ def make_deploy_plan(
     changes = tuple(_changes(given, machines))
     wrong = [
         *fleet_faults(given),
-        *_template_faults(given),
+        *_template_faults(given, changes),
         *machine_faults(given, machines),
         *_cache_faults(given, changes),
         *room_faults(changes, facts),
@@ -106,10 +106,18 @@ def _changes(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Itera
         yield from (Remove(existing=existing) for existing in given.orphans)
 
 
-def _template_faults(given: Circumstances) -> Iterator[str]:
+def _template_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     for group, shape in given.groups.items():
         if shape.template and shape.template not in given.templates:
             yield f"groups.{group}.template: there is no image '{shape.template}'"
+    if not given.facts.local:
+        for reference in {
+            machine.template.reference: None for machine in _new(changes) if not machine.template.prepared
+        }:
+            yield (
+                f"'{reference}' was not prepared by imgpipe, so identities are written to its clones' disks, and the "
+                f"pool '{given.facts.pool}' is out of reach; run imgpipe on that host, or import the disk first"
+            )
 
 
 def _cache_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:

@@ -46,13 +46,6 @@ def require_a_choice(choice: Choice) -> None:
         raise RecipeError("No machine was named.", hint="Give names, '--fleet' or '--group'.")
 
 
-def only(machines: tuple[ExistingMachine, ...]) -> ExistingMachine:
-    """Return the one machine there is; raises RecipeError for several."""
-    if len(machines) != 1:
-        raise RecipeError("This works on one machine at a time.", details=[machine.name for machine in machines[:20]])
-    return machines[0]
-
-
 def _is_in(machine: ExistingMachine, choice: Choice) -> bool:
     record = machine.record
     return (

@@ -293,6 +293,13 @@ def test_sizes_are_whole_mebibytes_so_that_the_next_run_finds_them_equal():
     assert (machine.memory, machine.disk) == (3 * GIB + MIB, 20 * GIB)
 
 
+def test_a_pool_out_of_reach_takes_only_templates_that_were_prepared():
+    foreign = dataclasses.replace(TEMPLATE, prepared=False)
+    told = faults(fleet(), dataclasses.replace(FACTS, local=False), templates={"rocky9": foreign})
+    assert len(told) == 1
+    assert "out of reach" in told[0]
+
+
 def test_windows_gets_its_own_cache_mode_by_policy():
     assert {machine.cache for machine in plan(fleet(template="win2016")).machines} == {WINDOWS.cache} == {"writeback"}
 

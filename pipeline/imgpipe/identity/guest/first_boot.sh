@@ -33,8 +33,8 @@ oem_strings() {
 unpack() {
   count=0
   : > "$run/packed"
-  while read -r index total check piece; do
-    count=$((count + 1))
+  while read -r index of mark piece; do
+    count=$((count + 1)) total=$of check=$mark
     [ "$index" = $count ] || give_up "the OEM strings are not complete: number $count is missing"
     printf %s "$piece" >> "$run/packed"
   done <<END

@@ -1,0 +1,50 @@
+"""A plan, made through the real adapters from what libvirt's test driver has."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from imgpipe.cli import context, deploy, machines
+from imgpipe.deploy.template import FIRST_BOOT
+from imgpipe.errors import RecipeError
+from sample_catalog import add_image, store  # noqa: F401
+
+pytestmark = pytest.mark.libvirt
+
+
+@pytest.fixture
+def run(store, add_image, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("IMGPIPE_HOME", str(store.root))
+    monkeypatch.setenv("IMGPIPE_ACCELERATOR", "tcg")
+    context.choose(context.Choices(connect="test:///default"))
+    manifest = add_image("rocky9", "20260301.1").folder / "manifest.json"
+    table = json.loads(manifest.read_text())
+    table["sealed"]["operations"].append(FIRST_BOOT)
+    manifest.write_text(json.dumps(table))
+    app = typer.Typer()
+    app.command("deploy")(deploy.deploy)
+    app.add_typer(machines.app, name="machines")
+    yield lambda *words: CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+    context.choose(context.Choices())
+
+
+def test_a_plan_is_made_from_what_libvirt_says(run):
+    words = ("--count", "3", "--network", "default", "--no-start", "--pool", "default-pool", "--plan", "--json")
+    told = json.loads(run("deploy", "rocky9", "--name", "web", *words).stdout)
+    assert [change["action"] for change in told["changes"]] == ["make"] * 3
+    assert told["uploads"] == ["rocky9@20260301.1"]
+    assert told["pool"] == "default-pool"
+
+
+def test_a_machine_that_libvirt_has_already_is_not_taken_over(run):
+    with pytest.raises(RecipeError) as caught:
+        run("deploy", "rocky9", "--name", "test", "--network", "lab", "--pool", "default-pool", "--plan")
+    network, name = caught.value.details[:2]
+    assert "no active network 'lab'" in network
+    assert name == "test: libvirt has a machine of this name that imgpipe did not make"
+
+
+def test_machines_of_others_are_not_listed(run):
+    assert json.loads(run("machines", "list", "--json").stdout) == []

@@ -1,0 +1,336 @@
+"""The commands `deploy` and `machines`, with libvirt stood in for."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+import typer
+from sample_fleets import FACTS, KEY, existing, stranger, with_machines
+from typer.testing import CliRunner
+
+from imgpipe.cli import deploy as command
+from imgpipe.cli import machines as machines_command
+from imgpipe.cli import shop
+from imgpipe.cli.deploy_options import complete_template
+from imgpipe.deploy.changes import Keep, Make, Modify, Remove
+from imgpipe.deploy.definitions import HostPolicy
+from imgpipe.deploy.existing import Proven
+from imgpipe.deploy.workshop import Workshop
+from imgpipe.errors import GuestError, HostError, RecipeError
+
+FLEET = f"""
+name = "shop"
+[groups.web]
+template = "rocky9"
+count = 2
+disk = "2 GiB"
+root = {{keys = ["{KEY}"]}}
+[[groups.web.nics]]
+bridge = "br1"
+addresses = "10.100.1.10-10.100.1.19/24"
+"""
+
+
+class Host:
+    """A libvirt that remembers what it was told."""
+
+    uri = "test:///fake"
+
+    def __init__(self, store):
+        self.facts = FACTS
+        self.applied = []
+        self.waited = []
+        self.said = []
+        self.deaf = set()
+        policy = HostPolicy(folder=store.root, accelerator="tcg")
+        self.shop = Workshop(
+            machines=self, pool=None, pool_of=lambda _: None, policy=policy, store=store, notify=shop.hear
+        )
+
+    def list(self, *, sizes=True):
+        return self.facts.machines
+
+    def start(self, name):
+        self.said.append(("start", name))
+
+    def stop(self, name, seconds):
+        self.said.append(("stop", name))
+        return name not in self.deaf
+
+    def force_stop(self, name):
+        self.said.append(("force_stop", name))
+
+    def apply(self, changes, shop):
+        self.applied += changes
+        gone = {change.existing.name for change in changes if isinstance(change, Remove)}
+        made = {change.machine.name: existing(change.machine) for change in changes if not isinstance(change, Remove)}
+        kept = [one for one in self.facts.machines if one.name not in gone | set(made)]
+        self.facts = with_machines(*kept, *made.values())
+
+    def wait(self, wanted, machines, seconds, notify):
+        self.waited += [machine.name for machine in wanted]
+        return {machine.name: None for machine in wanted}
+
+
+@pytest.fixture
+def host(store, monkeypatch):
+    made = Host(store)
+    monkeypatch.setenv("IMGPIPE_HOME", str(store.root))
+
+    @contextmanager
+    def connected():
+        yield made
+
+    def open_shop(hypervisor, pool, manner):
+        made.pool, made.manner = pool, manner
+        return made.shop
+
+    monkeypatch.setattr(shop, "connected", connected)
+    monkeypatch.setattr(shop, "open_shop", open_shop)
+    monkeypatch.setattr("imgpipe.deploy.facts.gather", lambda *_: made.facts)
+    monkeypatch.setattr("imgpipe.deploy.bring_up.apply", made.apply)
+    monkeypatch.setattr("imgpipe.deploy.waiting.wait_until_up", made.wait)
+    monkeypatch.setattr("imgpipe.adapters.machines.Machines", lambda _: made)
+    return made
+
+
+@pytest.fixture
+def run(host):
+    app = typer.Typer()
+    app.command("deploy")(command.deploy)
+    app.add_typer(machines_command.app, name="machines")
+
+    def invoke(*words, answer=None):
+        return CliRunner().invoke(app, list(map(str, words)), input=answer, catch_exceptions=False)
+
+    return invoke
+
+
+@pytest.fixture
+def shop_toml(tmp_path, add_image):
+    add_image("rocky9", "20260301.1")
+    path = tmp_path / "shop.toml"
+    path.write_text(FLEET)
+    return path
+
+
+def test_a_plan_is_shown_and_nothing_is_done(run, host, shop_toml):
+    text = run("deploy", shop_toml, "--plan").stdout
+    assert "+ web-01  10.100.1.10/24 on br1" in text
+    told = json.loads(run("deploy", shop_toml, "--plan", "--json").stdout)
+    assert [(change["action"], change["name"]) for change in told["changes"]] == [
+        ("make", "web-01"),
+        ("make", "web-02"),
+    ]
+    assert host.applied == []
+
+
+def test_a_fleet_is_deployed_and_its_machines_are_listed(run, host, shop_toml):
+    done = run("deploy", shop_toml)
+    assert [type(change) for change in host.applied] == [Make, Make]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["NAME", "web-01", "web-02"]
+    assert "shop: 2 to make." in done.stderr
+
+
+def test_deploying_again_changes_nothing(run, host, shop_toml):
+    run("deploy", shop_toml)
+    host.applied.clear()
+    run("deploy", shop_toml)
+    assert [type(change) for change in host.applied] == [Keep, Keep]
+
+
+def test_options_alone_are_a_fleet(run, host, shop_toml):
+    run("deploy", "rocky9", "--name", "app", "--count", 2, "--vcpus", 4, "--bridge", "br1", "--bridge", "br2", "--full")
+    machines = [change.machine for change in host.applied]
+    assert [(one.name, one.fleet, one.machine.cpus, one.linked) for one in machines] == [
+        ("app-01", "app", 4, False),
+        ("app-02", "app", 4, False),
+    ]
+    assert [nic.source for nic in machines[0].identity.nics] == ["br1", "br2"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("rocky9",),
+        ("rocky9", "--name", "x", "--import", "disk.qcow2"),
+        ("shop.toml", "--name", "x"),
+        ("shop.toml", "--no-start"),
+        ("no-such-fleet.toml",),
+        ("rocky10", "--name", "x"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_done(run, host, shop_toml, monkeypatch, words):
+    monkeypatch.chdir(shop_toml.parent)
+    with pytest.raises(RecipeError):
+        run("deploy", *words)
+    assert host.applied == []
+
+
+def test_an_unknown_image_is_told_with_the_nearest_name(run, host, shop_toml):
+    with pytest.raises(RecipeError) as caught:
+        run("deploy", "rocky8", "--name", "x")
+    assert "rocky9" in caught.value.hint
+
+
+def test_an_image_that_lost_its_end_is_not_deployed(run, host, shop_toml, store):
+    disk = store.images / "rocky9" / "20260301.1" / "golden.qcow2"
+    disk.chmod(0o644)
+    disk.write_bytes(b"short")
+    with pytest.raises(HostError, match="has 5 bytes"):
+        run("deploy", shop_toml)
+
+
+def test_machines_are_waited_for_when_they_start_or_never_proved_themselves(run, host, shop_toml):
+    run("deploy", shop_toml, "--no-wait")
+    assert host.waited == []
+    run("deploy", shop_toml, "--wait")
+    assert host.waited == ["web-01", "web-02"]
+    proven = Proven(hostname="web-01", machine_id="", host_keys=(), macs=(), addresses=())
+    host.facts = with_machines(*(prove(machine, proven) for machine in host.facts.machines))
+    host.waited.clear()
+    shop_toml.write_text(FLEET.replace("count = 2", "count = 3"))
+    run("deploy", shop_toml, "--wait")
+    assert host.waited == ["web-03"]
+
+
+def prove(machine, proven):
+    import dataclasses
+
+    return dataclasses.replace(machine, record=dataclasses.replace(machine.record, proven=proven))
+
+
+def test_what_must_stop_is_asked_for(run, host, shop_toml):
+    run("deploy", shop_toml)
+    host.applied.clear()
+    shop_toml.write_text(FLEET.replace("count = 2", "count = 2\ncpus = 8"))
+    with pytest.raises(RecipeError, match="Nobody can be asked") as caught:
+        run("deploy", shop_toml)
+    assert "Stop 'web-01', 'web-02'" in caught.value.details[0]
+    assert host.applied == []
+    run("deploy", shop_toml, "--yes")
+    assert [type(change) for change in host.applied] == [Modify, Modify]
+    assert host.manner.may_stop
+
+
+def test_a_change_may_wait_for_the_next_start(run, host, shop_toml):
+    run("deploy", shop_toml)
+    host.applied.clear()
+    shop_toml.write_text(FLEET.replace("count = 2", "count = 2\ncpus = 8"))
+    run("deploy", shop_toml, "--no-stop", "--wait")
+    assert [type(change) for change in host.applied] == [Modify, Modify]
+    assert not host.manner.may_stop
+    assert host.waited == []
+
+
+def test_what_is_lost_is_asked_for(run, host, shop_toml):
+    run("deploy", shop_toml)
+    shop_toml.write_text(FLEET.replace("count = 2", "count = 1"))
+    with pytest.raises(RecipeError, match="Nobody can be asked"):
+        run("deploy", shop_toml, "--prune")
+    run("deploy", shop_toml, "--prune", "--yes")
+    assert [machine.name for machine in host.facts.machines] == ["web-01"]
+
+
+def test_an_inventory_is_all_that_stands_on_stdout(run, host, shop_toml):
+    import yaml
+
+    assert set(yaml.safe_load(run("deploy", shop_toml, "--output", "ansible").stdout)) == {"all"}
+
+
+def test_events_as_json_end_with_the_machines(run, host, shop_toml):
+    lines = [json.loads(line) for line in run("deploy", shop_toml, "--json").stdout.splitlines()]
+    assert [line["event"] for line in lines] == ["stage_started", "stage_finished", "deployed"]
+    assert [machine["name"] for machine in lines[-1]["machines"]] == ["web-01", "web-02"]
+
+
+def test_the_schema_of_a_fleet_is_json(run):
+    assert "groups" in json.loads(run("deploy", "--schema").stdout)["properties"]
+
+
+def test_the_help_has_every_option_with_words(run):
+    text = run("deploy", "--help").stdout
+    for option in ("--bridge", "--addresses", "--key-file", "--wait", "--prune", "--parallel", "--output"):
+        assert option in text
+    assert "imgpipe deploy fleet.toml --plan" in text
+
+
+def test_images_and_fleets_are_completed(host, shop_toml, monkeypatch):
+    monkeypatch.chdir(shop_toml.parent)
+    assert complete_template("ro") == ["rocky9", "root"]
+    assert complete_template("sh") == ["shop.toml"]
+    assert complete_template(f"{shop_toml.parent}/sh") == [str(shop_toml)]
+
+
+@pytest.fixture
+def three(run, host, shop_toml):
+    run("deploy", shop_toml)
+    run("deploy", "rocky9", "--name", "db")
+    host.facts = with_machines(*host.facts.machines, stranger("vm001"))
+
+
+def test_only_what_imgpipe_made_is_listed(run, three):
+    lines = run("machines", "list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["NAME", "web-01", "web-02", "db"]
+    told = json.loads(run("machines", "list", "--fleet", "shop", "--json").stdout)
+    assert [machine["name"] for machine in told] == ["web-01", "web-02"]
+
+
+def test_a_group_is_started_and_a_fleet_is_stopped(run, host, three):
+    run("machines", "start", "--group", "web")
+    run("machines", "stop", "--fleet", "db")
+    assert sorted(host.said) == [("start", "web-01"), ("start", "web-02"), ("stop", "db")]
+
+
+def test_guests_that_do_not_shut_down_are_named(run, host, three):
+    host.deaf = {"web-02"}
+    with pytest.raises(GuestError) as caught:
+        run("machines", "stop", "--fleet", "shop")
+    assert caught.value.details == ("web-02",)
+    run("machines", "stop", "web-02", "--force")
+    assert host.said[-1] == ("force_stop", "web-02")
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "destroy", "flatten"])
+def test_no_command_works_on_everything_by_accident(run, host, three, verb):
+    with pytest.raises(RecipeError, match="No machine was named"):
+        run("machines", verb)
+    assert host.said == []
+
+
+def test_strangers_are_left_alone(run, host, three):
+    with pytest.raises(RecipeError, match="was not made by imgpipe"):
+        run("machines", "destroy", "vm001", "--yes")
+
+
+def test_what_is_destroyed_is_asked_for_and_then_gone(run, host, three):
+    with pytest.raises(RecipeError, match="Nobody can be asked"):
+        run("machines", "destroy", "--fleet", "shop")
+    run("machines", "destroy", "--fleet", "shop", "--yes")
+    assert {machine.name for machine in host.facts.machines} == {"vm001", "db"}
+    assert host.pool == "imgpipe"
+
+
+def test_a_machine_that_is_off_has_no_console(run, host, three):
+    import dataclasses
+
+    host.facts = with_machines(*(dataclasses.replace(machine, active=False) for machine in host.facts.machines))
+    with pytest.raises(RecipeError, match="is off"):
+        run("machines", "console", "db")
+
+
+def test_console_and_ssh_take_over_the_terminal(run, host, three, monkeypatch):
+    became = []
+    monkeypatch.setattr("imgpipe.adapters.handover.hand_over", lambda *argv: became.append(argv))
+    run("machines", "console", "web-01")
+    run("machines", "ssh", "web-01", "--user", "ann", "--", "uptime", "--pretty")
+    assert became == [
+        ("virsh", "--connect", "test:///fake", "console", "web-01"),
+        ("ssh", "-o", "HostKeyAlias=web-01", "-l", "ann", "10.100.1.10", "--", "uptime", "--pretty"),
+    ]
+
+
+def test_a_machine_without_a_known_address_cannot_be_reached(run, three):
+    with pytest.raises(HostError, match="No address is known"):
+        run("machines", "ssh", "db")

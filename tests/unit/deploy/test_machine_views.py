@@ -1,0 +1,117 @@
+import json
+
+import pytest
+import yaml
+from sample_fleets import existing as made
+from sample_fleets import fleet, plan, stranger
+
+from imgpipe.cli import machine_views
+from imgpipe.deploy.existing import ExistingNic, Proven
+from imgpipe.deploy.reachable import addresses_of
+from imgpipe.deploy.selection import Choice, chosen, require_a_choice
+from imgpipe.errors import RecipeError
+
+BRIDGED = (ExistingNic(kind="bridge", source="br1", mac="52:54:00:00:00:01"),)
+USER = (ExistingNic(kind="user", source="", mac="52:54:00:00:00:02"),)
+
+
+def proven(*addresses):
+    return Proven(hostname="web-01", machine_id="a" * 32, host_keys=("SHA256:x",), macs=(), addresses=addresses)
+
+
+def machine(index=0, **changes):
+    return made(plan(fleet(domain="shop.example")).machines[index], **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "addresses"),
+    [
+        ({}, ["10.100.1.10"]),
+        ({"addresses": (), "nics": BRIDGED, "proven": proven("192.168.1.7/24", "fe80::1/64")}, ["192.168.1.7"]),
+        (
+            {"nics": BRIDGED, "proven": proven("169.254.1.1/16", "10.100.1.10/24", "10.9.9.9")},
+            ["10.100.1.10", "10.9.9.9"],
+        ),
+        ({"addresses": (), "nics": USER, "proven": proven("10.0.2.15/24")}, []),
+        ({"addresses": (), "nics": USER + BRIDGED, "proven": proven("10.0.2.15/24", "10.9.9.9")}, ["10.9.9.9"]),
+        ({"addresses": (), "nics": BRIDGED, "proven": proven("10.0.2.15/24")}, ["10.0.2.15"]),
+        ({"addresses": ("no address",), "nics": BRIDGED}, []),
+    ],
+)
+def test_a_machine_is_reached_where_it_answers(changes, addresses):
+    assert [str(address) for address in addresses_of(machine(**changes))] == addresses
+
+
+def test_a_list_shows_only_what_imgpipe_made(capsys):
+    machine_views.show([machine(), stranger("vm001")], None, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["NAME", "STATE", "FLEET", "GROUP", "TEMPLATE", "ADDRESSES", "USED"]
+    assert lines[1].split() == ["web-01", "running", "shop", "web", "rocky9@20260301.1", "10.100.1.10", "256", "MiB"]
+    assert len(lines) == 2
+
+
+def test_json_has_what_the_guest_proved(capsys):
+    machine_views.show([machine(proven=proven())], "ansible", as_json=True)
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["fleet"], told["machine_id"], told["host_keys"]) == ("shop", "a" * 32, ["SHA256:x"])
+    assert told["hostname"] == "web-01.shop.example"
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [({}, "running"), ({"active": False}, "off"), ({"complete": False, "active": True}, "incomplete")],
+)
+def test_a_state_is_one_word(changes, state):
+    assert machine_views.state(machine(**changes)) == state
+
+
+def test_an_inventory_has_each_machine_in_its_group_and_its_fleet():
+    told = yaml.safe_load(machine_views.ansible([machine(), machine(1, group="web-2", addresses=())]))
+    assert told["all"]["hosts"]["web-01"]["ansible_host"] == "10.100.1.10"
+    assert "ansible_host" not in told["all"]["hosts"]["web-02"]
+    children = {name: list(group["hosts"]) for name, group in told["all"]["children"].items()}
+    assert children == {"web": ["web-01"], "web_2": ["web-02"], "fleet_shop": ["web-01", "web-02"]}
+
+
+def test_ssh_finds_a_machine_by_both_its_names():
+    assert list(machine_views.ssh_config([machine(), machine(1, addresses=())])) == [
+        "Host web-01 web-01.shop.example",
+        "    HostName 10.100.1.10",
+        "    HostKeyAlias web-01",
+        "# No address of web-02 is known.",
+    ]
+
+
+ALL = (machine(), machine(1, group="db"), machine(2, fleet="other"), stranger("vm001"))
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        (Choice(), ["web-01", "web-02", "web-03"]),
+        (Choice(fleet="shop"), ["web-01", "web-02"]),
+        (Choice(fleet="shop", group="db"), ["web-02"]),
+        (Choice(names=("web-03",)), ["web-03"]),
+        (Choice(names=("web-01", "web-03"), fleet="shop"), ["web-01"]),
+    ],
+)
+def test_machines_are_chosen_by_name_group_and_fleet(choice, names):
+    assert [one.name for one in chosen(ALL, choice)] == names
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (Choice(names=("vm001",)), "was not made by imgpipe"),
+        (Choice(names=("web-1",)), "There is no machine 'web-1'"),
+        (Choice(fleet="shop", group="cache"), "No machine is all that was asked for"),
+    ],
+)
+def test_what_cannot_be_chosen_is_told(choice, said):
+    with pytest.raises(RecipeError, match=said):
+        chosen(ALL, choice)
+
+
+def test_nothing_said_is_never_everything():
+    with pytest.raises(RecipeError, match="No machine was named"):
+        require_a_choice(Choice())

@@ -32,10 +32,10 @@ def no_injection(_disks: Sequence[tuple[WantedMachine, Path]]) -> None:
 
 
 def host_policy(hypervisor: Hypervisor, pool: Pool, images: Path, notify: Listener, cpu: CpuMode) -> HostPolicy:
-    """Return what the host decides of machines: their accelerator, and whether QEMU must run as root to reach the pool
-    and, below the folder `images`, what disks are linked to.
+    """Return what the host decides of machines: their accelerator, and whether QEMU must run as root.
 
-    Whether KVM really works can be tried on this host only; another host's libvirt is believed.
+    It must where its own user cannot reach the pool, or what disks are linked to below the folder `images`. Whether
+    KVM really works can be tried on this host only; another host's libvirt is believed.
     """
     if hypervisor.local:
         accelerator = hypervisor.accelerator()

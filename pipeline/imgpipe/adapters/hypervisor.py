@@ -42,6 +42,8 @@ def connect(uri: str | None, notify: Listener, cache: Path | None = None) -> Hyp
     start_event_loop()
     wanted = uri or os.environ.get("LIBVIRT_DEFAULT_URI") or None
     chosen = wanted or ("qemu:///system" if os.geteuid() == 0 else "qemu:///session")
+    if chosen == "qemu:///system" and libvirt_daemon.may_start_system_daemon():
+        libvirt_daemon.give_kvm_to_its_group()
     ours = (
         chosen in {"qemu:///system", "qemu:///session"}
         and libvirt_daemon.may_start_system_daemon()

@@ -43,7 +43,6 @@ def start_system_daemon() -> str:
 
     Raises HostError if none is installed or it does not come up.
     """
-    _give_kvm_to_its_group()
     for program, name in _SERVERS:
         if process.is_installed(program):
             process.run(program, "--daemon", "--timeout", str(_IDLE_SECONDS), timeout_s=60)
@@ -88,7 +87,7 @@ def ensure_log_daemon() -> socket.socket | None:
     return connection
 
 
-def _give_kvm_to_its_group() -> None:
+def give_kvm_to_its_group() -> None:
     """Let the group 'kvm' open /dev/kvm, as udev's rules do on hosts that have udev.
 
     Where only root may, libvirt finds KVM when it probes QEMU and then finds it gone for QEMU's own user, so it

@@ -16,6 +16,8 @@ from imgpipe.errors import GuestError, HostError
 from imgpipe.events import Listener, Progress
 from imgpipe.identity.compare import duplicates, faults
 from imgpipe.identity.report import LONGEST_LINE, Report, last_report
+from imgpipe.watch.boot import BOOT, NO_PROOF
+from imgpipe.watch.classify import Classifier, Failed
 from imgpipe.watch.console import LineDecoder
 
 _POLL_SECONDS = 0.2
@@ -58,13 +60,14 @@ class _Watch:
         self._port: MachineStream | None = None
         self._console: MachineStream | None = None
         self._lines = LineDecoder()
+        self._classifier = Classifier(BOOT, NO_PROOF)
         self._open = b""
         self._wrong: tuple[str, ...] = ("it reported nothing",)
 
     def look(self) -> bool:
         """Read what is new; return whether the machine has just come up."""
         if self._console:
-            self._lines.feed(self._console.read())
+            self._hear(self._console.read())
         data = self._port.read() if self._port else b""
         if not data:
             return False
@@ -82,6 +85,14 @@ class _Watch:
         if self.up:
             self.close()
         return self.up
+
+    def _hear(self, data: bytes) -> None:
+        """Read the console: a boot that went wrong is not waited for."""
+        for line in self._lines.feed(data):
+            meaning = self._classifier.read(line)
+            if isinstance(meaning, Failed):
+                self.over = True
+                self._wrong = (meaning.reason, *self._wrong)
 
     def connect(self, *, active: bool) -> None:
         """Open what is not open; a machine that is off is over."""
@@ -116,6 +127,7 @@ class _Watch:
 
 def _watch_all(watches: Sequence[_Watch], machines: Machines, end: float, notify: Listener) -> None:
     up, next_state = 0, 0.0
+    _tell(up, len(watches), notify)
     while time.monotonic() < end:
         if time.monotonic() >= next_state:
             next_state = time.monotonic() + _STATE_SECONDS

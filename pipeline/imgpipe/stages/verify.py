@@ -21,7 +21,7 @@ from imgpipe.domains import CONSOLE, REPORT, verify_domain
 from imgpipe.errors import GuestError
 from imgpipe.events import Listener, Note, Progress
 from imgpipe.machine_state import Activity
-from imgpipe.os_family import CacheMode, Console, Phase, Proof, Trouble
+from imgpipe.os_family import CacheMode
 from imgpipe.plan import Plan
 from imgpipe.sizes import GIB
 from imgpipe.stages.following import FollowedFile
@@ -30,6 +30,7 @@ from imgpipe.stages.verify_guest import steps
 from imgpipe.stages.verify_report import LONGEST_REPORT, Report, parse_report
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
 from imgpipe.store import lock
+from imgpipe.watch.boot import BOOT, NO_PROOF
 from imgpipe.watch.classify import Classifier
 from imgpipe.watch.silence import Patience
 from imgpipe.watch.verdict import Failure, Judge
@@ -42,27 +43,6 @@ _KEPT = {
     "screenshot.png": "verify-screenshot.png",
 }
 _LINES_SHOWN = 12
-
-_BOOT = Console(
-    phases=(
-        Phase(pattern=r"Linux version", label="the kernel starts", percent=5),
-        Phase(pattern=r"systemd\[1\]|Welcome to ", label="the system starts", percent=15),
-        Phase(pattern=r"Reached target .*(Multi-User|multi-user)|\blogin:", label="the system is up", percent=50),
-    ),
-    troubles=(
-        Trouble(
-            pattern=r"You are in (emergency|rescue) mode|Entering emergency mode", reason="It fell into emergency mode."
-        ),
-        Trouble(pattern=r"Failed to start .*Switch Root", reason="Its root file system could not be mounted."),
-        Trouble(pattern=r"error: no such (device|partition)|grub rescue>", reason="Its boot loader finds no system."),
-        Trouble(pattern=r"No bootable device|BdsDxe: No bootable option", reason="Its disk does not boot."),
-    ),
-    waiting=(
-        Trouble(pattern=r"^\(initramfs\)|^dracut:/#", reason="It stopped in its initramfs."),
-        Trouble(pattern=r"^grub>", reason="It stopped in its boot loader."),
-    ),
-)
-_NO_PROOF = Proof(console="", failure="", file="", content="")
 
 
 def verify(plan: Plan, disk: SealedDisk, workplace: Workplace) -> VerifiedDisk:
@@ -149,7 +129,7 @@ class _Boot:
     def _watch(self, machine: RunningMachine, kept: Path) -> None:
         judge = Judge(
             time.monotonic(),
-            Classifier(_BOOT, _NO_PROOF),
+            Classifier(BOOT, NO_PROOF),
             verify_patience(self._accelerator),
             reboots_allowed=True,
             work="self-check",

@@ -1,0 +1,27 @@
+"""How an installed Linux speaks on its console while it boots."""
+
+from __future__ import annotations
+
+from imgpipe.os_family import Console, Phase, Proof, Trouble
+
+BOOT = Console(
+    phases=(
+        Phase(pattern=r"Linux version", label="the kernel starts", percent=5),
+        Phase(pattern=r"systemd\[1\]|Welcome to ", label="the system starts", percent=15),
+        Phase(pattern=r"Reached target .*(Multi-User|multi-user)|\blogin:", label="the system is up", percent=50),
+    ),
+    troubles=(
+        Trouble(
+            pattern=r"You are in (emergency|rescue) mode|Entering emergency mode", reason="It fell into emergency mode."
+        ),
+        Trouble(pattern=r"Failed to start .*Switch Root", reason="Its root file system could not be mounted."),
+        Trouble(pattern=r"error: no such (device|partition)|grub rescue>", reason="Its boot loader finds no system."),
+        Trouble(pattern=r"No bootable device|BdsDxe: No bootable option", reason="Its disk does not boot."),
+    ),
+    waiting=(
+        Trouble(pattern=r"^\(initramfs\)|^dracut:/#", reason="It stopped in its initramfs."),
+        Trouble(pattern=r"^grub>", reason="It stopped in its boot loader."),
+    ),
+)
+NO_PROOF = Proof(console="", failure="", file="", content="")
+"""A boot proves nothing by a line."""

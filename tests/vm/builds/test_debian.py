@@ -8,8 +8,8 @@ import pytest
 pytestmark = pytest.mark.vm
 
 
-def test_debian_is_installed_sealed_verified_and_published(debian):
-    build = debian.succeed()
+def test_debian_is_installed_sealed_verified_and_published(queue):
+    build = queue.succeed("debian")
     manifest = json.loads(Path(build.image["manifest"]).read_text())
     assert manifest["medium"]["stand_in"] is False
     assert "Debian GNU/Linux 13" in manifest["medium"]["title"]

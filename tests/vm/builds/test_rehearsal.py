@@ -9,30 +9,6 @@ from command import Command
 
 pytestmark = pytest.mark.vm
 
-STATIC_LVM = """
-os = "rocky9"
-[machine]
-memory = "2 GiB"
-disk = "8 GiB"
-[disk]
-layout = "lvm"
-swap = "512 MiB"
-[[nics]]
-name = "eth0"
-address = "192.168.126.100/24"
-gateway = "192.168.126.2"
-dns = ["192.168.126.2"]
-[[nics]]
-name = "eth1"
-address = "123.0.0.1/24"
-[guest]
-timezone = "Asia/Shanghai"
-selinux = "off"
-[[guest.users]]
-name = "ops"
-keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz ops@example"]
-"""
-
 
 def facts_of(build):
     manifest = json.loads(Path(build.image["manifest"]).read_text())
@@ -42,18 +18,16 @@ def facts_of(build):
     return {check["name"] for check in checks}
 
 
-def test_the_runbooks_rocky_goes_from_medium_to_golden_image(data, stand_in):
-    build = Command(data, "build", "rocky9-4c2g15g", "--media", "stand-in", "--json").succeed()
+def test_the_runbooks_rocky_goes_from_medium_to_golden_image(queue):
+    build = queue.succeed("rocky")
     assert build.image["name"] == "rocky9-4c2g15g"
     checked = facts_of(build)
     assert {"there is a NIC eth0", "there is a NIC eth1", "the time zone is Asia/Shanghai"} <= checked
     assert any("stand-in" in note["text"] for note in build.named("note"))
 
 
-def test_lvm_static_addresses_and_a_user_arrive(data, stand_in, tmp_path):
-    recipe = tmp_path / "rehearsal.toml"
-    recipe.write_text(STATIC_LVM)
-    build = Command(data, "build", str(recipe), "--media", "stand-in", "--json").succeed()
+def test_lvm_static_addresses_and_a_user_arrive(queue):
+    build = queue.succeed("static-lvm")
     checked = facts_of(build)
     assert "there is a user ops" in checked
     assert any(name.endswith(", lvm") for name in checked)

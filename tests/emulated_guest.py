@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,21 @@ class EmulatedGuest:
         self.folder = folder
         self.console = b""
         self._serial = self._connect("serial")
+        # A serial port that nobody reads holds up the guest.
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = self._serial.recv(65536)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            if not data:
+                return
+            self.console += data
 
     def _connect(self, name: str) -> socket.socket:
         end = time.monotonic() + 30
@@ -48,10 +64,7 @@ class EmulatedGuest:
         while not re.search(pattern.encode(), self.console[start:]):
             assert time.monotonic() < end, f"no '{pattern}' in {self.console[-2000:]!r}"
             assert self.process.poll() is None, f"the machine is off: {self.console[-2000:]!r}"
-            try:
-                self.console += self._serial.recv(65536)
-            except TimeoutError:
-                continue
+            time.sleep(0.1)
         return self.console[start:].decode(errors="replace")
 
     def send(self, text: str) -> None:
@@ -60,9 +73,9 @@ class EmulatedGuest:
             self._serial.sendall(piece.encode())
             time.sleep(0.05)
 
-    def log_in(self, name: str, password: str) -> None:
-        """Log in on the console."""
-        self.until("login: ")
+    def log_in(self, name: str, password: str, since: int = 0) -> None:
+        """Log in at the prompt that the console shows after `since`."""
+        self.until("login: ", since)
         start = len(self.console)
         self.send(f"{name}\n")
         self.until("assword: ", start)
@@ -92,9 +105,10 @@ class EmulatedGuest:
 
     def end(self) -> None:
         """Switch it off, whatever it does."""
-        self._serial.close()
         self.process.kill()
         self.process.wait(30)
+        self._reader.join(30)
+        self._serial.close()
 
 
 @contextmanager

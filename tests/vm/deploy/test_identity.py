@@ -138,8 +138,7 @@ def test_a_second_boot_changes_nothing_and_another_identity_takes_its_place(star
     again = started.report()
     assert faults(IDENTITY, again) == ()
     assert (again.machine_id, again.host_keys) == (first.machine_id, first.host_keys)
-    started.console = started.console[-200:]
-    started.log_in("root", PASSWORD)
+    started.log_in("root", PASSWORD, start)
     assert started.run(_STATE) == before
     started.run("sync")
     started.end()

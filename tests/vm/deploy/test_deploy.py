@@ -99,7 +99,7 @@ def test_what_is_as_asked_is_left_alone(data, web):
 
 
 def test_their_template_cannot_be_removed(data, web):
-    refused = Command(data, "images", "rm", "demo", "--yes")
+    refused = Command(data, "images", "rm", deployed(web[1])["web-01"]["template"], "--yes")
     assert refused.wait() != 0
     assert "web-01" in refused.stderr
 

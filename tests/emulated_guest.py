@@ -1,4 +1,4 @@
-"""A machine made from an image by hand: QEMU alone, a console to log in at, and the channel that it reports on."""
+"""A machine made from an image by hand: QEMU alone, its console, its report and a way in by SSH."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from imgpipe.identity.report import CHANNEL, Report, last_report
 
 # Bounds every wait; a boot under emulation on a loaded machine stays far below it.
 _LONGEST_S = 900
-_PROMPT = "imgpipe-test-done"
 _OVMF = (Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.fd"))
 
 
 class EmulatedGuest:
     """A running machine. `console` is everything that its serial port has shown."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, port: int) -> None:
         self.process = process
         self.folder = folder
+        self.port = port
         self.console = b""
         self._serial = self._connect("serial")
         # A serial port that nobody reads holds up the guest.
@@ -67,28 +67,21 @@ class EmulatedGuest:
             time.sleep(0.1)
         return self.console[start:].decode(errors="replace")
 
-    def send(self, text: str) -> None:
-        """Type on the console; the serial port has room for a few characters only."""
-        for piece in (text[at : at + 12] for at in range(0, len(text), 12)):
-            self._serial.sendall(piece.encode())
-            time.sleep(0.05)
-
-    def log_in(self, name: str, password: str, since: int = 0) -> None:
-        """Log in at the prompt that the console shows after `since`."""
-        self.until("login: ", since)
-        start = len(self.console)
-        self.send(f"{name}\n")
-        self.until("assword: ", start)
-        self.send(f"{password}\n")
-        self.until(r"[#$] ", start)
-        self.run("stty -echo; PS1=")
-
     def run(self, command: str) -> str:
-        """Run a command in the session that is logged in; return what it printed."""
-        start = len(self.console)
-        self.send(f"{command}; echo {_PROMPT[:4]}''{_PROMPT[4:]}\n")
-        told = self.until(rf"{_PROMPT}\r?\n", start)
-        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", told).rpartition(_PROMPT)[0].replace("\r", "").strip()
+        """Run a command as root by SSH; return what it printed, without blanks around it."""
+        done = subprocess.run(
+            [
+                "ssh", "-q", "-p", str(self.port), "-i", str(self.folder / "key"),
+                "-o", "StrictHostKeyChecking=accept-new",
+                "-o", f"UserKnownHostsFile={self.folder / 'known_hosts'}", "-o", "ConnectTimeout=60",
+                "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-F", "none",
+                "-o", f"ControlPath={self.folder / 'ssh'}", "-o", "ControlMaster=auto", "-o", "ControlPersist=60",
+                "root@127.0.0.1", command,
+            ],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False, timeout=_LONGEST_S,
+        )  # fmt: skip
+        assert done.returncode != 255, "no SSH connection"
+        return done.stdout.strip()
 
     def report(self, *, settled: bool = True) -> Report:
         """Return the guest's report, with `settled` one from after its boot."""
@@ -115,9 +108,12 @@ class EmulatedGuest:
 def emulated(
     disk: Path, nics: Sequence[WantedNic], strings: Sequence[str] = (), *, seed: Path | None = None, uefi: bool = False
 ) -> Iterator[EmulatedGuest]:
-    """Run a machine with user networking; its sockets are beside its disk."""
-    folder = disk.parent
-    for name in ("serial", "report"):
+    """Run a machine with user networking, each NIC in the network of its static address.
+
+    Its sockets are beside its disk, and the private key for root, named `key`. SSH goes to the static address.
+    """
+    folder, port = disk.parent, _free_port()
+    for name in ("serial", "report", "known_hosts"):
         (folder / name).unlink(missing_ok=True)
     arguments = [
         "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2",
@@ -129,7 +125,9 @@ def emulated(
         "-device", f"virtserialport,chardev=report,name={CHANNEL}",
     ]  # fmt: skip
     for number, nic in enumerate(nics):
-        arguments += ["-netdev", f"user,id=n{number}", "-device", f"virtio-net-pci,netdev=n{number},mac={nic.mac}"]
+        network = f",net={nic.address.network},hostfwd=tcp:127.0.0.1:{port}-{nic.address.ip}:22" if nic.address else ""
+        arguments += ["-netdev", f"user,id=n{number}{network}"]
+        arguments += ["-device", f"virtio-net-pci,netdev=n{number},mac={nic.mac}"]
     if strings:
         # A comma separates options, two are one (qemu(1)).
         values = ",".join("value=" + string.replace(",", ",,") for string in strings)
@@ -144,7 +142,7 @@ def emulated(
     process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL)
     guest = None
     try:
-        guest = EmulatedGuest(process, folder)
+        guest = EmulatedGuest(process, folder, port)
         yield guest
     finally:
         if guest:
@@ -152,3 +150,8 @@ def emulated(
         else:
             process.kill()
             process.wait(30)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])

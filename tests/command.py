@@ -14,6 +14,9 @@ from typing import Any
 
 from imgpipe.settings import checkout
 
+DATA = Path(os.environ.get("IMGPIPE_TEST_DATA", checkout() / "output" / "tests"))
+"""The data root of most builds of a run: made media and the probed accelerator stay in it between runs."""
+
 # Bounds every wait; a build under emulation on a loaded machine stays far below it.
 _LONGEST_S = 3600
 

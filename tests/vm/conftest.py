@@ -1,23 +1,19 @@
-"""One data root for most builds of a run: made media and the probed accelerator stay in it between runs."""
+"""What the tests that boot guests share: a data root, the stand-in medium, and the demo's image."""
 
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 
-from command import Command, wait_until_gone
-from imgpipe.settings import checkout
+from command import DATA, Command, wait_until_gone
 
 
 @pytest.fixture(scope="session")
 def data():
-    root = Path(os.environ.get("IMGPIPE_TEST_DATA", checkout() / "output" / "tests"))
     for name in ("work", "images"):
-        shutil.rmtree(root / name, ignore_errors=True)
-    root.mkdir(parents=True, exist_ok=True)
-    yield root
-    wait_until_gone(root)
+        shutil.rmtree(DATA / name, ignore_errors=True)
+    DATA.mkdir(parents=True, exist_ok=True)
+    yield DATA
+    wait_until_gone(DATA)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,17 @@
-"""The long builds: they run one after the other beside all tests that need an image, and are looked at behind them."""
+"""The long builds: they run one after the other beside all other tests, and are looked at behind those of images."""
 
 import shutil
+import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from command import Command, wait_until_gone
+from command import DATA, Command
 
+# Bounds the wait for a build; beside other guests on two cores Debian takes most of an hour.
+LONGEST_S = 7200
 LONG = ("test_rehearsal.py", "test_debian.py")
 BUILDS = {
     "debian": ("debian13-2c2g6g",),
@@ -42,7 +46,7 @@ class Queue:
         self._thread.start()
 
     def succeed(self, name):
-        self._begun[name].wait()
+        assert self._begun[name].wait(LONGEST_S)
         return self._commands[name].succeed()
 
     def end(self):
@@ -57,29 +61,35 @@ class Queue:
                 return
             self._commands[name] = Command(self._root, "build", *arguments, "--json")
             self._begun[name].set()
-            self._commands[name].wait()
+            with suppress(subprocess.TimeoutExpired):
+                self._commands[name].process.wait(LONGEST_S)
+
+
+_queues: list[Queue] = []
+
+
+def pytest_collection_finish(session):
+    """Start the long builds before the first test of all, if a test of them was asked for."""
+    if session.config.option.collectonly or not any(map(is_long, session.items)):
+        return
+    # In a data root of its own, so that tests can say when no machine of theirs is left; media are shared.
+    own = DATA.with_name(f"{DATA.name}-long")
+    for name in ("work", "images"):
+        shutil.rmtree(own / name, ignore_errors=True)
+    own.mkdir(parents=True, exist_ok=True)
+    (DATA / "cache").mkdir(parents=True, exist_ok=True)
+    if not (own / "cache").is_symlink():
+        (own / "cache").symlink_to(DATA / "cache")
+    _queues.append(Queue(own, BUILDS))
+
+
+def pytest_sessionfinish():
+    """End what still runs, as after Ctrl-C."""
+    for queue in _queues:
+        queue.end()
 
 
 @pytest.fixture(scope="session")
-def queue(request, data):
-    """The long builds, which are started before all others; None where no test of them was asked for."""
-    if not any(map(is_long, request.session.items)):
-        yield None
-        return
-    # In a data root of its own, so that tests can say when no machine of theirs is left; media are shared.
-    own = data.with_name(f"{data.name}-long")
-    for name in ("work", "images"):
-        shutil.rmtree(own / name, ignore_errors=True)
-    own.mkdir(exist_ok=True)
-    (data / "cache").mkdir(exist_ok=True)
-    if not (own / "cache").is_symlink():
-        (own / "cache").symlink_to(data / "cache")
-    builds = Queue(own, BUILDS)
-    yield builds
-    builds.end()
-    wait_until_gone(own)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _started(queue):
-    """Start the queue with the first build of any test."""
+def queue():
+    """The long builds, which were started before all tests."""
+    return _queues[0]

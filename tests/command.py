@@ -22,14 +22,19 @@ _LONGEST_S = 3600
 
 
 class Command:
-    """A running `imgpipe ... --json`: `events` and `lines` of stdout grow while it runs."""
+    """A running `imgpipe ... --json`: `events` and `lines` of stdout grow while it runs.
 
-    def __init__(self, data: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+    `within` is a program that runs it, with its arguments.
+    """
+
+    def __init__(
+        self, data: Path, *arguments: str, env: dict[str, str] | None = None, within: tuple[str, ...] = ()
+    ) -> None:
         self.events: list[dict[str, Any]] = []
         self.lines: list[str] = []
         self._noise: list[str] = []
         self.process = subprocess.Popen(
-            [Path(sys.executable).parent / "imgpipe", *arguments],
+            [*within, str(Path(sys.executable).parent / "imgpipe"), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -27,6 +27,9 @@ def run() -> None:
     stages = {event["stage"]: event["seconds"] for event in events if event["event"] == "stage_finished"}
     work = next((DATA / "work").glob("*/seed.iso")).parent
     same = stages["seed"] + stages["install"] + stages["sysprep"] + stages["publish"]
+    row("verify (no peer does it)", f"{stages['verify']:.1f} s")
+    row("outside of the stages", f"{total - sum(stages.values()):.1f} s")
+    row("peak memory of imgpipe", f"{memory:.0f} MB")
     for peer, script in PEERS.items():
         if not shutil.which(peer):
             row(f"whole build without verify, against {peer}", f"{same:.1f} s", "not installed")
@@ -36,9 +39,6 @@ def run() -> None:
             row(f"{stage}, against {peer}", f"{stages[stage]:.1f} s", f"{marks[ended] - marks[begun]:.1f} s")
         whole = marks["published"] - marks["start"]
         row(f"whole build without verify, against {peer}", f"{same:.1f} s", f"{whole:.1f} s", f"{same / whole:.2f}")
-    row("verify (no peer does it)", f"{stages['verify']:.1f} s")
-    row("outside of the stages", f"{total - sum(stages.values()):.1f} s")
-    row("peak memory of imgpipe", f"{memory:.0f} MB")
 
 
 def _ours() -> tuple[list[dict[str, Any]], float, float]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from xml.etree import ElementTree as ET
 
 import libvirt
 
+from imgpipe.adapters import process
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.libvirt_errors import told_as_host_error
 
@@ -30,6 +32,17 @@ def network_names(hypervisor: Hypervisor) -> frozenset[str]:
     with told_as_host_error(hypervisor.uri, "list the networks"):
         flags = libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE
         return frozenset(network.name() for network in hypervisor.connection.listAllNetworks(flags))
+
+
+def bridges_here() -> frozenset[str] | None:
+    """Return the names of the bridges of this process's own network namespace; None where ip(8) is not installed.
+
+    /sys/class/net is no substitute: it shows the namespace that /sys was mounted in.
+    """
+    if not process.is_installed("ip"):
+        return None
+    told = json.loads(process.run("ip", "-json", "link", "show", "type", "bridge") or "[]")
+    return frozenset(str(link["ifname"]) for link in told if link.get("ifname"))
 
 
 def bridges_over_libvirt(hypervisor: Hypervisor) -> frozenset[str] | None:

@@ -6,14 +6,12 @@ import os
 import tempfile
 from pathlib import Path
 
-from imgpipe.adapters.host_facts import bridges_over_libvirt, free_memory, network_names
+from imgpipe.adapters.host_facts import bridges_here, bridges_over_libvirt, free_memory, network_names
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Pool
 from imgpipe.adapters.pool_folder import there
 from imgpipe.deploy.existing import HostFacts
-
-_NICS = Path("/sys/class/net")
 
 
 def gather(hypervisor: Hypervisor, pool: Pool) -> HostFacts:
@@ -29,13 +27,9 @@ def gather(hypervisor: Hypervisor, pool: Pool) -> HostFacts:
         volumes=pool.names(),
         memory_free=free_memory(hypervisor),
         networks=network_names(hypervisor),
-        bridges=_bridges_here() if hypervisor.local else bridges_over_libvirt(hypervisor),
+        bridges=bridges_here() if hypervisor.local else bridges_over_libvirt(hypervisor),
         direct_io=_has_direct_io(pool.path) if pool.local else None,
     )
-
-
-def _bridges_here() -> frozenset[str]:
-    return frozenset(nic.name for nic in _NICS.iterdir() if (nic / "bridge").is_dir())
 
 
 def _has_direct_io(folder: Path) -> bool:

@@ -122,22 +122,30 @@ def bridged():
 def test_static_addresses_on_two_bridges_answer(data, demo, bridged, tmp_path):
     fleet = tmp_path / "shop.toml"
     fleet.write_text(FLEET)
-    connection = ("--connect", f"qemu:///system?socket={bridged.socket}")
-    machines = deployed(Command(data, *connection, "deploy", str(fleet), *PATIENCE).succeed())
+
+    def imgpipe(*arguments: str) -> Command:
+        connection = ("--connect", f"qemu:///system?socket={bridged.socket}")
+        return Command(data, *connection, *arguments, within=bridged.in_its_network).succeed()
+
+    machines = deployed(imgpipe("deploy", str(fleet), *PATIENCE))
     assert_no_two_are_alike(machines)
     wanted = {"app-01": {"10.100.1.10", "10.200.1.10"}, "app-02": {"10.100.1.11", "10.200.1.11"}}
     assert {name: set(machine["addresses"]) for name, machine in machines.items()} == wanted
     assert machines["app-01"]["hostname"] == "app-01.example.org"
     for addresses in wanted.values():
         for address in addresses:
-            assert bridged.in_its_network(sys.executable, "-c", GREETING, address).startswith("SSH-2.0-")
+            greeting = subprocess.run(
+                [*bridged.in_its_network, sys.executable, "-c", GREETING, address],
+                capture_output=True, text=True, check=True, timeout=120,
+            )  # fmt: skip
+            assert greeting.stdout.startswith("SSH-2.0-")
 
     fleet.write_text(FLEET.replace("count = 2", "count = 1"))
-    fewer = Command(data, *connection, "deploy", str(fleet), "--prune", *PATIENCE).succeed()
+    fewer = imgpipe("deploy", str(fleet), "--prune", *PATIENCE)
     assert list(deployed(fewer)) == ["app-01"]
     assert deployed(fewer)["app-01"]["machine_id"] == machines["app-01"]["machine_id"]
 
-    Command(data, *connection, "machines", "destroy", "--fleet", "shop", "--yes", "--json").succeed()
+    imgpipe("machines", "destroy", "--fleet", "shop", "--yes", "--json")
     assert bridged.machines() == []
     assert not Path(machines["app-01"]["disk"]).exists()
 

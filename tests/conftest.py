@@ -1,11 +1,16 @@
 """What all rings of tests share."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from imgpipe.adapters import process
 from imgpipe.plugins import Plugins
 from imgpipe.recipe_files import RecipeFolders
 from imgpipe.settings import checkout
+
+# Machines are noisy, so no test has a time limit.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 BOOTING = ("vm", "appliance", "programs", "libvirt")
 

@@ -20,6 +20,7 @@ TARGET = (
     "kmod",
     "libpam-systemd",
     "linux-image-cloud-amd64",
+    "login",
     "logrotate",
     "lsof",
     "lvm2",

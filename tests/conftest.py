@@ -1,5 +1,7 @@
 """What all rings of tests share."""
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -7,6 +9,10 @@ from imgpipe.adapters import process
 from imgpipe.plugins import Plugins
 from imgpipe.recipe_files import RecipeFolders
 from imgpipe.settings import checkout
+
+# A job in the background of a script is started with SIGINT ignored, and so would be what tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Machines are noisy, so no test has a time limit.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

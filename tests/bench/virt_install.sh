@@ -6,7 +6,17 @@ folder=$1 medium=$2 seed=$3 kernel=$4 initrd=$5 arguments=$6 accelerator=$7
 name=imgpipe-bench-$$
 if [ "$accelerator" = kvm ]; then type=kvm cpu=host-passthrough; else type=qemu cpu=mode=maximum; fi
 virsh() { command virsh --quiet --connect qemu:///system "$@"; }
-trap '{ virsh destroy "$name" || :; virsh undefine "$name" || :; } 2>/dev/null' EXIT
+pools=$(virsh pool-list --all --name | sort)
+# virt-install makes a pool of every folder that it finds a disk in.
+clean_up() {
+    virsh destroy "$name" || :
+    virsh undefine "$name" || :
+    for pool in $(virsh pool-list --all --name | sort | comm -13 <(printf '%s\n' "$pools") -); do
+        virsh pool-destroy "$pool" || :
+        virsh pool-undefine "$pool" || :
+    done
+}
+trap 'clean_up >/dev/null 2>&1' EXIT
 printf 'start %s\n' "$(date +%s.%N)"
 virt-install --quiet --connect qemu:///system --name "$name" --memory 1536 --vcpus 2 --virt-type "$type" --cpu "$cpu" \
     --machine q35 --osinfo detect=off,require=off \

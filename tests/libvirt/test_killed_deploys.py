@@ -86,7 +86,8 @@ def assert_whole_then_nothing(site: Site, count: int) -> None:
 def test_a_killed_deploy_is_finished_by_the_next(site: Site, defined: int) -> None:
     with deploying(site, COUNT) as child:
         wait_for_machines(site, defined, child)
-    assert any(one.record and not one.record.complete for one in site.existing())
+    # Once all are defined, a fast host may complete them before it is seen.
+    assert defined == COUNT or any(one.record and not one.record.complete for one in site.existing())
     site.deploy(machines(COUNT, site.template, start=False))
     assert_whole_then_nothing(site, COUNT)
 

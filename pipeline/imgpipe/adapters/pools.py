@@ -54,8 +54,13 @@ def planned_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path)
 
 
 def _opened(hypervisor: Hypervisor, pool: libvirt.virStoragePool) -> Pool:
-    if not pool.isActive():
-        pool.create(0)
+    try:
+        if not pool.isActive():
+            pool.create(0)
+    except libvirt.libvirtError:
+        # Another imgpipe may have been faster.
+        if not pool.isActive():
+            raise
     path = _path_of(pool)
     if hypervisor.local and path.is_dir() and os.access(path, os.W_OK | os.X_OK):
         return FolderPool(str(pool.name()), path, pool)

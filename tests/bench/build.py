@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from tests.bench import BIN
+from tests.bench import BIN, guestfs_environment
 from tests.bench.table import row
 
 from imgpipe.adapters.hypervisor import connect
@@ -79,9 +79,7 @@ def _peer(script: str, work: Path) -> dict[str, float]:
     accelerator = json.loads((work / "install.json").read_text())["accelerator"]
     medium = next((DATA / "cache" / "made").glob("anaconda-stand-in-*.iso"))
     arguments = ElementTree.parse(work / "domain.xml").findtext("os/cmdline") or ""
-    env = {**os.environ, "LIBGUESTFS_BACKEND": "direct"}
-    if accelerator == "tcg":
-        env["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
+    env = guestfs_environment(accelerator)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=DATA) as name:
         Path(name).chmod(0o755)
         inputs = [name, medium, work / "seed.iso", work / "kernel", work / "initrd", arguments, accelerator]

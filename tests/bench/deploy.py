@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from tests.bench import BIN, hypervisor
+from tests.bench import BIN, guestfs_environment, hypervisor
 from tests.bench.kcli import Kcli
 from tests.bench.table import row
 
@@ -149,9 +149,7 @@ def _by_hand(xml: str, golden: Path, prefix: str) -> dict[str, float]:
     hypervisor.connect().defineXML(hypervisor.another(xml, f"{prefix}-source", disk))
     script = Path(__file__).with_name("virt_clone.sh")
     argv = [script, f"{prefix}-source", prefix, str(BY_HAND), folder, hypervisor.URI]
-    env = {**os.environ, "LIBGUESTFS_BACKEND": "direct"}
-    if _accelerator() == "tcg":
-        env["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
+    env = guestfs_environment(_accelerator())
     done = subprocess.run(list(map(str, argv)), env=env, check=True, stdout=subprocess.PIPE, text=True)
     marks = [(name, float(when)) for name, when in (line.split() for line in done.stdout.splitlines())]
     steps: dict[str, float] = {}

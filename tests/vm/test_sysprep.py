@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +46,7 @@ class Made:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("sysprep")
-    dirty_guest.make_disks(folder, _xfs(folder))
+    dirty_guest.make_disks(folder, dirty_guest.empty_xfs(folder))
     paths = {name: folder / f"{name}.qcow2" for name in ("plain", "lvm")}
     digests = {name: path.read_bytes() for name, path in paths.items()}
     heard: list[Any] = []
@@ -77,18 +76,6 @@ def listings(made: Made) -> dict[str, dict[str, tuple[str, str]]]:
         calls += [("mount_ro", device, "/"), ("tar_out", "/", str(made.folder / f"{name}.out.tar")), ("umount", "/")]
     dirty_guest.run_in_appliance(*calls)
     return {name: dirty_guest.listing(made.folder / f"{name}.out.tar") for name in disks}
-
-
-def _xfs(folder: Path) -> Path | None:
-    """Make an empty XFS with the host's mkfs.xfs; the appliance of Debian has none, but can mount it."""
-    program = shutil.which("mkfs.xfs", path="/usr/sbin:/sbin:/usr/bin")
-    if program is None:
-        return None
-    image = folder / "xfs.img"
-    with image.open("wb") as file:
-        file.truncate(600 * 2**20)
-    subprocess.run([program, "-q", image], check=True, timeout=60)
-    return image
 
 
 @pytest.mark.parametrize("name", ["plain", "lvm"])

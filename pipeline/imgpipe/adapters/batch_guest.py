@@ -10,15 +10,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from imgpipe.adapters.guest import EDIT_S, OPEN_S, Guest, as_requests, open_disk, start_worker
 from imgpipe.adapters.guest_process import GuestProcess
+from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError, HostError, ImgpipeError
 from imgpipe.offline_edits import Absent, Sealed, Step
 
 Edited = tuple[Path, tuple[Step, ...]]
-Accelerator = Literal["kvm", "tcg"]
 
 MOST_DISKS = 24
 _MOST_DEATHS = 2

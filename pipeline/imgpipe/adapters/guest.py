@@ -17,10 +17,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from imgpipe.adapters.guest_process import GuestProcess
 from imgpipe.artifacts import Package
+from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError, HostError
 from imgpipe.offline_edits import Absent, Sealed, Step
 
@@ -109,7 +110,7 @@ class Guest:
 def open_disk(
     path: Path,
     *,
-    accelerator: Literal["kvm", "tcg"],
+    accelerator: Accelerator,
     read_only: bool = False,
     log: Path | None = None,
     disk_format: str = "qcow2",

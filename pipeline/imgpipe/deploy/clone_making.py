@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imgpipe.adapters import qemu_img
-from imgpipe.adapters.batch_guest import Accelerator, Refused, inject
+from imgpipe.adapters.batch_guest import Refused, inject
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Base, Pool
 from imgpipe.adapters.sparse_copy import copy_sparse
@@ -22,6 +22,7 @@ from imgpipe.deploy.foreign import clone_claims, clone_steps
 from imgpipe.deploy.making import iso_of
 from imgpipe.deploy.parallel import AT_ONCE, each
 from imgpipe.deploy.removal import discard, remove_machine
+from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.events import Listener, Note, Progress
 from imgpipe.identity.carriage import Carried, carry

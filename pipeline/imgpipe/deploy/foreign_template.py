@@ -10,12 +10,12 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from imgpipe.adapters import qemu_img
-from imgpipe.adapters.batch_guest import Accelerator
 from imgpipe.adapters.guest import Guest, open_disk
 from imgpipe.deploy.foreign import INTERFACES, PROBED, GuestFacts, personalise_of
 from imgpipe.deploy.template import os_id
 from imgpipe.deploy.wanted import Template
 from imgpipe.disk_source import check_source
+from imgpipe.domain_spec import Accelerator
 from imgpipe.importing import system_names
 from imgpipe.os_family import Hardware
 from imgpipe.recipe import Machine

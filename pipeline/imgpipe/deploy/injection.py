@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from imgpipe.adapters.batch_guest import Accelerator, inject
+from imgpipe.adapters.batch_guest import inject
 from imgpipe.deploy.foreign import clone_claims, clone_steps
 from imgpipe.deploy.wanted import WantedMachine
+from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError
 from imgpipe.offline_edits import Step
 from imgpipe.os_family import OsFamily

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +44,7 @@ class Made:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("injection")
-    dirty_guest.make_disks(folder, _xfs(folder))
+    dirty_guest.make_disks(folder, dirty_guest.empty_xfs(folder))
     dirty_guest.run_in_appliance(
         ("add_drive_opts", str(folder / "plain.qcow2"), {"format": "qcow2"}),
         ("launch",),
@@ -92,17 +90,6 @@ def listings(made: Made) -> dict[str, dict[str, tuple[str, str]]]:
 
 def _archive(made: Made, name: str) -> Path:
     return made.disks[name].with_suffix(".tar")
-
-
-def _xfs(folder: Path) -> Path | None:
-    program = shutil.which("mkfs.xfs", path="/usr/sbin:/sbin:/usr/bin")
-    if program is None:
-        return None
-    image = folder / "xfs.img"
-    with image.open("wb") as file:
-        file.truncate(600 * 2**20)
-    subprocess.run([program, "-q", image], check=True, timeout=60)
-    return image
 
 
 @pytest.mark.parametrize("name", CLONES)

@@ -51,15 +51,20 @@ class Store:
         """
         path = self.root / "salt"
         if not path.exists():
-            with finished_file(path) as partial:
-                partial.touch(mode=0o600)
-                partial.write_bytes(os.urandom(32))
+            with lock(self.root / "salt.lock", lambda _holder: None):
+                if not path.exists():
+                    with finished_file(path) as partial:
+                        partial.touch(mode=0o600)
+                        partial.write_bytes(os.urandom(32))
         return path.read_bytes()
 
 
 @contextmanager
 def finished_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; it becomes `path`, safely on disk, only if the block succeeds."""
+    """Yield a path to write to; it becomes `path`, safely on disk, only if the block succeeds.
+
+    Two writers of one path need a lock: the unfinished file has the same name for both.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)

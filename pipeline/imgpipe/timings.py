@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgpipe.store import finished_file
+from imgpipe.store import finished_file, lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,12 @@ class Timings:
 
     def remember(self, stage: str, seconds: float) -> None:
         """Keep how long `stage` took."""
-        known = self._read()
-        known.setdefault(self.subject, {})[stage] = round(seconds, 1)
-        with finished_file(self.path) as partial:
-            partial.write_text(json.dumps(known, indent=1, sort_keys=True))
+        # All builds of a data root keep theirs in the one file.
+        with lock(self.path.with_suffix(".lock"), lambda _holder: None):
+            known = self._read()
+            known.setdefault(self.subject, {})[stage] = round(seconds, 1)
+            with finished_file(self.path) as partial:
+                partial.write_text(json.dumps(known, indent=1, sort_keys=True))
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:

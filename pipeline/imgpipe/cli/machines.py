@@ -133,18 +133,21 @@ def destroy(
     from imgpipe.cli.shop import Manner, connected, hear, open_shop
     from imgpipe.deploy.bring_up import fleet_lock, remove
     from imgpipe.deploy.faults import listed
+    from imgpipe.deploy.selection import require_a_choice
 
     choice = _choice(names, fleet, group)
+    require_a_choice(choice)
     with connected() as hypervisor, ExitStack() as locks:
-        found = _asked(hypervisor, choice)
-        question = f"Remove {listed(machine.name for machine in found)}, with all that is on the disks?"
-        output.confirm(question, yes=yes)
-        for name in sorted({machine.record.fleet for machine in found if machine.record}):
-            locks.enter_context(fleet_lock(context.store(), name, hear))
-        # Looked at again: somebody may have been at work before the locks were ours.
-        asked = {machine.uuid for machine in found}
-        found = tuple(one for one in _chosen(hypervisor, _choice(None, None, None)) if one.uuid in asked)
-        remove(found, open_shop(hypervisor, _pool_of(found), Manner(at_once=_AT_ONCE)))
+        found = _chosen(hypervisor, choice)
+        if found:
+            question = f"Remove {listed(machine.name for machine in found)}, with all that is on the disks?"
+            output.confirm(question, yes=yes)
+            for name in sorted({machine.record.fleet for machine in found if machine.record}):
+                locks.enter_context(fleet_lock(context.store(), name, hear))
+            # Looked at again: somebody may have been at work before the locks were ours.
+            asked = {machine.uuid for machine in found}
+            found = tuple(one for one in _chosen(hypervisor, _choice(None, None, None)) if one.uuid in asked)
+            remove(found, open_shop(hypervisor, _pool_of(found), Manner(at_once=_AT_ONCE)))
     _say("removed", found, as_json=as_json)
 
 
@@ -221,10 +224,12 @@ def _chosen(hypervisor: Hypervisor, choice: Choice) -> tuple[ExistingMachine, ..
 
 def _asked(hypervisor: Hypervisor, choice: Choice) -> tuple[ExistingMachine, ...]:
     """Return the machines that a command shall act on; never all because nothing was said."""
-    from imgpipe.deploy.selection import require_a_choice
+    from imgpipe.deploy.selection import require_a_choice, require_some
 
     require_a_choice(choice)
-    return _chosen(hypervisor, choice)
+    found = _chosen(hypervisor, choice)
+    require_some(found)
+    return found
 
 
 def _running(hypervisor: Hypervisor, name: str) -> ExistingMachine:

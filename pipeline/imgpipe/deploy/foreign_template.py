@@ -19,7 +19,7 @@ from imgpipe.domain_spec import Accelerator
 from imgpipe.importing import system_names
 from imgpipe.os_family import Hardware
 from imgpipe.recipe import Machine
-from imgpipe.store import Store, finished_file
+from imgpipe.store import Store, finished_file, lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +47,11 @@ def look(disk: Path, store: Store, accelerator: Accelerator, trusted: tuple[Path
         return _FOUND.validate_json(kept.read_bytes())
     except (FileNotFoundError, ValidationError):
         pass
-    with open_disk(disk, accelerator=accelerator, read_only=True, disk_format=form) as guest:
-        found = Found(facts=_facts(guest), systems=system_names(guest.inspection))
-    with finished_file(kept) as partial:
-        partial.write_bytes(_FOUND.dump_json(found))
+    with lock(kept.with_suffix(".lock"), lambda _holder: None):
+        with open_disk(disk, accelerator=accelerator, read_only=True, disk_format=form) as guest:
+            found = Found(facts=_facts(guest), systems=system_names(guest.inspection))
+        with finished_file(kept) as partial:
+            partial.write_bytes(_FOUND.dump_json(found))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from imgpipe.deploy.existing import ExistingMachine
@@ -27,23 +27,26 @@ class Choice:
 def chosen(machines: Iterable[ExistingMachine], choice: Choice) -> tuple[ExistingMachine, ...]:
     """Return the machines that all parts of a choice agree on.
 
-    Raises RecipeError for a name that is no machine of imgpipe's, and where a fleet or group has none.
+    A fleet or group may have none. Raises RecipeError for a name that is no machine of imgpipe's.
     """
     every = {machine.name: machine for machine in machines}
     ours = {name: machine for name, machine in every.items() if machine.record}
     for name in choice.names:
         if name not in ours:
             raise _not_ours(name, ours, is_there=name in every)
-    found = tuple(machine for machine in ours.values() if _is_in(machine, choice))
-    if not found and not choice.is_empty:
-        raise RecipeError("No machine is all that was asked for.", hint="'imgpipe machines list' shows all.")
-    return found
+    return tuple(machine for machine in ours.values() if _is_in(machine, choice))
 
 
 def require_a_choice(choice: Choice) -> None:
     """Raise RecipeError where nothing was asked for: no command changes every machine by accident."""
     if choice.is_empty:
         raise RecipeError("No machine was named.", hint="Give names, '--fleet' or '--group'.")
+
+
+def require_some(machines: Collection[ExistingMachine]) -> None:
+    """Raise RecipeError where a choice chose none."""
+    if not machines:
+        raise RecipeError("No machine is all that was asked for.", hint="'imgpipe machines list' shows all.")
 
 
 def _is_in(machine: ExistingMachine, choice: Choice) -> bool:

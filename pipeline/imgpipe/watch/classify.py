@@ -15,6 +15,11 @@ _WIDTH = 80
 
 _KERNEL_MESSAGE = re.compile(r"\[ *\d+\.\d+\]")
 
+_KERNEL_HANGS = re.compile(
+    r"INFO: task .{1,80} blocked for more than \d+ seconds|rcu: INFO: rcu_\w+ .{0,20}detected stall"
+)
+"""The kernel's own watchdogs. On a slow host they bark at healthy guests too, so that alone is no failure."""
+
 _KERNEL_TROUBLES = (
     Trouble(pattern=r"Kernel panic - not syncing: (?P<why>.{0,200})", reason="The guest's kernel panicked: {why}"),
     Trouble(
@@ -86,6 +91,10 @@ class Classifier:
     def is_kernel_message(self, line: str) -> bool:
         """Say whether the kernel printed this line, which it does whatever else goes on."""
         return _KERNEL_MESSAGE.match(line) is not None
+
+    def tells_of_a_hang(self, line: str) -> bool:
+        """Say whether the kernel complains here that something in it does not go on."""
+        return self.is_kernel_message(line) and _KERNEL_HANGS.search(line) is not None
 
     def _meaning(self, line: str, source: Source) -> Meaning | None:
         if source == "console" and line == self._proof.console:

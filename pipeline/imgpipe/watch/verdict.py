@@ -77,6 +77,7 @@ class Judge:
         self._failed: Failed | None = None
         self._failed_at = now
         self._proven = False
+        self._hangs = False
         self._percent = 0.0
 
     @property
@@ -105,6 +106,7 @@ class Judge:
     def _read(self, data: bytes, source: Source) -> list[Reached]:
         found: list[Reached] = []
         for line in self._decoders[source].feed(data):
+            self._hangs = self._hangs or self._classifier.tells_of_a_hang(line)
             match self._classifier.read(line, source):
                 case Reached() as reached:
                     self._question = None
@@ -178,7 +180,8 @@ class Judge:
         if idle >= patience.idle_s and self._proven:
             return Failure(reason=f"The {self._work} finished, but the machine did not switch itself off.")
         if idle >= patience.idle_s:
-            return Failure(reason=f"The machine has done nothing for {idle:.0f} seconds.")
+            cause = "The guest's kernel hangs: it" if self._hangs else "The machine"
+            return Failure(reason=f"{cause} has done nothing for {idle:.0f} seconds.")
         if mute >= patience.busy_s:
             return Failure(reason=f"The machine has computed for {mute / 60:.0f} minutes without a word or a write.")
         if now - self._start >= patience.whole_s:

@@ -136,6 +136,13 @@ def test_a_machine_that_does_nothing_is_given_up_after_its_time():
     assert 100 <= scene.now <= 110
 
 
+def test_a_kernel_that_complained_of_a_hang_is_named_once_all_is_still():
+    scene = Scene()
+    scene.see("[  483.1] INFO: task kworker/0:1:9 blocked for more than 120 seconds.\n")
+    assert scene.until_verdict(90, cpu=0.5) is None
+    assert "kernel hangs: it has done nothing for 1" in reason(scene.until_verdict(200, cpu=0.0))
+
+
 @pytest.mark.parametrize("doing", [{"cpu": 0.5}, {"cpu": 0.0, "disk": 512}, {"cpu": 0.0, "text": "."}])
 def test_work_of_any_kind_keeps_a_machine(doing):
     assert Scene().until_verdict(400, **doing) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from command import DATA, Command
+from command import DATA, Command, hung
 
 # Bounds the wait for a build; beside other guests on two cores Debian takes most of an hour.
 LONGEST_S = 7200
@@ -39,14 +39,14 @@ class Queue:
     def __init__(self, root, builds):
         self._root = root
         self._builds = builds
-        self._begun = {name: threading.Event() for name in builds}
+        self._ended = {name: threading.Event() for name in builds}
         self._commands = {}
         self._stopped = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def succeed(self, name):
-        assert self._begun[name].wait(LONGEST_S)
+        assert self._ended[name].wait(LONGEST_S), f"the build of {name} did not end"
         return self._commands[name].succeed()
 
     def end(self):
@@ -60,9 +60,11 @@ class Queue:
             if self._stopped:
                 return
             self._commands[name] = Command(self._root, "build", *arguments, "--json")
-            self._begun[name].set()
             with suppress(subprocess.TimeoutExpired):
-                self._commands[name].process.wait(LONGEST_S)
+                if hung(self._commands[name]) and not self._stopped:
+                    self._commands[name] = Command(self._root, "build", *arguments, "--json")
+                    self._commands[name].wait()
+            self._ended[name].set()
 
 
 _queues: list[Queue] = []

@@ -109,6 +109,8 @@ def test_destroy_leaves_nothing(data, web):
     assert all(disk.is_file() for disk in disks)
     Command(data, "machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
     assert list(disks[0].parent.iterdir()) == []
+    # Twice is fine: what shall be gone is gone.
+    Command(data, "machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
     assert told(Command(data, "machines", "list", "--fleet", "web", "--json").succeed()) == []
     wait_until_gone(data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -9,9 +10,12 @@ import sys
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
-import typer
+# Loading modules makes a hundred thousand objects that stay; looking for garbage among them is a tenth of a short run.
+gc.set_threshold(50_000)
 
-from imgpipe.cli import (
+import typer  # noqa: E402
+
+from imgpipe.cli import (  # noqa: E402
     build,
     clone,
     context,
@@ -26,7 +30,7 @@ from imgpipe.cli import (
     recipes,
     sysprep,
 )
-from imgpipe.errors import ImgpipeError
+from imgpipe.errors import ImgpipeError  # noqa: E402
 
 app = typer.Typer(
     name="imgpipe",

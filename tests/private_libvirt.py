@@ -25,6 +25,13 @@ security_driver = "none"
 dynamic_ownership = 0
 namespaces = []
 """
+TWO_BRIDGES = """
+ip link set lo up
+for bridge in br1 br2; do ip link add $bridge type bridge && ip link set $bridge up; done
+ip address add 10.100.1.1/24 dev br1
+ip address add 10.200.1.1/24 dev br2
+"""
+"""A `network` with the operators' bridges; the host is their gateway."""
 # In a plain chroot / is no mount, and cannot be made private: it is bound onto itself, and entered by '/..' because '/'
 # is looked up below the new mount.
 ENTER = r"""set -e

@@ -12,7 +12,7 @@ from command import DATA, Command, hung
 
 # Bounds the wait for a build; beside other guests on two cores Debian takes most of an hour.
 LONGEST_S = 7200
-LONG = ("test_rehearsal.py", "test_debian.py")
+LONG = ("test_rehearsal.py", "test_debian.py", "test_clones.py")
 BUILDS = {
     "debian": ("debian13-2c2g6g",),
     "rocky": ("rocky9-4c2g15g", "--media", "stand-in"),
@@ -34,10 +34,10 @@ def is_long(item):
 
 
 class Queue:
-    """Builds by name, one after the other; each can be waited for."""
+    """Builds by name, one after the other, in the data root `root`; each can be waited for."""
 
     def __init__(self, root, builds):
-        self._root = root
+        self.root = root
         self._builds = builds
         self._ended = {name: threading.Event() for name in builds}
         self._commands = {}
@@ -59,10 +59,10 @@ class Queue:
         for name, arguments in self._builds.items():
             if self._stopped:
                 return
-            self._commands[name] = Command(self._root, "build", *arguments, "--json")
+            self._commands[name] = Command(self.root, "build", *arguments, "--json")
             with suppress(subprocess.TimeoutExpired):
                 if hung(self._commands[name]) and not self._stopped:
-                    self._commands[name] = Command(self._root, "build", *arguments, "--json")
+                    self._commands[name] = Command(self.root, "build", *arguments, "--json")
                     self._commands[name].wait()
             self._ended[name].set()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from command import Command, wait_until_gone
-from private_libvirt import lacking, private_libvirt
+from private_libvirt import TWO_BRIDGES, lacking, private_libvirt
 
 pytestmark = [pytest.mark.vm, pytest.mark.skipif(bool(lacking()), reason=lacking())]
 
@@ -16,12 +16,6 @@ COUNT = 5
 NAMES = [f"web-{number:02}" for number in range(1, COUNT + 1)]
 # A guest that fights with four others for two cores, without KVM, takes minutes.
 PATIENCE = ("--wait", "--wait-seconds", "3000", "--yes", "--json")
-BRIDGES = """
-ip link set lo up
-for bridge in br1 br2; do ip link add $bridge type bridge && ip link set $bridge up; done
-ip address add 10.100.1.1/24 dev br1
-ip address add 10.200.1.1/24 dev br2
-"""
 FLEET = """
 name = "shop"
 [groups.app]
@@ -117,7 +111,7 @@ def test_destroy_leaves_nothing(data, web):
 
 @pytest.fixture(scope="module")
 def bridged():
-    with private_libvirt(network=BRIDGES) as daemon:
+    with private_libvirt(network=TWO_BRIDGES) as daemon:
         yield daemon
 
 

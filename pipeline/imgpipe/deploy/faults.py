@@ -152,10 +152,17 @@ def _carriage_faults(machines: tuple[WantedMachine, ...]) -> Iterator[str]:
     """Check that what a guest is told can reach it; in a group all guests are told about as much."""
     for machine in {machine.group: machine for machine in machines}.values():
         # Windows is told by files that its plugin answers, written to the disk.
-        if machine.template.personalise.way == "unattend":
+        personalise = machine.template.personalise
+        if personalise.way == "unattend":
             continue
+        asked = any(nic.address for nic in machine.identity.nics)
+        if asked and personalise.way == "first-boot" and personalise.network == "none":
+            yield (
+                f"groups.{machine.group}.nics: '{machine.template.reference}' has no network tool that imgpipe knows "
+                "(NetworkManager, ifcfg, ifupdown, netplan), so its machines can have no addresses but by DHCP"
+            )
         try:
-            carry(machine.identity, machine.template.personalise, machine.name)
+            carry(machine.identity, personalise, machine.name)
         except RecipeError as error:
             yield f"groups.{machine.group}: {error}"
 

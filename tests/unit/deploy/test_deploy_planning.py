@@ -18,6 +18,7 @@ from imgpipe.deploy.changes import Make
 from imgpipe.deploy.existing import ExistingNic, Proven
 from imgpipe.deploy.room import base_volume
 from imgpipe.errors import RecipeError
+from imgpipe.os_family import Personalise
 from imgpipe.recipe import Machine
 from imgpipe.sizes import GIB, MIB
 
@@ -312,3 +313,9 @@ def test_a_disk_that_imgpipe_did_not_build_is_copied_unless_a_link_is_asked_for(
     assert (copied.machines[0].linked, linked.machines[0].linked) == (False, True)
     assert "must not change" in " ".join(linked.warnings)
     assert plan(fleet(count=1, template="/srv/old-web.qcow2"), after(copied), templates=templates).is_done
+
+
+def test_addresses_for_a_system_without_a_known_network_tool_are_a_fault_and_dhcp_is_none():
+    bare = {"rocky9": dataclasses.replace(TEMPLATE, personalise=Personalise(network="none"))}
+    assert "no network tool that imgpipe knows" in faults(fleet(), templates=bare)[0]
+    assert plan(fleet(nics=[{"bridge": "br1"}]), templates=bare).machines

@@ -106,3 +106,7 @@ def test_its_file_system_grew_with_its_disk(fleet, name):
 
 def test_the_way_out_is_the_gateway(fleet):
     assert "via 10.100.1.1 " in fleet.run("deb", "ip route show default")
+
+
+def test_a_clone_starts_by_the_firmware_of_its_template(fleet):
+    assert fleet.run("lvm", "ls -d /sys/firmware/efi") == "/sys/firmware/efi"

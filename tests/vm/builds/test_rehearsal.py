@@ -26,7 +26,7 @@ def test_the_runbooks_rocky_goes_from_medium_to_golden_image(queue):
     assert any("stand-in" in note["text"] for note in build.named("note"))
 
 
-def test_lvm_static_addresses_and_a_user_arrive(queue):
+def test_lvm_static_addresses_and_a_user_arrive_by_uefi_too(queue):
     build = queue.succeed("static-lvm")
     checked = facts_of(build)
     assert "there is a user ops" in checked

@@ -22,7 +22,7 @@ domain = "example.org"
 key_files = ["key.pub"]
 [groups.deb]
 template = "debian13-2c2g6g"
-disk = "9 GiB"
+disk = "11 GiB"
 names = ["deb"]
 [[groups.deb.nics]]
 bridge = "br1"

@@ -51,7 +51,7 @@ class Store:
         """
         path = self.root / "salt"
         if not path.exists():
-            with lock(self.root / "salt.lock", lambda _holder: None):
+            with lock(self.root / "salt.lock"):
                 if not path.exists():
                     with finished_file(path) as partial:
                         partial.touch(mode=0o600)
@@ -98,7 +98,7 @@ def finished_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def lock(path: Path, waiting: Callable[[str], None], *, wait: bool = True) -> Iterator[None]:
+def lock(path: Path, waiting: Callable[[str], None] = lambda _holder: None, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock file at `path` for the block; `waiting` is told once who holds it, if it must be waited for.
 
     The kernel drops the lock with the process (flock(2)), so a killed build leaves none. With `wait` false a held

@@ -25,7 +25,7 @@ class Timings:
     def remember(self, stage: str, seconds: float) -> None:
         """Keep how long `stage` took."""
         # All builds of a data root keep theirs in the one file.
-        with lock(self.path.with_suffix(".lock"), lambda _holder: None):
+        with lock(self.path.with_suffix(".lock")):
             known = self._read()
             known.setdefault(self.subject, {})[stage] = round(seconds, 1)
             with finished_file(self.path) as partial:

@@ -151,8 +151,8 @@ def _disk_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> I
 def _carriage_faults(machines: tuple[WantedMachine, ...]) -> Iterator[str]:
     """Check that what a guest is told can reach it; in a group all guests are told about as much."""
     for machine in {machine.group: machine for machine in machines}.values():
-        # Windows is told by files that its plugin answers, written to the disk.
         personalise = machine.template.personalise
+        # Windows is told by files that its plugin answers, written to the disk.
         if personalise.way == "unattend":
             continue
         asked = any(nic.address for nic in machine.identity.nics)

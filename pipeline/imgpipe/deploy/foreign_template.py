@@ -43,16 +43,24 @@ def look(disk: Path, store: Store, accelerator: Accelerator, trusted: tuple[Path
     status = disk.stat()
     identity = f"{disk}\0{status.st_ino}\0{status.st_size}\0{status.st_mtime_ns}"
     kept = store.cache / "foreign" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
-    try:
-        return _FOUND.validate_json(kept.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        pass
-    with lock(kept.with_suffix(".lock"), lambda _holder: None):
+    if known := _known(kept):
+        return known
+    with lock(kept.with_suffix(".lock")):
+        # Whoever held the lock meanwhile looked at this very disk.
+        if known := _known(kept):
+            return known
         with open_disk(disk, accelerator=accelerator, read_only=True, disk_format=form) as guest:
             found = Found(facts=_facts(guest), systems=system_names(guest.inspection))
         with finished_file(kept) as partial:
             partial.write_bytes(_FOUND.dump_json(found))
     return found
+
+
+def _known(kept: Path) -> Found | None:
+    try:
+        return _FOUND.validate_json(kept.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def foreign_template(disk: Path, store: Store, accelerator: Accelerator) -> Template:

@@ -106,15 +106,6 @@ class Command:
         return [told["stage"] for told in self.named("stage_finished") if told["reused"]]
 
 
-def hung(command: Command) -> bool:
-    """Say whether a guest's kernel stopped by itself, which is no fault of what is tested.
-
-    Seen once in some forty boots of two-processor guests under QEMU 10.0's emulation, on a host with more guests than
-    cores: a grace period of RCU never ends, and nobody computes. A test may then try once more.
-    """
-    return command.wait() == 4 and "The guest's kernel hangs" in command.stderr
-
-
 def machines_of(data: Path) -> list[str]:
     """Return the command lines of QEMU processes that use files below `data`."""
     found = []

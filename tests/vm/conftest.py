@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from command import DATA, Command, hung, wait_until_gone
+from command import DATA, Command, wait_until_gone
 
 
 @pytest.fixture(scope="session")
@@ -27,16 +27,7 @@ def stand_in(data):
 @pytest.fixture(scope="session")
 def demo(data, stand_in):
     """Two builds of the demo at once: the one that installs, and the one that waits for it."""
-    first, second = _two_builds(data)
-    if hung(first):
-        second.wait()
-        for name in ("work", "images"):
-            shutil.rmtree(data / name, ignore_errors=True)
-        first, second = _two_builds(data)
-    return first.succeed(), second.succeed()
-
-
-def _two_builds(data):
     first = Command(data, "build", "demo", "--json", env={"IMGPIPE_ROOT_PASSWORD": "not in any file"})
     first.until("stage_started", stage="install")
-    return first, Command(data, "build", "demo", "--json", env={"IMGPIPE_ROOT_PASSWORD": "not in any file"})
+    second = Command(data, "build", "demo", "--json", env={"IMGPIPE_ROOT_PASSWORD": "not in any file"})
+    return first.succeed(), second.succeed()

@@ -13,6 +13,7 @@ from PIL import Image
 
 from imgpipe.adapters.keys import key_code
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, told_as_host_error
+from imgpipe.adapters.qemu_log import last_words
 from imgpipe.errors import HostError
 from imgpipe.machine_state import Activity, Ending, MachineState, Situation
 
@@ -91,6 +92,10 @@ class RunningMachine:
             _log.debug("no screenshot: %s", error)
             return False
         return True
+
+    def last_words(self) -> tuple[str, ...]:
+        """Return what QEMU itself said before it ended; nothing where its log is not ours to read."""
+        return last_words(self._uri, self.name)
 
     def press(self, keys: Sequence[str], hold_ms: int = 100) -> None:
         """Press keys one after another, by libvirt's Linux names ('KEY_SPACE')."""

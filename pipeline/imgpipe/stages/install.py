@@ -27,6 +27,7 @@ from imgpipe.plan import Plan
 from imgpipe.provenance import RECORD, InstallRecord, medium_record, read_record, write_record
 from imgpipe.sizes import GIB, MIB, show_bytes
 from imgpipe.stages.following import FollowedFile
+from imgpipe.stages.second_try import Stray, with_second_try
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
 from imgpipe.store import finished_file, lock
 from imgpipe.watch.classify import Classifier
@@ -61,7 +62,7 @@ def install_patiently(
         reused = (folder / INSTALL_DISK).exists()
         if not reused:
             accelerator = workplace.hypervisor.accelerator(seed.kernel)
-            run = _Installation(plan, install_domain(plan, medium, seed, folder, accelerator), folder, workplace)
+            spec = install_domain(plan, medium, seed, folder, accelerator)
             known = InstallRecord(
                 system=plan.system.name,
                 medium=medium_record(medium),
@@ -70,7 +71,9 @@ def install_patiently(
                 tools=workplace.hypervisor.versions(),
             )
             with ended_by_sigterm():
-                run.to_its_end(borne, known)
+                with_second_try(
+                    lambda: _Installation(plan, spec, folder, workplace).to_its_end(borne, known), workplace.notify
+                )
     record = read_record(folder) or InstallRecord()
     path = folder / INSTALL_DISK
     return InstalledDisk(path=path, folder=folder, key=key, seconds=record.seconds or 0.0, reused=reused)
@@ -127,7 +130,8 @@ class _Installation:
         if isinstance(verdict, Failure):
             pictured = machine.screenshot(self._folder / _SCREENSHOT)
             files = f"'{CONSOLE}'{f' and {_SCREENSHOT!r}' if pictured else ''} in '{self._folder}'"
-            raise failed(verdict, judge, hint=f"Look at {files}.")
+            error = failed(verdict, judge, machine, hint=f"Look at {files}.")
+            raise Stray(error) if verdict.stray else error
 
 
 def require_space(folder: Path, needed: int) -> None:

@@ -26,6 +26,7 @@ from imgpipe.plan import Plan
 from imgpipe.sizes import GIB
 from imgpipe.stages.following import FollowedFile
 from imgpipe.stages.install import require_space
+from imgpipe.stages.second_try import Stray, with_second_try
 from imgpipe.stages.verify_guest import steps
 from imgpipe.stages.verify_report import LONGEST_REPORT, Report, parse_report
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
@@ -58,11 +59,15 @@ def verify(plan: Plan, disk: SealedDisk, workplace: Workplace) -> VerifiedDisk:
     with (
         lock(disk.folder / waiting, lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))),
         ended_by_sigterm(),
-        _throwaway_folder(disk) as folder,
     ):
-        report = _Boot(plan, folder, workplace, accelerator).of(disk)
+        report = with_second_try(lambda: _boot(plan, disk, workplace, accelerator), workplace.notify)
     _require_passed(report.results, disk.folder)
     return VerifiedDisk(sealed=disk, results=report.results, facts=report.facts, seconds=time.monotonic() - started)
+
+
+def _boot(plan: Plan, disk: SealedDisk, workplace: Workplace, accelerator: Accelerator) -> Report:
+    with _throwaway_folder(disk) as folder:
+        return _Boot(plan, folder, workplace, accelerator).of(disk)
 
 
 def direct_io_cache(path: Path, wanted: CacheMode, notify: Listener) -> CacheMode:
@@ -139,11 +144,11 @@ class _Boot:
         if isinstance(verdict, Failure):
             machine.screenshot(self._folder / "screenshot.png")
             hint = f"Look at '{_KEPT[CONSOLE]}' in '{kept}'."
-            error = failed(verdict, judge, hint=hint)
+            error = failed(verdict, judge, machine, hint=hint)
             if isinstance(error, GuestError):
                 text = f"A clone of the image did not get through its self-check: {error}"
-                raise GuestError(text, hint=hint, details=error.details)
-            raise error
+                error = GuestError(text, hint=hint, details=error.details)
+            raise Stray(error) if verdict.stray else error
 
     def _hear(self, _activity: Activity | None) -> bool:
         """Read what the guest reports; tell how many checks are done and return whether it got to the end."""

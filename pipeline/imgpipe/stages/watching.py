@@ -39,6 +39,9 @@ class Watched(Protocol):
     def screenshot(self, path: Path) -> bool:
         """Write its screen as PNG."""
 
+    def last_words(self) -> tuple[str, ...]:
+        """Return what the emulator itself said before it ended."""
+
 
 class Watch:
     """One machine, its console and its log, watched until the judge has a verdict."""
@@ -121,10 +124,13 @@ class Teller:
         )
 
 
-def failed(failure: Failure, judge: Judge, *, hint: str) -> ImgpipeError:
-    """Return the error that tells a failure, with the end of the console."""
-    kind = HostError if failure.culprit == "host" else GuestError
-    return kind(failure.reason, hint=hint, details=judge.last_lines())
+def failed(failure: Failure, judge: Judge, machine: Watched, *, hint: str) -> ImgpipeError:
+    """Return the error that tells a failure, with the console's end, and with QEMU's where the host is at fault."""
+    if failure.culprit == "guest":
+        return GuestError(failure.reason, hint=hint, details=judge.last_lines())
+    said = machine.last_words()
+    words = ("qemu:", *(f"  {line}" for line in said)) if said else ()
+    return HostError(failure.reason, hint=hint, details=(*words, *judge.last_lines()))
 
 
 @contextmanager

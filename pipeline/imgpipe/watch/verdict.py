@@ -45,10 +45,14 @@ class Success:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The installation failed; `culprit` says who must act."""
+    """The installation failed; `culprit` says who must act.
+
+    `stray` failures come from nothing that was asked for: the same machine, run again, most likely gets through.
+    """
 
     reason: str
     culprit: Literal["guest", "host"] = "guest"
+    stray: bool = False
 
 
 Verdict = Success | Failure
@@ -159,7 +163,7 @@ class Judge:
             case "destroyed":
                 return Failure(reason="The machine was ended from outside.", culprit="host")
             case _:
-                return Failure(reason="QEMU ended for a reason that libvirt does not tell.", culprit="host")
+                return Failure(reason="QEMU ended for a reason that libvirt does not tell.", culprit="host", stray=True)
 
     def _of_reboots(self, reboots: int) -> Failure | None:
         if self._reboots_allowed or not reboots:
@@ -181,7 +185,7 @@ class Judge:
             return Failure(reason=f"The {self._work} finished, but the machine did not switch itself off.")
         if idle >= patience.idle_s:
             cause = "The guest's kernel hangs: it" if self._hangs else "The machine"
-            return Failure(reason=f"{cause} has done nothing for {idle:.0f} seconds.")
+            return Failure(reason=f"{cause} has done nothing for {idle:.0f} seconds.", stray=self._hangs)
         if mute >= patience.busy_s:
             return Failure(reason=f"The machine has computed for {mute / 60:.0f} minutes without a word or a write.")
         if now - self._start >= patience.whole_s:

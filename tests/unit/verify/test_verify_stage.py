@@ -39,6 +39,9 @@ class FakeMachine:
     def screenshot(self, path: Path) -> bool:
         return False
 
+    def last_words(self) -> tuple[str, ...]:
+        return ()
+
     def destroy(self) -> None:
         self.destroyed = True
 

@@ -140,7 +140,9 @@ def test_a_kernel_that_complained_of_a_hang_is_named_once_all_is_still():
     scene = Scene()
     scene.see("[  483.1] INFO: task kworker/0:1:9 blocked for more than 120 seconds.\n")
     assert scene.until_verdict(90, cpu=0.5) is None
-    assert "kernel hangs: it has done nothing for 1" in reason(scene.until_verdict(200, cpu=0.0))
+    verdict = scene.until_verdict(200, cpu=0.0)
+    assert "kernel hangs: it has done nothing for 1" in reason(verdict)
+    assert verdict.stray
 
 
 @pytest.mark.parametrize("doing", [{"cpu": 0.5}, {"cpu": 0.0, "disk": 512}, {"cpu": 0.0, "text": "."}])
@@ -234,3 +236,10 @@ def test_where_no_cause_comes_the_general_reason_is_told_soon():
 
 def test_a_machine_that_ends_has_no_more_to_say():
     assert reason(Scene().see("STOPPED\n", state=OFF)) == "It stopped."
+
+
+@pytest.mark.parametrize(("ending", "stray"), [("failed", True), ("unknown", True), ("destroyed", False)])
+def test_only_an_emulator_that_ends_by_itself_is_worth_a_second_try(ending, stray):
+    verdict = Scene().see(state=MachineState(situation="ended", ending=ending))
+    assert isinstance(verdict, Failure)
+    assert (verdict.culprit, verdict.stray) == ("host", stray)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command import Command, hung, wait_until_gone
+from command import Command, wait_until_gone
 
 pytestmark = pytest.mark.vm
 
@@ -47,15 +47,13 @@ def builds(data, stand_in, tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
     turn = threading.Lock()
 
-    def started(path):
-        with turn:
-            return Command(data, "build", str(path), "--json")
-
     def build(fault):
         path = folder / f"{fault}.toml"
         path.write_text(RECIPE.format(fault=fault))
-        command = started(path)
-        return started(path) if hung(command) else command
+        with turn:
+            command = Command(data, "build", str(path), "--json")
+        command.wait()
+        return command
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         # The silent one only waits, so it is started first and runs beside the others.

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from imgpipe.adapters.hypervisor import connect
+from imgpipe.artifacts import InstalledDisk
 from imgpipe.errors import GuestError, HostError, ImgpipeError
-from imgpipe.events import Event
+from imgpipe.events import Event, Note
 from imgpipe.stages.install import install_patiently
 from imgpipe.store import Store
 from imgpipe.watch.silence import patience
@@ -81,6 +82,26 @@ def test_an_interrupted_build_ends_its_machine_and_removes_the_partial_disk(
     child.join(timeout=60)
     assert child.exitcode not in {None, 0}
     site.assert_nothing_is_left("work")
+
+
+def test_an_install_whose_emulator_dies_is_tried_once_more(site: Site) -> None:
+    console = site.work("good") / "console.log"
+    observer = FirstSeen(console, b"Linux version")
+    observer.start()
+    disks: list[InstalledDisk] = []
+    thread = threading.Thread(target=lambda: disks.append(site.install("good")))
+    thread.start()
+    while observer.at is None and thread.is_alive():
+        time.sleep(0.05)
+    (pid,) = site.daemon.machines()
+    os.kill(pid, signal.SIGSEGV)
+    thread.join(timeout=300)
+    observer.stop()
+
+    assert disks[0].path.exists()
+    (told,) = [event.text for event in site.heard if isinstance(event, Note) and event.warning]
+    assert told.startswith("QEMU ended for a reason that libvirt does not tell. It is tried once more.")
+    assert site.daemon.machines() == []
 
 
 def test_a_dead_daemon_is_told_at_once_and_its_machine_is_named(site: Site) -> None:

@@ -86,7 +86,7 @@ def test_an_interrupted_build_ends_its_machine_and_removes_the_partial_disk(
 
 def test_an_install_whose_emulator_dies_is_tried_once_more(site: Site) -> None:
     console = site.work("good") / "console.log"
-    observer = FirstSeen(console, b"Linux version")
+    observer = FirstSeen(console, b"busybox")
     observer.start()
     disks: list[InstalledDisk] = []
     thread = threading.Thread(target=lambda: disks.append(site.install("good")))

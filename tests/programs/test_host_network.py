@@ -1,0 +1,257 @@
+"""A host's network is changed for real: NetworkManager, D-Bus and a DHCP server, in namespaces of their own."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from host_namespace import Host, child_of, missing, until
+
+pytestmark = [pytest.mark.programs, pytest.mark.skipif(bool(missing()), reason=missing() or "-")]
+
+HOST = """\
+confirm_within = 20
+
+[outside]
+nic = "eth0"
+
+[inside]
+nic = "eth1"
+address = "10.100.1.1/24"
+"""
+NETWORK = ("host", "network")
+
+
+@pytest.fixture
+def host(tmp_path):
+    made = Host(tmp_path / "host")
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def wanted(tmp_path):
+    """Write host.toml, with replacements."""
+
+    def write(*changes, text=HOST):
+        path = tmp_path / "host.toml"
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def succeed(host, *words):
+    done = host.imgpipe(*NETWORK, *words)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def fail(host, *words):
+    done = host.imgpipe(*NETWORK, *words)
+    assert done.returncode == 3, done.stdout + done.stderr
+    return done.stderr
+
+
+def keep(host, file):
+    succeed(host, "apply", file, "--yes", "--keep")
+
+
+def is_bridged(host):
+    return bool(host.addresses("br1")) and host.addresses("br2") == ["10.100.1.1"] and not host.addresses("eth0")
+
+
+def test_the_runbooks_network_comes_up_keeps_its_address_and_is_kept(host, wanted):
+    before = host.addresses("eth0")
+    succeed(host, "apply", wanted(), "--yes")
+    assert host.addresses("br1") == before
+    assert host.addresses("br2") == ["10.100.1.1"]
+    assert host.addresses("eth0") == host.addresses("eth1") == []
+    assert set(host.profiles()) == {"old-eth0.nmconnection", "old-eth1.nmconnection"}
+    succeed(host, "confirm")
+    assert is_bridged(host)
+    assert host.staged() == ["lo.nmconnection"]
+    new = [host.profiles()[f"{name}.nmconnection"] for name in ("br1", "br2", "eth0", "eth1")]
+    assert len({line for text in new for line in text.splitlines() if line.startswith("uuid=")}) == 4
+    folder = host.folder / "etc/system-connections"
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert "autoconnect=false" in host.profiles()["old-eth0.nmconnection"]
+    assert "autoconnect=false" in host.profiles()["old-eth1.nmconnection"]
+
+
+def test_a_second_apply_changes_nothing(host, wanted):
+    keep(host, wanted())
+    before = host.profiles()
+    devices = host.namespace.run("nmcli", "--terse", "connection", "show", "--active")
+    done = succeed(host, "apply", wanted(), "--yes")
+    assert "Nothing is to be changed." in done.stderr
+    assert host.profiles() == before
+    assert host.namespace.run("nmcli", "--terse", "connection", "show", "--active") == devices
+    assert json.loads(succeed(host, "plan", wanted(), "--json").stdout)["changes"] is False
+
+
+def test_what_nobody_confirms_undoes_itself(host, wanted):
+    old = host.profiles()
+    succeed(host, "apply", wanted(), "--yes")
+    assert is_bridged(host)
+    until(host.as_before)
+    assert host.profiles() == old
+    assert host.staged() == ["lo.nmconnection"]
+    assert "No change of this host's network waits" in fail(host, "confirm")
+    # The way is free for another try.
+    succeed(host, "apply", wanted(), "--yes")
+    succeed(host, "confirm")
+    assert is_bridged(host)
+
+
+def stopped_in_the_middle(host, file, number):
+    running = host.start_imgpipe(*NETWORK, "apply", file, "--yes")
+    said = iter(running.stderr.readline, "")
+    assert any(line == "up eth0\n" for line in said)
+    os.kill(child_of(running), number)
+    _, errors = running.communicate(timeout=60)
+    return running.returncode, errors
+
+
+def test_a_killed_imgpipe_does_not_cut_the_host_off(host, wanted):
+    old = host.profiles()
+    code, _ = stopped_in_the_middle(host, wanted(), signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert not host.as_before()
+    until(host.as_before)
+    assert host.profiles() == old
+    assert host.staged() == ["lo.nmconnection"]
+
+
+def test_a_lost_terminal_brings_the_old_network_back_at_once(host, wanted):
+    code, errors = stopped_in_the_middle(host, wanted(("= 20", "= 3600")), signal.SIGHUP)
+    assert code == 130
+    assert "rolling back" in errors
+    until(host.as_before)
+
+
+def test_crossed_cables_are_found_and_rolled_back(host, wanted):
+    crossed = wanted(('"eth0"', '"swap"'), ('"eth1"', '"eth0"'), ('"swap"', '"eth1"'))
+    said = fail(host, "apply", crossed, "--yes")
+    assert "br1: holds no address: no DHCP server has answered" in said
+    until(host.as_before)
+    assert "No change" in fail(host, "confirm")
+
+
+def test_a_gateway_that_does_not_answer_is_found_and_rolled_back(host, wanted):
+    static = wanted(('nic = "eth0"', 'nic = "eth0"\naddress = "10.99.0.20/24"\ngateway = "10.99.0.77"'))
+    assert "the gateway 10.99.0.77 does not answer" in fail(host, "apply", static, "--yes")
+    until(host.as_before)
+
+
+def test_a_rollback_before_the_confirmation_is_networkmanagers_own(host, wanted):
+    succeed(host, "apply", wanted(("= 20", "= 3600")), "--yes")
+    assert "was not confirmed yet" in fail(host, "apply", wanted(), "--yes")
+    succeed(host, "rollback")
+    until(host.as_before)
+    assert "There is no change of this host's network to undo" in fail(host, "rollback")
+
+
+def test_a_rollback_after_the_confirmation_brings_the_old_profiles_back(host, wanted):
+    keep(host, wanted())
+    succeed(host, "rollback")
+    until(host.as_before)
+    assert set(host.profiles()) == {"old-eth0.nmconnection", "old-eth1.nmconnection"}
+    assert "autoconnect=false" not in "".join(host.profiles().values())
+
+
+def test_a_changed_address_touches_only_its_own_bridge_and_can_be_undone(host, wanted):
+    keep(host, wanted())
+    changed = wanted(("10.100.1.1/24", "10.100.1.2/24"))
+    plan = json.loads(succeed(host, "plan", changed, "--json").stdout)
+    assert [item["name"] for item in plan["profiles"] if item["activate"]] == ["br2", "eth1"]
+    assert [item["name"] for item in plan["profiles"] if item["new"]] == ["br2"]
+    keep(host, changed)
+    assert host.addresses("br2") == ["10.100.1.2"]
+    succeed(host, "rollback")
+    until(lambda: is_bridged(host))
+    succeed(host, "check")
+    succeed(host, "rollback")
+    until(host.as_before)
+
+
+def test_a_boot_after_the_confirmation_brings_the_bridges_up(host, wanted):
+    keep(host, wanted())
+    host.boot()
+    until(lambda: is_bridged(host))
+    succeed(host, "check")
+
+
+def test_a_boot_before_the_confirmation_brings_the_old_network_back(host, wanted):
+    succeed(host, "apply", wanted(("= 20", "= 3600")), "--yes")
+    host.boot()
+    until(host.as_before)
+
+
+def test_a_restarted_networkmanager_does_not_lose_the_way_back(host, wanted):
+    succeed(host, "apply", wanted(("= 20", "= 3600")), "--yes")
+    host.restart_network_manager()
+    assert "No change of this host's network waits" in fail(host, "confirm")
+    succeed(host, "rollback")
+    until(host.as_before)
+
+
+def test_the_check_names_what_is_wrong_in_words_and_for_programs(host, wanted):
+    keep(host, wanted())
+    assert json.loads(succeed(host, "check", "--json").stdout)["ok"] is True
+    host.peer.run("ip", "link", "set", "gw-eth1", "down")
+    host.namespace.run("ip", "address", "add", "10.99.0.200/24", "dev", "eth0")
+    until(lambda: "disabled" in host.namespace.run("bridge", "link", "show", "dev", "eth1"))
+    done = host.imgpipe(*NETWORK, "check", wanted())
+    assert done.returncode == 3
+    assert "FAULT  eth0  still holds 10.99.0.200/24, which belongs on br1" in done.stdout
+    assert "FAULT  eth1  is a port of br2 in state 'disabled'" in done.stdout
+    told = json.loads(host.imgpipe(*NETWORK, "check", "--json").stdout)
+    assert {item["device"] for item in told["findings"] if not item["ok"]} == {"eth0", "eth1"}
+
+
+BOND_AND_VLAN = """\
+[bonds.bond0]
+nics = ["eth0"]
+mode = "active-backup"
+
+[outside]
+nic = "bond0"
+
+[inside]
+nic = "eth1"
+vlan = 20
+address = "10.20.0.1/24"
+"""
+
+
+def test_a_bond_and_a_vlan_come_up_below_their_bridges(host, wanted):
+    for words in (("add", "link", "gw-eth1", "name", "gw20", "type", "vlan", "id", "20"), ("set", "gw20", "up")):
+        host.peer.run("ip", "link", *words)
+    host.peer.run("ip", "address", "add", "10.20.0.254/24", "dev", "gw20")
+    before = host.addresses("eth0")
+    keep(host, wanted(text=BOND_AND_VLAN))
+    assert host.addresses("br1") == before
+    assert "master br1" in host.namespace.run("ip", "link", "show", "bond0")
+    assert "master bond0" in host.namespace.run("ip", "link", "show", "eth0")
+    assert "master br2" in host.namespace.run("ip", "link", "show", "eth1.20")
+    # Across the VLAN the peer has a neighbour.
+    answered = host.peer.run("sh", "-c", "echo > /dev/udp/10.20.0.1/9; ip neigh show", check=False)
+    assert isinstance(answered, str)
+    done = succeed(host, "apply", wanted(text=BOND_AND_VLAN), "--yes")
+    assert "Nothing is to be changed." in done.stderr
+
+
+def test_a_nic_that_is_not_there_is_named_with_those_that_are(host, wanted):
+    said = fail(host, "plan", wanted(('"eth0"', '"ens3"')))
+    assert "ens3: there is no such NIC; the host has eth0, eth1" in said
+
+
+def test_a_nic_that_networkmanager_leaves_alone_is_refused(host, wanted):
+    subprocess.run([*host.namespace.enter, "nmcli", "device", "set", "eth1", "managed", "no"], check=True, timeout=60)
+    assert "eth1: NetworkManager does not manage it" in fail(host, "plan", wanted())

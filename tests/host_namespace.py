@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -167,14 +168,14 @@ class Host:
         until(self.as_before)
 
     def _start_network_manager(self) -> None:
-        log = self.folder / "NetworkManager.log"
-        self._started.append(self.namespace.start("NetworkManager", "--no-daemon", log=log))
+        log = self.folder / f"NetworkManager-{len(self._started)}.log"
+        self._network_manager = self.namespace.start("NetworkManager", "--no-daemon", log=log)
+        self._started.append(self._network_manager)
 
     def _end_network_manager(self) -> None:
         """End it as its unit would be stopped: it leaves the network as it is."""
-        pid = (self._root / "run/NetworkManager/NetworkManager.pid").read_text()
-        self.namespace.run("kill", pid.strip())
-        until(lambda: not (self._root / f"proc/{pid.strip()}").exists())
+        os.kill(child_of(self._network_manager), signal.SIGTERM)
+        self._network_manager.wait(timeout=LONGEST_S)
 
     def restart_network_manager(self) -> None:
         self._end_network_manager()
@@ -215,6 +216,10 @@ class Host:
     def bridges(self) -> list[str]:
         told = self.namespace.run("ip", "-json", "link", "show", "type", "bridge")
         return [link["ifname"] for link in json.loads(told or "[]") if link.get("ifname")]
+
+    def active(self) -> list[str]:
+        """The active profiles: name, UUID, kind and device."""
+        return sorted(self.namespace.run("nmcli", "--terse", "connection", "show", "--active").splitlines())
 
     def profiles(self) -> dict[str, str]:
         """The keyfiles in /etc by name."""

@@ -29,8 +29,8 @@ def tool_of(root: Path, nics: tuple[str, ...]) -> str | None:
     return "ifupdown" if named.intersection(nics) else None
 
 
-def netplan(network: HostNetwork, macs: Mapping[str, str]) -> str:
-    """Render a file of netplan(5), version 2, with the bridges and what they stand on."""
+def for_netplan(network: HostNetwork, macs: Mapping[str, str]) -> str:
+    """Render one file of version 2 with the bridges and what they stand on; see netplan(5) for its keys."""
     tables: dict[str, Any] = {"ethernets": {nic: {"dhcp4": False, "dhcp6": False} for nic in network.nics}}
     if network.bonds:
         tables["bonds"] = {
@@ -43,7 +43,7 @@ def netplan(network: HostNetwork, macs: Mapping[str, str]) -> str:
     return yaml.safe_dump({"network": {"version": 2, **tables}}, sort_keys=False)
 
 
-def ifupdown(network: HostNetwork, macs: Mapping[str, str]) -> str:
+def for_ifupdown(network: HostNetwork, macs: Mapping[str, str]) -> str:
     """Render interfaces(5) for Debian with bridge-utils, ifenslave and vlan; old stanzas of the NICs must go."""
     blocks = []
     for name, bond in network.bonds.items():
@@ -109,13 +109,13 @@ class Advice:
 ADVICE: Mapping[str, Advice] = {
     "netplan": Advice(
         path="/etc/netplan/60-imgpipe.yaml",
-        render=netplan,
+        render=for_netplan,
         then="Remove the NICs' addresses from the other files of /etc/netplan, 'chmod 600' it, and run 'netplan try', "
         "which undoes itself unless it is confirmed.",
     ),
     "ifupdown": Advice(
         path="/etc/network/interfaces.d/imgpipe",
-        render=ifupdown,
+        render=for_ifupdown,
         then="Remove the NICs' own stanzas from /etc/network, install bridge-utils (ifenslave for bonds, vlan for "
         "VLANs), and restart the network at the console, not over SSH.",
     ),

@@ -73,7 +73,7 @@ def apply_network(
     from imgpipe.host.network import changing
     from imgpipe.host.network.planning import make_plan
 
-    _only_root()
+    only_root()
     network = _wanted(file, _flags(outside, inside, inside_address))
     with _opened(network) as host:
         plan = make_plan(network, host.look(), lambda: str(uuid.uuid4()))
@@ -98,7 +98,7 @@ def confirm_network() -> None:
     """Keep the change for good: the profiles go to /etc, the old ones stay there and no longer come up."""
     from imgpipe.host.network import changing
 
-    _only_root()
+    only_root()
     with _opened(None) as host:
         folder = changing.confirm(host)
     output.tell(f"Kept; what was before is in '{folder}', and 'imgpipe host network rollback' brings it back.")
@@ -109,7 +109,7 @@ def roll_back_network() -> None:
     """Undo the change that waits for its confirmation, or else the newest confirmed one."""
     from imgpipe.host.network import changing
 
-    _only_root()
+    only_root()
     with _opened(None) as host:
         changing.roll_back(host)
     output.tell("The network is as it was before.")
@@ -184,7 +184,8 @@ def _places() -> Places:
     return Places(kept=context.store().root / "host-network")
 
 
-def _only_root() -> None:
+def only_root() -> None:
+    """Raise HostError for anybody else."""
     if os.geteuid() != 0:
         raise HostError("Only root changes a host's network.", hint="Run it with sudo.")
 

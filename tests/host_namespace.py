@@ -42,9 +42,6 @@ hostname-mode=none
 auth-polkit=false
 no-auto-default=*
 
-[device]
-managed=1
-
 [logging]
 level=DEBUG
 """

@@ -30,6 +30,11 @@ def default_routes() -> tuple[Route, ...]:
     return tuple(Route(device=route["dev"], gateway=route.get("gateway", "")) for route in told if route.get("dev"))
 
 
+def plug(port: str, bridge: str) -> None:
+    """Put a device into a bridge."""
+    process.run("ip", "link", "set", "dev", port, "master", bridge, timeout_s=30)
+
+
 def answers(gateway: str, device: str) -> bool:
     """Say whether a neighbour answers ARP, which no firewall turns off; takes up to 9 s where it does not."""
     end = time.monotonic() + _LONGEST_S

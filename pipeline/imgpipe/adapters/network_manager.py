@@ -20,9 +20,11 @@ _NAME = "org.freedesktop.NetworkManager"
 _ROOT = "/org/freedesktop/NetworkManager"
 _NOTHING = "/"
 _DEVICE_ACTIVATED = 100
-# NMCheckpointCreateFlags: profiles and devices that are new since then go as well.
+# NMCheckpointCreateFlags: profiles that are new since then go as well, and our bridges with them. Its companion
+# DISCONNECT_NEW_DEVICES would unplug machines that were started meanwhile.
 _DELETE_NEW_CONNECTIONS = 0x02
-_DISCONNECT_NEW_DEVICES = 0x04
+# NMManagerReloadFlags
+_RELOAD_CONFIGURATION = 0x01
 # NMSettingsUpdate2Flags
 _TO_DISK = 0x01
 
@@ -66,6 +68,10 @@ class NetworkManager:
         if refused := [name for name in failures if Path(name).exists()]:
             raise HostError("NetworkManager does not take a profile that imgpipe wrote.", details=refused)
 
+    def reload_configuration(self) -> None:
+        """Read NetworkManager.conf and what belongs to it anew."""
+        self._bus.call(_MANAGER, "Reload", "u", _RELOAD_CONFIGURATION)
+
     def activate(self, uuid: str, device: str) -> None:
         """Begin to bring a profile up, on `device` where it exists already."""
         path = self._profile_path(uuid)
@@ -85,8 +91,7 @@ class NetworkManager:
 
     def checkpoint(self, seconds: int) -> str:
         """Remember everything as it is now; unless it is kept, it comes back after `seconds`."""
-        flags = _DELETE_NEW_CONNECTIONS | _DISCONNECT_NEW_DEVICES
-        (path,) = self._bus.call(_MANAGER, "CheckpointCreate", "aouu", [], seconds, flags)
+        (path,) = self._bus.call(_MANAGER, "CheckpointCreate", "aouu", [], seconds, _DELETE_NEW_CONNECTIONS)
         return f"{path} {self._created(path)}"
 
     def lives(self, checkpoint: str) -> bool:

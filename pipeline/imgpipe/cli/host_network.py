@@ -206,6 +206,7 @@ def _opened(network: HostNetwork | None) -> Iterator[Host]:
             manager=manager,
             look=lambda: host_network.look(manager, places),
             answers=links.answers,
+            plug=links.plug,
             places=places,
             tell=output.tell,
         )

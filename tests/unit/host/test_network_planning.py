@@ -49,7 +49,7 @@ def test_the_runbooks_four_keyfiles_are_written_masters_first():
     br1, br2, eth0, _ = (item.text for item in plan.profiles)
     assert br1 == (
         "[connection]\nid=br1\nuuid=00000000-0000-4000-8000-000000000001\ntype=bridge\ninterface-name=br1\n"
-        "autoconnect-priority=100\n\n[bridge]\nstp=false\nmac-address=52:54:00:00:00:00\n\n"
+        "autoconnect-priority=100\n\n[bridge]\nstp=false\n\n[ethernet]\ncloned-mac-address=52:54:00:00:00:00\n\n"
         "[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=ignore\n"
     )
     assert "[ipv4]\nmethod=manual\naddress1=10.100.1.1/24\n" in br2

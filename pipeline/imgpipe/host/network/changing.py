@@ -17,6 +17,7 @@ from imgpipe.errors import HostError
 from imgpipe.host.network import records
 from imgpipe.host.network.facts import Device, HostFacts, StoredProfile
 from imgpipe.host.network.keyfiles import keyfile
+from imgpipe.host.network.machine_ports import HANDS_OFF, Plug, kept_plugged
 from imgpipe.host.network.planning import NetworkPlan, PlannedProfile
 from imgpipe.host.network.records import Change, NewProfile, OldProfile, Places
 from imgpipe.host.network.verification import Answers, Finding, findings
@@ -32,6 +33,7 @@ class Manager(Protocol):
     def devices(self) -> tuple[Device, ...]: ...  # noqa: D102 (the adapter says it)
     def stored(self) -> tuple[StoredProfile, ...]: ...  # noqa: D102
     def load(self, files: Iterable[Path]) -> None: ...  # noqa: D102
+    def reload_configuration(self) -> None: ...  # noqa: D102
     def activate(self, uuid: str, device: str) -> None: ...  # noqa: D102
     def delete(self, uuid: str) -> None: ...  # noqa: D102
     def set_autoconnect(self, uuid: str, *, on: bool) -> None: ...  # noqa: D102
@@ -49,6 +51,7 @@ class Host:
     manager: Manager
     look: Callable[[], HostFacts]
     answers: Answers
+    plug: Plug
     places: Places
     tell: Callable[[str], None]
 
@@ -64,9 +67,12 @@ def apply(plan: NetworkPlan, host: Host) -> tuple[Finding, ...]:
             "A change of this host's network was not confirmed yet.",
             hint="Run 'imgpipe host network confirm', or 'imgpipe host network rollback'.",
         )
+    records.write_public(host.places.hands_off, HANDS_OFF)
+    host.manager.reload_configuration()
     checkpoint = host.manager.checkpoint(plan.network.confirm_within)
     try:
-        _bring_up(plan, checkpoint, host)
+        with kept_plugged(host.look, host.plug):
+            _bring_up(plan, checkpoint, host)
         found = _verified(plan, host, _Step(plan, checkpoint, host))
         host.manager.extend(checkpoint, plan.network.confirm_within)
     except BaseException:
@@ -131,7 +137,8 @@ def _undo_confirmed(host: Host) -> None:
         raise HostError("There is no change of this host's network to undo.")
     checkpoint = host.manager.checkpoint(change.network.confirm_within)
     try:
-        _take_back(change, folders[-1], host)
+        with kept_plugged(host.look, host.plug):
+            _take_back(change, folders[-1], host)
     except BaseException:
         host.manager.roll_back(checkpoint)
         raise
@@ -240,5 +247,7 @@ def _brought(change: Change, host: Host) -> bool:
 def _forget(host: Host) -> None:
     change = records.read_change(host.places.pending)
     host.places.pending.unlink(missing_ok=True)
+    host.places.hands_off.unlink(missing_ok=True)
+    host.manager.reload_configuration()
     for new in change.new if change else ():
         host.places.staged(new.name, new.uuid).unlink(missing_ok=True)

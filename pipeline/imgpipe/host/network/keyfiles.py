@@ -80,8 +80,9 @@ _NO_ADDRESS: tuple[Section, ...] = (("ipv4", (("method", "disabled"),)), ("ipv6"
 
 
 def _bridge(segment: Segment, mac: str) -> Profile:
-    settings = ("bridge", (("stp", "false"), ("mac-address", mac.upper())))
-    return Profile(name=segment.bridge, kind="bridge", sections=(settings, *_addresses(segment)))
+    # Not the bridge's own 'mac-address': with it a bridge that is there already, with another one, is refused.
+    settings = (("bridge", (("stp", "false"),)), ("ethernet", (("cloned-mac-address", mac.upper()),)))
+    return Profile(name=segment.bridge, kind="bridge", sections=(*settings, *_addresses(segment)))
 
 
 def _addresses(segment: Segment) -> Iterator[Section]:

@@ -56,6 +56,11 @@ class Places:
         """The change that waits for its confirmation; with the checkpoint it is gone after a boot."""
         return self.run / "imgpipe" / "host-network.json"
 
+    @property
+    def hands_off(self) -> Path:
+        """NetworkManager's configuration while a change waits."""
+        return self.run / "NetworkManager" / "conf.d" / "90-imgpipe.conf"
+
     def staged(self, name: str, uuid: str) -> Path:
         """Where a profile is until it is confirmed: NetworkManager reads it there, and a boot forgets it."""
         return self.run / _CONNECTIONS / f"imgpipe-{name}-{uuid[:8]}.nmconnection"
@@ -77,6 +82,12 @@ def write_private(path: Path, text: str) -> None:
     """Write a file that only root reads, whole or not at all; NetworkManager takes no other."""
     with finished_file(path) as partial:
         partial.touch(mode=0o600)
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_public(path: Path, text: str) -> None:
+    """Write a file that everybody may read, whole or not at all."""
+    with finished_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

@@ -6,6 +6,7 @@ daemon: when its time is over it undoes what came after, whether or not the prog
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ _NAME = "org.freedesktop.NetworkManager"
 _ROOT = "/org/freedesktop/NetworkManager"
 _NOTHING = "/"
 _DEVICE_ACTIVATED = 100
+_OLDEST = (1, 20)
 # NMCheckpointCreateFlags: profiles that are new since then go as well, and our bridges with them. Its companion
 # DISCONNECT_NEW_DEVICES would unplug machines that were started meanwhile.
 _DELETE_NEW_CONNECTIONS = 0x02
@@ -43,10 +45,15 @@ class NetworkManager:
     def __init__(self) -> None:
         self._bus = SystemBus()
         try:
-            self._bus.properties(_MANAGER)
+            version = str(self._bus.properties(_MANAGER)["Version"])
         except HostError as error:
             self._bus.close()
-            raise HostError(f"NetworkManager does not run on this host: {error}") from None
+            raise HostError(
+                f"NetworkManager does not run on this host: {error}", hint="Run 'systemctl start NetworkManager'."
+            ) from None
+        if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < _OLDEST:
+            self._bus.close()
+            raise HostError(f"NetworkManager {version} is too old: 1.20 is the first that reads profiles in /run.")
 
     def close(self) -> None:
         """End the connection; checkpoints stay."""

@@ -21,6 +21,7 @@ from imgpipe.host.network.machine_ports import HANDS_OFF, Plug, kept_plugged
 from imgpipe.host.network.planning import NetworkPlan, PlannedProfile
 from imgpipe.host.network.records import Change, NewProfile, OldProfile, Places
 from imgpipe.host.network.verification import Answers, Finding, findings
+from imgpipe.host.network.wanted import HostNetwork
 
 # How long a step is waited for: what DHCP needs, and always less than the checkpoint, which each step renews.
 _STEP_S = 45.0
@@ -73,7 +74,7 @@ def apply(plan: NetworkPlan, host: Host) -> tuple[Finding, ...]:
     try:
         with kept_plugged(host.look, host.plug):
             _bring_up(plan, checkpoint, host)
-        found = _verified(plan, host, _Step(plan, checkpoint, host))
+        found = _verified(plan, host, _Step(plan.network, checkpoint, host))
         host.manager.extend(checkpoint, plan.network.confirm_within)
     except BaseException:
         host.tell("rolling back")
@@ -139,8 +140,10 @@ def _undo_confirmed(host: Host) -> None:
     try:
         with kept_plugged(host.look, host.plug):
             _take_back(change, folders[-1], host)
+            _wait_for_old(change, host, _Step(change.network, checkpoint, host))
     except BaseException:
-        host.manager.roll_back(checkpoint)
+        if host.manager.lives(checkpoint):
+            host.manager.roll_back(checkpoint)
         raise
     host.manager.keep(checkpoint)
     (folders[-1] / "change.json").unlink()
@@ -153,7 +156,7 @@ def _bring_up(plan: NetworkPlan, checkpoint: str, host: Host) -> None:
         network=plan.network,
         checkpoint=checkpoint,
         new=tuple(NewProfile(name=item.profile.name, uuid=item.uuid, text=item.text) for item in new),
-        old=tuple(_old(stored, devices) for stored in plan.replaced),
+        old=_old(plan, devices),
     )
     records.write_private(host.places.pending, change.model_dump_json())
     staged = [host.places.staged(planned.profile.name, planned.uuid) for planned in new]
@@ -162,7 +165,7 @@ def _bring_up(plan: NetworkPlan, checkpoint: str, host: Host) -> None:
     host.manager.load(staged)
     for planned in plan.profiles:
         if planned.activate:
-            step = _Step(plan, checkpoint, host)
+            step = _Step(plan.network, checkpoint, host)
             host.tell(f"up {planned.profile.name}")
             host.manager.activate(planned.uuid, planned.profile.name)
             _wait_for(planned, host, step)
@@ -171,17 +174,22 @@ def _bring_up(plan: NetworkPlan, checkpoint: str, host: Host) -> None:
 class _Step:
     """The time that one step has; its start renews the time until everything undoes itself."""
 
-    def __init__(self, plan: NetworkPlan, checkpoint: str, host: Host) -> None:
-        host.manager.extend(checkpoint, plan.network.confirm_within)
-        self._end = time.monotonic() + min(_STEP_S, _STEP_SHARE * plan.network.confirm_within)
+    def __init__(self, network: HostNetwork, checkpoint: str, host: Host) -> None:
+        host.manager.extend(checkpoint, network.confirm_within)
+        self._end = time.monotonic() + min(_STEP_S, _STEP_SHARE * network.confirm_within)
 
     def is_over(self) -> bool:
         return time.monotonic() > self._end
 
 
-def _old(stored: StoredProfile, devices: tuple[Device, ...]) -> OldProfile:
-    on = next((device.name for device in devices if device.profile == stored.uuid), "")
-    return OldProfile(uuid=stored.uuid, name=stored.name, file=stored.file, active_on=on)
+def _old(plan: NetworkPlan, devices: tuple[Device, ...]) -> tuple[OldProfile, ...]:
+    """Return the old profiles in the order in which they would come up again: masters before slaves, too."""
+    order = [planned.profile.name for planned in plan.profiles]
+    found = []
+    for stored in plan.replaced:
+        on = next((device.name for device in devices if device.profile == stored.uuid), "")
+        found.append(OldProfile(uuid=stored.uuid, name=stored.name, file=stored.file, active_on=on))
+    return tuple(sorted(found, key=lambda old: order.index(old.active_on) if old.active_on in order else -1))
 
 
 def _wait_for(planned: PlannedProfile, host: Host, step: _Step) -> None:
@@ -196,6 +204,14 @@ def _wait_for(planned: PlannedProfile, host: Host, step: _Step) -> None:
                 f"NetworkManager did not bring '{planned.profile.name}' up; everything is as it was before.",
                 hint="'journalctl -u NetworkManager' says why.",
             )
+        time.sleep(0.2)
+
+
+def _wait_for_old(change: Change, host: Host, step: _Step) -> None:
+    wanted = {(old.active_on, old.uuid) for old in change.old if old.active_on}
+    while not wanted <= {(device.name, device.profile) for device in host.manager.devices() if device.activated}:
+        if step.is_over():
+            raise HostError("The old profiles did not come up; the network stays as it is.")
         time.sleep(0.2)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from imgpipe.settings import checkout
 
-PROGRAMS = ("NetworkManager", "dbus-daemon", "dnsmasq", "ip", "bridge", "unshare", "nsenter")
+PROGRAMS = ("NetworkManager", "dbus-daemon", "dnsmasq", "ip", "bridge", "setpriv", "unshare", "nsenter")
 LONGEST_S = 90
 
 _BUS = """\
@@ -84,11 +84,12 @@ def missing() -> str:
 
 
 class Namespace:
-    """New mount, network, host name and process namespaces; what runs in them dies with them."""
+    """New mount, network, host name and process namespaces; what runs in them dies with them, and they with pytest."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._unshare = subprocess.Popen(
-            ["unshare", "--mount", "--net", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc",
+            ["setpriv", "--pdeathsig", "KILL",
+             "unshare", "--mount", "--net", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc",
              "sh", "-c", _PRIVATE, "sh", str(folder or "")],
         )  # fmt: skip
         self.pid = 0

@@ -15,5 +15,5 @@ def look(manager: NetworkManager | None, places: Places) -> HostFacts:
         routes=links.default_routes(),
         devices=manager.devices() if manager else (),
         stored=manager.stored() if manager else (),
-        keyfiles=tuple((path.name, path.read_text(errors="replace")) for path in places.keyfiles()),
+        keyfiles=tuple((path.name, path.read_text(errors="replace")) for path in places.keyfiles()) if manager else (),
     )

@@ -153,9 +153,11 @@ class NetworkManager:
 
     def _stored(self, path: str) -> StoredProfile | None:
         about = self._gone_is_empty(path, "Settings.Connection")
-        if not about:
+        try:
+            (settings,) = self._bus.call(_address(path, "Settings.Connection"), "GetSettings")
+        except HostError:
+            # It went away since its path was told.
             return None
-        (settings,) = self._bus.call(_address(path, "Settings.Connection"), "GetSettings")
         connection = {key: value for key, (_, value) in settings["connection"].items()}
         _, mac = settings.get("802-3-ethernet", {}).get("mac-address", ("ay", b""))
         return StoredProfile(

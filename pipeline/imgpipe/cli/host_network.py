@@ -46,6 +46,8 @@ def plan_network(
     from imgpipe.cli import host_views
     from imgpipe.host.network.planning import make_plan
 
+    # Only root reads the keyfiles that are there.
+    only_root()
     network = _wanted(file, _flags(outside, inside, inside_address))
     with _opened(network) as host:
         plan = make_plan(network, host.look(), lambda: "(a fresh one)")
@@ -187,7 +189,7 @@ def _places() -> Places:
 def only_root() -> None:
     """Raise HostError for anybody else."""
     if os.geteuid() != 0:
-        raise HostError("Only root changes a host's network.", hint="Run it with sudo.")
+        raise HostError("Only root looks after a host's network.", hint="Run it with sudo.")
 
 
 @contextmanager

@@ -56,7 +56,11 @@ def make_plan(network: HostNetwork, facts: HostFacts, new_uuid: Callable[[], str
         raise HostError("This host cannot have that network.", details=found, hint="'ip link' shows its devices.")
     macs = {nic: link.mac for nic in network.nics if (link := facts.link(nic))}
     planned = tuple(_planned(profiles(network, macs), facts, new_uuid))
-    return NetworkPlan(network=network, profiles=planned, replaced=tuple(_replaced(planned, facts)))
+    return NetworkPlan(
+        network=network,
+        profiles=planned,
+        replaced=tuple(sorted(_replaced(planned, facts), key=lambda stored: stored.name)),
+    )
 
 
 def obstacles(network: HostNetwork, facts: HostFacts) -> Iterator[str]:

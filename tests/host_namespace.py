@@ -20,7 +20,7 @@ from typing import Any
 from imgpipe.settings import checkout
 
 PROGRAMS = ("NetworkManager", "dbus-daemon", "dnsmasq", "ip", "bridge", "setpriv", "unshare", "nsenter")
-LONGEST_S = 90
+LONGEST_S = 300
 
 _BUS = """\
 <busconfig>

@@ -24,7 +24,7 @@ from imgpipe.host.network.verification import Answers, Finding, findings
 from imgpipe.host.network.wanted import HostNetwork
 
 # How long a step is waited for: what DHCP needs, and always less than the checkpoint, which each step renews.
-_STEP_S = 45.0
+_STEP_S = 90.0
 _STEP_SHARE = 0.75
 
 

@@ -20,6 +20,7 @@ from imgpipe.cli import (  # noqa: E402
     clone,
     context,
     deploy,
+    host,
     images,
     importing,
     lint,
@@ -55,6 +56,7 @@ app.add_typer(images.app, name="images")
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(os_list.app, name="os")
 app.add_typer(media.app, name="media")
+app.add_typer(host.app, name="host")
 
 
 @app.callback()

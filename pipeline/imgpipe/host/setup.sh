@@ -83,10 +83,27 @@ install_debian_packages() {
     [ ${#newer[@]} = 0 ] || apt_install -t bookworm-backports "${newer[@]}"
 }
 
+# NetworkManager comes for tests that start one of their own. The system's is masked, so that it takes over no NIC of
+# this host; 'systemctl unmask NetworkManager' makes it an ordinary one.
+mask_network_manager() {
+    local unit=/etc/systemd/system/NetworkManager.service
+    case " $* " in
+        *" network-manager "*)
+            [ -e "$unit" ] || [ -L "$unit" ] && return
+            say "masking NetworkManager.service: only tests use it on this host"
+            as_root mkdir -p /etc/systemd/system
+            as_root ln -s /dev/null "$unit"
+            ;;
+    esac
+}
+
 install_packages() {
     local system=$1 packages=("${@:2}")
     case $system in
-        debian) install_debian_packages "${packages[@]}" ;;
+        debian)
+            mask_network_manager "${packages[@]}"
+            install_debian_packages "${packages[@]}"
+            ;;
         el)
             as_root dnf -y install epel-release >&2 || say "EPEL could not be enabled; the demo needs it"
             as_root dnf -y --enablerepo=crb install "${packages[@]}" >&2

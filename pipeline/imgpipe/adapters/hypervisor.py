@@ -61,9 +61,9 @@ def look(uri: str, notify: Listener, cache: Path | None = None) -> Hypervisor | 
     """Connect without starting or changing anything; None where root's daemon is off and `connect` would start it."""
     silence()
     start_event_loop()
-    if uri in {"qemu:///system", "qemu:///session"} and libvirt_daemon.may_start_system_daemon():
-        if not libvirt_daemon.system_daemon_answers():
-            return None
+    ours = uri in {"qemu:///system", "qemu:///session"} and libvirt_daemon.may_start_system_daemon()
+    if ours and not libvirt_daemon.system_daemon_answers():
+        return None
     return Hypervisor(uri, notify, cache)
 
 

@@ -28,7 +28,7 @@ class _Named(Protocol):
     def name(self) -> str:
         """Return the name."""
 
-    def isActive(self) -> int:  # noqa: N802 (libvirt's own name)
+    def isActive(self) -> int:
         """Return 1 if it is up."""
 
 

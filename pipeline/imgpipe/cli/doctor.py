@@ -6,22 +6,20 @@ import shlex
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgpipe.cli import context, output
+from imgpipe.cli import output
 from imgpipe.cli.planned import complete_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imgpipe.host.doctor.checkup import Host
-    from imgpipe.host.doctor.finding import Check, Finding
+    from imgpipe.host.doctor.finding import Finding, State
 
 _FAILED = 3
-_WORDS = {"ok": "ok", "warn": "warning", "fail": "FAILED", "unknown": "unknown"}
+_WORDS: dict[State, str] = {"ok": "ok", "warn": "warning", "fail": "FAILED", "unknown": "unknown"}
 _OURSELVES = (sys.executable, "-c", "from imgpipe.cli.main import main; main()")
 
 
@@ -52,45 +50,30 @@ def doctor(
       imgpipe doctor --fix
     """
     from imgpipe.host.doctor.finding import failures
-    from imgpipe.host.doctor.run import run
 
-    wanted = _checks(recipe, media, deep=deep)
     start = time.monotonic()
-    found = run(wanted)
+    found = _look(recipe, media, deep=deep)
     if fix and _mend(found, yes=yes):
-        # A fresh look: what was asked once is kept for the length of a checkup.
-        found = run(_checks(recipe, media, deep=deep))
+        found = _look(recipe, media, deep=deep)
     _show(found, time.monotonic() - start, as_json=as_json)
     if failures(found):
         raise typer.Exit(_FAILED)
 
 
-def host_of_this_run() -> Host:
-    """Return this host as the options and settings say that it is used."""
-    from imgpipe.adapters.hypervisor import chosen_uri
-    from imgpipe.host.doctor.checkup import Host
-
-    settings = context.settings()
-    return Host(
-        uri=chosen_uri(context.choices().connect or settings.connect),
-        store=context.store(),
-        media=tuple(Path(folder).expanduser() for folder in settings.media),
-        pool=settings.pool,
-    )
-
-
-def _checks(recipe: str | None, media: str | None, *, deep: bool) -> tuple[Check, ...]:
+def _look(recipe: str | None, media: str | None, *, deep: bool) -> tuple[Finding, ...]:
+    """Run all checks; what was launched comes first, because it decides how the rest is judged."""
     from imgpipe.cli.planned import medium_request, plan_named
-    from imgpipe.host.doctor.checkup import checks, recipe_checks
+    from imgpipe.cli.readiness import this_host
+    from imgpipe.host.doctor.checkup import file_checks, launch_checks, quick_checks, recipe_checks
+    from imgpipe.host.doctor.run import run
 
-    host = host_of_this_run()
-    wanted = checks(host, deep=deep)
-    if recipe is None:
-        return wanted
-    plan = plan_named(recipe)
-    special = recipe_checks(host, plan, medium_request(plan, media))
+    plan = plan_named(recipe) if recipe else None
+    launched = run(launch_checks(this_host())) if deep else ()
+    host = this_host()
+    special = recipe_checks(host, plan, (medium_request(plan, media),)) if plan else ()
     names = {check.name for check in special}
-    return (*(check for check in wanted if check.name not in names), *special)
+    usual = (*(() if deep else quick_checks(host)), *file_checks(host))
+    return (*launched, *run((*(check for check in usual if check.name not in names), *special)))
 
 
 def _mend(found: Iterable[Finding], *, yes: bool) -> bool:
@@ -107,8 +90,12 @@ def _mend(found: Iterable[Finding], *, yes: bool) -> bool:
     for repair in repairs:
         output.tell(f"doing: {shlex.join(repair)}")
         argv = (*_OURSELVES, *repair[1:]) if repair[0] == "imgpipe" else repair
-        process.follow(*argv, heard=sys.stderr.write, timeout_s=3600)
+        process.follow(*argv, heard=_hear, timeout_s=3600)
     return True
+
+
+def _hear(text: str) -> None:
+    sys.stderr.write(text)
 
 
 def _show(found: tuple[Finding, ...], seconds: float, *, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from imgpipe.adapters import installed, process
 from imgpipe.adapters.accelerator import asked_for, remembered
 from imgpipe.adapters.kvm_device import KVM
+from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.domain_spec import Accelerator
 from imgpipe.host.distribution import Distribution, this_host
 from imgpipe.host.doctor import (
@@ -26,6 +27,7 @@ from imgpipe.host.doctor import (
     programs,
 )
 from imgpipe.host.doctor.finding import Check, Finding
+from imgpipe.host.doctor.firmware import Needs
 from imgpipe.host.room import LEAST_INSTALL
 from imgpipe.images.retire import room_of
 from imgpipe.media.request import MediumRequest
@@ -68,50 +70,82 @@ class Host:
         return folders.gather(self.store.root / name, system=self.uri == _SYSTEM)
 
 
-def checks(host: Host, *, deep: bool = False) -> tuple[Check, ...]:
-    """Return everything; nothing is started, unless `deep` asks for a machine and an appliance that really boot."""
-    return (*(_launches(host) if deep else _looks(host)), *_rest(host))
-
-
-def _looks(host: Host) -> tuple[Check, ...]:
+def quick_checks(host: Host) -> tuple[Check, ...]:
+    """Return what is asked of libvirt and KVM without starting anything."""
     return (
         Check("accelerator", lambda: (accelerator.judge(host.accelerator, getpass.getuser()),)),
         Check("libvirt", lambda: daemon.look_at(host.uri, host.pool)),
     )
 
 
-def _launches(host: Host) -> tuple[Check, ...]:
+def launch_checks(host: Host) -> tuple[Check, ...]:
+    """Return the same, with a machine and an appliance that really boot; the answer is remembered."""
     return (Check("launches", lambda: daemon.launch(host.uri, host.pool, host.store.cache, host.accelerator)),)
 
 
-def _rest(host: Host) -> tuple[Check, ...]:
+def file_checks(host: Host) -> tuple[Check, ...]:
+    """Return what is told by programs and files of this host."""
     return (
         Check("CPU", lambda: (accelerator.judge_cpu(host.accelerator, _qemu_version(host)),)),
         Check("QEMU", lambda: _programs(host)),
         Check("libguestfs", lambda: guestfs.judge(guestfs.gather(), host.distribution)),
         Check("UEFI", lambda: firmware.judge(firmware.gather(), host.distribution)),
         Check("data root", lambda: _folders(host)),
+        Check("room", lambda: (folders.judge_room(host.folder("images")),)),
         Check("AppArmor", folders.app_armor),
-        *(Check(f"bridge {name}", _bridge(name)) for name in host.bridges),
+        *bridge_checks(host.bridges),
         Check("media", lambda: (media.judge(media.gather(host.media, host.store), host.store),)),
-        Check("clock", lambda: clock.judge(clock.gather())),
+        Check("clock", lambda: clock.judge(clock.gather(), host.distribution)),
         Check("leftovers", lambda: (_leftovers(host),)),
     )
 
 
-def recipe_checks(
-    host: Host, plan: Plan, request: MediumRequest | None = None, used: Accelerator | None = None
-) -> tuple[Check, ...]:
-    """Return what a recipe needs beyond that; `used` is the accelerator, where it is known better than here."""
-    hardware = plan.unattended.hardware
-    needs = {"uefi": plan.machine.firmware == "uefi", "secure_boot": hardware.secure_boot, "tpm": hardware.tpm}
+def build_checks(host: Host, plan: Plan, used: Accelerator | None = None) -> tuple[Check, ...]:
+    """Return what would stop a build after a while; `used` is the accelerator, where it is known better than here.
+
+    The stages themselves look for room, and at what QEMU's user can reach.
+    """
+    wanted = Needs(
+        uefi=plan.machine.firmware == "uefi",
+        secure_boot=plan.unattended.hardware.secure_boot,
+        tpm=plan.unattended.hardware.tpm,
+    )
     return (
         Check("CPU", lambda: (_cpu_for(host, plan, used),)),
-        Check("room", lambda: (_room_for(host, plan),)),
         Check("libguestfs", lambda: guestfs.judge(guestfs.gather(), host.distribution)),
-        Check("UEFI", lambda: firmware.judge_needs(firmware.gather(), host.distribution, **needs)),
-        *((Check("medium", lambda: (media.judge_request(request, host.store),)),) if request else ()),
+        Check("UEFI", lambda: firmware.judge_needs(firmware.gather(), host.distribution, wanted)),
     )
+
+
+def recipe_checks(host: Host, plan: Plan, requests: Sequence[MediumRequest]) -> tuple[Check, ...]:
+    """Return all that a recipe needs: what stops a build late, and what its stages look at themselves."""
+    return (
+        *build_checks(host, plan),
+        Check("room", lambda: (_room_for(host, plan),)),
+        *(Check("medium", _medium(host, request)) for request in requests),
+    )
+
+
+def machine_checks(host: Host, machines: Iterable[WantedMachine]) -> tuple[Check, ...]:
+    """Return what would keep machines from starting."""
+    hardware = {
+        (one.machine.firmware, one.template.hardware.secure_boot, one.template.hardware.tpm) for one in machines
+    }
+    wanted = [Needs(uefi=kind == "uefi", secure_boot=secure, tpm=tpm) for kind, secure, tpm in sorted(hardware)]
+    return tuple(Check("UEFI", _needs(host, each)) for each in wanted)
+
+
+def bridge_checks(names: Iterable[str]) -> tuple[Check, ...]:
+    """Return what tells whether machines on these bridges reach anything."""
+    return tuple(Check(f"bridge {name}", _bridge(name)) for name in names)
+
+
+def _needs(host: Host, wanted: Needs) -> Callable[[], Iterator[Finding]]:
+    return lambda: firmware.judge_needs(firmware.gather(), host.distribution, wanted)
+
+
+def _medium(host: Host, request: MediumRequest) -> Callable[[], tuple[Finding, ...]]:
+    return lambda: (media.judge_request(request, host.store),)
 
 
 def _cpu_for(host: Host, plan: Plan, used: Accelerator | None) -> Finding:
@@ -122,8 +156,8 @@ def _cpu_for(host: Host, plan: Plan, used: Accelerator | None) -> Finding:
 
 
 def _room_for(host: Host, plan: Plan) -> Finding:
-    """An install and the sealed copy of it lie in the work folder, and the compressed image beside it."""
     disk = plan.machine.disk
+    # The installed disk and its sealed copy lie there together.
     return folders.judge_room(host.folder("work"), min(disk, LEAST_INSTALL), 2 * disk)
 
 
@@ -141,9 +175,7 @@ def _programs(host: Host) -> Iterator[Finding]:
 
 def _folders(host: Host) -> Iterator[Finding]:
     """Images and machines lie beside each other in the data root, so one of them is looked at."""
-    facts = host.folder("images")
-    yield from folders.judge(facts, host.store)
-    yield folders.judge_room(facts)
+    return folders.judge(host.folder("images"), host.store)
 
 
 def _bridge(name: str) -> Callable[[], tuple[Finding, ...]]:

@@ -25,6 +25,15 @@ class FirmwareFacts:
     tpm: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What machines want of the firmware."""
+
+    uefi: bool = False
+    secure_boot: bool = False
+    tpm: bool = False
+
+
 def gather(folders: Iterable[Path] = DESCRIPTORS) -> FirmwareFacts:
     """Read the descriptors that libvirt chooses from; one whose files are gone does not count."""
     features = [found for folder in folders for path in _files(folder) for found in _features(path)]
@@ -47,13 +56,11 @@ def judge(facts: FirmwareFacts, distribution: Distribution) -> Iterator[Finding]
         yield _no_tpm(distribution, "warn")
 
 
-def judge_needs(
-    facts: FirmwareFacts, distribution: Distribution, *, uefi: bool, secure_boot: bool, tpm: bool
-) -> Iterator[Finding]:
+def judge_needs(facts: FirmwareFacts, distribution: Distribution, wanted: Needs) -> Iterator[Finding]:
     """Say what is missing of what a machine wants; nothing where nothing is."""
-    if uefi and not (facts.secure if secure_boot else facts.plain):
+    if wanted.uefi and not (facts.secure if wanted.secure_boot else facts.plain):
         yield _no_firmware(facts, distribution, "fail")
-    if tpm and not facts.tpm:
+    if wanted.tpm and not facts.tpm:
         yield _no_tpm(distribution, "fail")
 
 

@@ -112,11 +112,11 @@ def _networks(known: Inventory) -> Iterator[Finding]:
     off = sorted(name for name, active in known.networks.items() if not active)
     if off:
         # Not ours to start: a network takes an address range and firewall rules.
+        listed = f"network{'s' * (len(off) > 1)} {', '.join(map(repr, off))}"
         yield Finding(
             name="networks",
             state="warn",
-            meaning=f"Not started: libvirt's network{'s' * (len(off) > 1)} {', '.join(map(repr, off))}; machines on "
-            "it do not start.",
+            meaning=f"Not started: libvirt's {listed}, which machines may be plugged into.",
             commands=tuple(f"virsh -c {known.uri} net-start {name}" for name in off),
         )
         return

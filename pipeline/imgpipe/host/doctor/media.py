@@ -39,14 +39,14 @@ def judge_request(request: MediumRequest, store: Store) -> Finding:
     try:
         found = None if maker else find_medium(request, store)
     except RecipeError as error:
-        return Finding(name="medium", state="fail", meaning=str(error), commands=_folders(store))
+        return _absent(error)
     if found and found.path:
         return Finding(name="medium", state="ok", meaning=f"The medium is '{found.path}'.")
     if found:
         return Finding(name="medium", state="ok", meaning="The medium will be downloaded and verified.")
     maker = maker or request.maker
     if maker is None:
-        return Finding(name="medium", state="fail", meaning=str(not_found(request, store)), commands=_folders(store))
+        return _absent(not_found(request, store))
     return _made(maker)
 
 
@@ -66,5 +66,5 @@ def _lacking(programs: Iterable[str]) -> tuple[str, ...]:
     return tuple(program for program in programs if not process.is_installed(program))
 
 
-def _folders(store: Store) -> tuple[str, ...]:
-    return (f"mkdir -p {store.root / 'media'}", "imgpipe media list")
+def _absent(error: RecipeError) -> Finding:
+    return Finding(name="medium", state="fail", meaning=f"{error} {error.hint}", commands=("imgpipe media list",))

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from imgpipe.errors import HostError, ImgpipeError
-from imgpipe.events import Listener, Note
 from imgpipe.host.doctor.finding import Check, Finding, failures
 
 _AT_ONCE = 16
@@ -20,13 +19,9 @@ def run(checks: Sequence[Check]) -> tuple[Finding, ...]:
         return tuple(finding for found in pool.map(_findings, checks) for finding in found)
 
 
-def require(findings: Iterable[Finding], doing: str, notify: Listener) -> None:
-    """Tell the warnings; raise HostError with everything that would stop what is to be done (`doing`, a noun)."""
-    found = tuple(findings)
-    for finding in found:
-        if finding.state == "warn":
-            notify(Note(text=finding.meaning, warning=True))
-    if wrong := failures(found):
+def require(findings: Iterable[Finding], doing: str) -> None:
+    """Raise HostError with everything that would stop what is to be done (`doing`, a noun)."""
+    if wrong := failures(findings):
         commands = [command for finding in wrong for command in finding.commands]
         raise HostError(
             f"This host is not ready for {doing}; nothing was touched.",

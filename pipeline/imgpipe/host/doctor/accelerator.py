@@ -62,7 +62,7 @@ def judge(facts: AcceleratorFacts, user: str) -> Finding:
         words = f"IMGPIPE_ACCELERATOR asks for emulation: {_SLOW}."
         return _finding("warn", words, "unset IMGPIPE_ACCELERATOR")
     if facts.device != "opens":
-        return _finding("warn", f"{_why_not(facts).capitalize()}: {_SLOW}.", *_mends(facts, user))
+        return _finding("warn", f"{_sentence(_why_not(facts))}: {_SLOW}.", *_mends(facts, user))
     match facts.asked or facts.remembered:
         case "kvm":
             how = "is asked for by IMGPIPE_ACCELERATOR" if facts.asked else "was tried here and boots a kernel"
@@ -120,6 +120,10 @@ def _why_not(facts: AcceleratorFacts) -> str:
         case "fake":
             return "'/dev/kvm' is not KVM's device"
     return "this host has no '/dev/kvm'"
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _mends(facts: AcceleratorFacts, user: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from imgpipe.host.doctor.finding import Finding, State
 
 _FAILED = 3
+_LONGEST_REPAIR_SECONDS = 3600
 _WORDS: dict[State, str] = {"ok": "ok", "warn": "warning", "fail": "FAILED", "unknown": "unknown"}
 _OURSELVES = (sys.executable, "-c", "from imgpipe.cli.main import main; main()")
 
@@ -77,10 +79,11 @@ def _look(recipe: str | None, media: str | None, *, deep: bool) -> tuple[Finding
 
 
 def _mend(found: Iterable[Finding], *, yes: bool) -> bool:
-    """Show what can be mended safely, ask, and do it; say whether anything was done."""
+    """Show what can be mended safely, ask, and do it; say whether anything was done. One that fails stops no other."""
     from imgpipe.adapters import process
+    from imgpipe.errors import HostError
 
-    repairs = tuple(dict.fromkeys(repair for finding in found for repair in finding.repairs))
+    repairs = tuple(dict.fromkeys(_as_root(repair) for finding in found for repair in finding.repairs))
     if not repairs:
         output.tell("Nothing here can be mended safely without you.")
         return False
@@ -90,8 +93,16 @@ def _mend(found: Iterable[Finding], *, yes: bool) -> bool:
     for repair in repairs:
         output.tell(f"doing: {shlex.join(repair)}")
         argv = (*_OURSELVES, *repair[1:]) if repair[0] == "imgpipe" else repair
-        process.follow(*argv, heard=_hear, timeout_s=3600)
+        try:
+            process.follow(*argv, heard=_hear, timeout_s=_LONGEST_REPAIR_SECONDS)
+        except HostError as error:
+            output.tell(f"error: {error} {' '.join(error.details[-1:])}")
     return True
+
+
+def _as_root(repair: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a repair of the host's services as whoever runs imgpipe can do it."""
+    return ("sudo", *repair) if repair[0] == "systemctl" and os.geteuid() != 0 else repair
 
 
 def _hear(text: str) -> None:

@@ -38,11 +38,12 @@ def require_for_build(plan: Plan, used: Accelerator) -> None:
 
 
 def require_for_deploy(plan: DeployPlan) -> tuple[str, ...]:
-    """Return what is wrong with the bridges; raises HostError with what would keep new machines from starting."""
-    from imgpipe.host.doctor.checkup import bridge_checks, machine_checks
+    """Return which bridges lead nowhere; raises HostError with what would keep new machines from starting."""
+    from imgpipe.host.doctor.checkup import machine_checks, plugged_checks
+    from imgpipe.host.doctor.finding import failures
     from imgpipe.host.doctor.run import require, run
 
     host, new = this_host(), plan.new
     require(run(machine_checks(host, new)), f"the fleet '{plan.fleet.name}'")
     bridges = sorted({nic.source for machine in new for nic in machine.identity.nics if nic.kind == "bridge"})
-    return tuple(found.meaning for found in run(bridge_checks(bridges)) if found.state in ("warn", "fail"))
+    return tuple(found.meaning for found in failures(run(plugged_checks(bridges))))

@@ -93,7 +93,7 @@ def file_checks(host: Host) -> tuple[Check, ...]:
         Check("data root", lambda: _folders(host)),
         Check("room", lambda: (folders.judge_room(host.folder("images")),)),
         Check("AppArmor", folders.app_armor),
-        *bridge_checks(host.bridges),
+        *(Check(f"bridge {name}", _bridge(name)) for name in host.bridges),
         Check("media", lambda: (media.judge(media.gather(host.media, host.store), host.store),)),
         Check("clock", lambda: clock.judge(clock.gather(), host.distribution)),
         Check("leftovers", lambda: (_leftovers(host),)),
@@ -135,9 +135,18 @@ def machine_checks(host: Host, machines: Iterable[WantedMachine]) -> tuple[Check
     return tuple(Check("UEFI", _needs(host, each)) for each in wanted)
 
 
-def bridge_checks(names: Iterable[str]) -> tuple[Check, ...]:
-    """Return what tells whether machines on these bridges reach anything."""
-    return tuple(Check(f"bridge {name}", _bridge(name)) for name in names)
+def plugged_checks(names: Iterable[str]) -> tuple[Check, ...]:
+    """Return what tells whether machines on these bridges reach anybody; whether they are there was asked before."""
+    return tuple(Check(f"bridge {name}", _plugged(name)) for name in names)
+
+
+def _plugged(name: str) -> Callable[[], Iterator[Finding]]:
+    def find() -> Iterator[Finding]:
+        facts = bridges.gather(name)
+        if facts.kind != "missing":
+            yield bridges.judge(facts)
+
+    return find
 
 
 def _needs(host: Host, wanted: Needs) -> Callable[[], Iterator[Finding]]:

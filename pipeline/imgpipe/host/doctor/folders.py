@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,15 +71,7 @@ def judge(facts: FolderFacts, store: Store) -> Iterator[Finding]:
     yield _reach(facts, store)
     yield _direct_io(facts)
     if facts.label and facts.label not in _LABELS:
-        yield Finding(
-            name="SELinux",
-            state="warn",
-            meaning=f"'{facts.path}' has the SELinux type '{facts.label}', which confined machines may not search.",
-            commands=(
-                f"semanage fcontext -a -t virt_image_t '{facts.path}(/.*)?'",
-                f"restorecon -R {facts.path}",
-            ),
-        )
+        yield _mislabelled(facts, store)
     elif facts.label:
         yield Finding(name="SELinux", state="ok", meaning=f"'{facts.path}' has the type '{facts.label}'.")
 
@@ -129,6 +122,21 @@ def _reach(facts: FolderFacts, store: Store) -> Finding:
         # Letting everyone pass through somebody's folder is for its owner to decide.
         commands=(" ".join(opens),) if ours else (f"setfacl -m u:{facts.qemu}:x {facts.closed}",),
         repairs=(opens,) if ours else (),
+    )
+
+
+def _mislabelled(facts: FolderFacts, store: Store) -> Finding:
+    labels = (
+        ("mkdir", "-p", str(store.root)),
+        ("semanage", "fcontext", "-a", "-t", _LABELS[0], f"{store.root}(/.*)?"),
+        ("restorecon", "-R", str(store.root)),
+    )
+    return Finding(
+        name="SELinux",
+        state="warn",
+        meaning=f"'{facts.path}' has the SELinux type '{facts.label}', which confined machines may not search.",
+        commands=tuple(shlex.join(label) for label in labels),
+        repairs=labels if facts.root else (),
     )
 
 

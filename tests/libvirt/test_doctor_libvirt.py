@@ -3,7 +3,7 @@
 import pytest
 
 from imgpipe.adapters import process
-from imgpipe.adapters.hypervisor import look
+from imgpipe.adapters.hypervisor import Hypervisor, look
 from imgpipe.adapters.libvirt_inventory import inventory
 from imgpipe.host.doctor import daemon
 from private_libvirt import lacking, private_libvirt
@@ -30,6 +30,16 @@ def test_pools_and_networks_that_are_off_are_told_and_started_by_the_commands_na
             for repair in finding.repairs:
                 process.run(*repair)
         assert states(host.uri, "vms")["pools"] == "ok"
+
+
+def test_the_folder_of_the_pool_that_the_settings_name_is_looked_at(monkeypatch):
+    with private_libvirt() as host:
+        process.run("virsh", "--connect", host.uri, "pool-create-as", "vms", "dir", "--target", host.folder)
+        assert "direct I/O" not in states(host.uri, "vms")
+        # A daemon behind a socket of its own may see other files than this process does; this one does not.
+        monkeypatch.setattr(Hypervisor, "local", True)
+        assert states(host.uri, "vms")["direct I/O"] == "ok"
+        assert "direct I/O" not in states(host.uri)
 
 
 def test_a_daemon_that_is_gone_fails(tmp_path):

@@ -6,7 +6,6 @@ from imgpipe.adapters.libvirt_inventory import Inventory
 from imgpipe.host.distribution import Distribution
 from imgpipe.host.doctor import accelerator, bridges, clock, firmware, folders, guestfs, leftovers, libvirt, programs
 from imgpipe.host.doctor.accelerator import AcceleratorFacts
-from imgpipe.store import Store
 
 V2 = frozenset(["cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"])
 V3 = V2 | frozenset(["abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"])
@@ -187,7 +186,7 @@ def folder(tmp_path, **more):
 
 
 def judged(given, tmp_path):
-    return {finding.name: finding for finding in folders.judge(given, Store(tmp_path))}
+    return {finding.name: finding for finding in folders.judge(given, tmp_path)}
 
 
 def test_a_closed_folder_of_the_data_root_is_opened_and_one_above_it_is_left_to_its_owner(tmp_path):
@@ -207,6 +206,18 @@ def test_a_label_that_confined_machines_may_not_search_is_warned_of(tmp_path):
     assert judged(folder(tmp_path, label="default_t"), tmp_path)["SELinux"].state == "warn"
     assert judged(folder(tmp_path, label="virt_image_t"), tmp_path)["SELinux"].state == "ok"
     assert "SELinux" not in judged(folder(tmp_path), tmp_path)
+
+
+def test_a_pool_that_is_somebody_elses_is_judged_and_left_alone(tmp_path):
+    given = folder(tmp_path, closed=tmp_path, label="default_t", root=True, writable=False, direct_io=False)
+    found = {finding.name: finding for finding in folders.judge(given, None)}
+    assert {name: finding.state for name, finding in found.items()} == {
+        "pool": "ok",
+        "QEMU user": "warn",
+        "direct I/O": "fail",
+        "SELinux": "warn",
+    }
+    assert not any(finding.repairs for finding in found.values())
 
 
 def test_room_that_only_becomes_short_later_is_a_warning(tmp_path):

@@ -35,8 +35,6 @@ from imgpipe.plan import Plan
 from imgpipe.settings import checkout
 from imgpipe.store import Store
 
-_SYSTEM = "qemu:///system"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
@@ -67,7 +65,7 @@ class Host:
 
     def folder(self, name: str) -> folders.FolderFacts:
         """Look at a folder of the data root."""
-        return folders.gather(self.store.root / name, system=self.uri == _SYSTEM)
+        return folders.gather(self.store.root / name, system=self.uri == daemon.SYSTEM)
 
 
 def quick_checks(host: Host) -> tuple[Check, ...]:
@@ -184,7 +182,7 @@ def _programs(host: Host) -> Iterator[Finding]:
 
 def _folders(host: Host) -> Iterator[Finding]:
     """Images and machines lie beside each other in the data root, so one of them is looked at."""
-    return folders.judge(host.folder("images"), host.store)
+    return folders.judge(host.folder("images"), host.store.root)
 
 
 def _bridge(name: str) -> Callable[[], tuple[Finding, ...]]:

@@ -16,9 +16,10 @@ from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError
 from imgpipe.events import Event
 from imgpipe.host.distribution import this_host
-from imgpipe.host.doctor import accelerator, guestfs, libvirt
+from imgpipe.host.doctor import accelerator, folders, guestfs, libvirt
 from imgpipe.host.doctor.finding import Finding
 
+SYSTEM = "qemu:///system"
 _SYSTEMD = Path("/run/systemd/system")
 
 
@@ -69,8 +70,9 @@ def _appliance(works: Accelerator) -> Iterator[Finding]:
 
 
 def _asked(hypervisor: Hypervisor | None, uri: str, pool: str | None) -> Iterator[Finding]:
-    told = None
+    told, local = None, False
     if hypervisor is not None:
+        local = hypervisor.local
         with closing(hypervisor):
             told = inventory(hypervisor)
     yield from libvirt.judge(
@@ -84,6 +86,8 @@ def _asked(hypervisor: Hypervisor | None, uri: str, pool: str | None) -> Iterato
             pool=pool,
         )
     )
+    if local and told and pool and pool in told.folders and told.pools[pool]:
+        yield from folders.judge(folders.gather(told.folders[pool], system=uri == SYSTEM), None)
 
 
 def _refused(uri: str, pool: str | None, error: HostError) -> libvirt.DaemonFacts:

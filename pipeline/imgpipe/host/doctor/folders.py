@@ -16,7 +16,6 @@ from imgpipe.host.direct_io import has_direct_io
 from imgpipe.host.doctor.finding import Finding
 from imgpipe.host.room import LEAST_INSTALL
 from imgpipe.sizes import show_bytes
-from imgpipe.store import Store
 
 SELINUX = Path("/sys/fs/selinux/enforce")
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
@@ -59,19 +58,20 @@ def gather(folder: Path, *, system: bool) -> FolderFacts:
     )
 
 
-def judge(facts: FolderFacts, store: Store) -> Iterator[Finding]:
-    """Say what of a folder of the data root would stop a machine."""
+def judge(facts: FolderFacts, own: Path | None) -> Iterator[Finding]:
+    """Say what of a folder would stop a machine; what lies in `own`, the data root, is imgpipe's to change."""
     if not facts.writable:
         yield Finding(
-            name="data root",
-            state="fail",
-            meaning=f"'{facts.path}' may not be written by you.",
-            commands=("export IMGPIPE_HOME=~/.local/share/imgpipe",),
+            name="data root" if own else "pool",
+            # libvirt writes where this user may not.
+            state="fail" if own else "ok",
+            meaning=f"'{facts.path}' may not be written by you{'' if own else '; libvirt does'}.",
+            commands=("export IMGPIPE_HOME=~/.local/share/imgpipe",) if own else (),
         )
-    yield _reach(facts, store)
+    yield _reach(facts, own)
     yield _direct_io(facts)
     if facts.label and facts.label not in _LABELS:
-        yield _mislabelled(facts, store)
+        yield _mislabelled(facts, own)
     elif facts.label:
         yield Finding(name="SELinux", state="ok", meaning=f"'{facts.path}' has the type '{facts.label}'.")
 
@@ -107,11 +107,11 @@ def app_armor(enabled: Path = APPARMOR, helpers: tuple[Path, ...] = AA_HELPERS) 
     )
 
 
-def _reach(facts: FolderFacts, store: Store) -> Finding:
+def _reach(facts: FolderFacts, own: Path | None) -> Finding:
     if facts.closed is None:
         whose = f"QEMU's user '{facts.qemu}'" if facts.qemu else "QEMU, which runs as you,"
         return Finding(name="QEMU user", state="ok", meaning=f"{whose} reaches '{facts.path}'.")
-    ours = facts.closed == store.root or store.root in facts.closed.parents
+    ours = own is not None and (facts.closed == own or own in facts.closed.parents)
     opens = ("chmod", "o+x", str(facts.closed))
     what = f"QEMU's user '{facts.qemu}' cannot enter '{facts.closed}'"
     outcome = "so QEMU runs as root, without that protection" if facts.root else "so no machine starts"
@@ -125,18 +125,19 @@ def _reach(facts: FolderFacts, store: Store) -> Finding:
     )
 
 
-def _mislabelled(facts: FolderFacts, store: Store) -> Finding:
+def _mislabelled(facts: FolderFacts, own: Path | None) -> Finding:
+    folder = str(own or facts.path)
     labels = (
-        ("mkdir", "-p", str(store.root)),
-        ("semanage", "fcontext", "-a", "-t", _LABELS[0], f"{store.root}(/.*)?"),
-        ("restorecon", "-R", str(store.root)),
+        ("mkdir", "-p", folder),
+        ("semanage", "fcontext", "-a", "-t", _LABELS[0], f"{folder}(/.*)?"),
+        ("restorecon", "-R", folder),
     )
     return Finding(
         name="SELinux",
         state="warn",
         meaning=f"'{facts.path}' has the SELinux type '{facts.label}', which confined machines may not search.",
         commands=tuple(shlex.join(label) for label in labels),
-        repairs=labels if facts.root else (),
+        repairs=labels if facts.root and own else (),
     )
 
 

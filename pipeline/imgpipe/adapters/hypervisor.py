@@ -58,12 +58,14 @@ def connect(uri: str | None, notify: Listener, cache: Path | None = None) -> Hyp
 
 
 def look(uri: str, notify: Listener, cache: Path | None = None) -> Hypervisor | None:
-    """Connect without starting or changing anything; None where root's daemon is off and `connect` would start it."""
+    """Connect without starting or changing anything; None where no daemon runs and `connect` would have one started."""
     silence()
     start_event_loop()
-    ours = uri in {"qemu:///system", "qemu:///session"} and libvirt_daemon.may_start_system_daemon()
-    if ours and not libvirt_daemon.system_daemon_answers():
-        return None
+    if uri in {"qemu:///system", "qemu:///session"}:
+        ours = libvirt_daemon.may_start_system_daemon() and not libvirt_daemon.system_daemon_answers()
+        theirs = uri == "qemu:///session" and os.geteuid() != 0 and not libvirt_daemon.session_daemon_answers()
+        if ours or theirs:
+            return None
     return Hypervisor(uri, notify, cache)
 
 

@@ -1,10 +1,14 @@
 """Checks that fail for real, on files and folders made for it."""
 
 import os
+import socket
 import struct
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from imgpipe.adapters import libvirt_daemon
 from imgpipe.adapters.kvm_device import kvm_device
 from imgpipe.adapters.posix_acl import may_enter
 from imgpipe.errors import HostError
@@ -216,3 +220,15 @@ def test_what_would_stop_a_build_stops_it_first_with_all_commands():
     assert "ovmf" in caught.value.hint
     assert "swtpm" in caught.value.hint
     require(wrong[2:], "the build of 'x'")
+
+
+def test_a_session_daemon_that_does_not_run_is_told_from_one_that_does(tmp_path, monkeypatch):
+    # Short, because the path of a UNIX socket may be 107 bytes long at most.
+    with tempfile.TemporaryDirectory(prefix="lv-") as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        assert not libvirt_daemon.session_daemon_answers()
+        Path(runtime, "libvirt").mkdir()
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(f"{runtime}/libvirt/virtqemud-sock")
+            server.listen()
+            assert libvirt_daemon.session_daemon_answers()

@@ -54,8 +54,8 @@ def judge(facts: DaemonFacts) -> Iterator[Finding]:
 
 def _silent(facts: DaemonFacts) -> Finding:
     if facts.startable:
-        words = f"No daemon runs, and no systemd either: imgpipe starts '{facts.program}' whenever it needs it."
-        return Finding(name="libvirt", state="ok", meaning=words, commands=())
+        words = f"No daemon runs at '{facts.uri}' now; '{facts.program}' is started whenever imgpipe needs it."
+        return Finding(name="libvirt", state="ok", meaning=words)
     if facts.denied:
         return Finding(
             name="libvirt",

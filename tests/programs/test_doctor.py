@@ -56,7 +56,8 @@ NET = "mount -t sysfs sysfs /sys"
         ),
         (
             "ip link add br1 type bridge; ip link set br1 up; ip link add e0 type veth peer name e1; "
-            "ip link set e0 master br1 up; ip link set e1 up; sleep 0.2",
+            "ip link set e0 master br1 up; ip link set e1 up; "
+            "for _ in $(seq 100); do [ $(cat /sys/class/net/br1/brif/e0/state) = 3 ] && break; sleep 0.1; done",
             "ok",
         ),
     ],

@@ -20,6 +20,7 @@ from imgpipe.cli import (  # noqa: E402
     clone,
     context,
     deploy,
+    doctor,
     host,
     images,
     importing,
@@ -47,6 +48,7 @@ app.command("build")(build.build)
 app.command("plan")(plan.plan)
 app.command("lint")(lint.lint)
 app.command("sysprep")(sysprep.sysprep)
+app.command("doctor")(doctor.doctor)
 app.command("import")(importing.import_image)
 app.command("deploy")(deploy.deploy)
 app.command("clone")(clone.clone)

@@ -59,6 +59,13 @@ method={method}
 method=ignore
 """
 _OLD_UUID = {"eth0": "11111111-1111-4111-8111-111111111111", "eth1": "22222222-2222-4222-8222-222222222222"}
+_DHCP_PORT = 67
+_HURRY = """\
+from pathlib import Path
+from imgpipe.adapters.network_manager import NetworkManager
+from imgpipe.host.network.records import Places, read_change
+NetworkManager().extend(read_change(Places(kept=Path("/none")).pending).checkpoint, 1)
+"""
 _PRIVATE = """\
 set -e
 mount --make-rprivate /
@@ -104,8 +111,15 @@ class Namespace:
     def enter(self) -> tuple[str, ...]:
         return ("nsenter", f"--target={self.pid}", "--mount", "--net", "--uts", "--pid")
 
-    def run(self, *command: str, check: bool = True) -> str:
-        done = subprocess.run([*self.enter, *command], capture_output=True, text=True, timeout=LONGEST_S, check=False)
+    @property
+    def in_its_network(self) -> tuple[str, ...]:
+        """What runs a command as its own process in this network, with the files of this machine."""
+        return ("nsenter", f"--target={self.pid}", "--net")
+
+    def run(self, *command: str, check: bool = True, env: dict[str, str] | None = None) -> str:
+        done = subprocess.run(
+            [*self.enter, *command], capture_output=True, text=True, timeout=LONGEST_S, check=False, env=env
+        )
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
@@ -144,11 +158,10 @@ class Host:
         path.chmod(0o600)
 
     def _wire(self) -> None:
-        # Only the network namespace is entered, so that the peer's process id means the same.
-        inside = ("nsenter", f"--target={self.namespace.pid}", "--net")
         for nic in ("eth0", "eth1"):
             words = ["ip", "link", "add", nic, "type", "veth", "peer", "name", f"gw-{nic}", "netns", str(self.peer.pid)]
-            subprocess.run([*inside, *words], check=True, timeout=LONGEST_S)
+            # Only the network namespace is entered, so that the peer's process id means the same.
+            subprocess.run([*self.namespace.in_its_network, *words], check=True, timeout=LONGEST_S)
         for nic, address in (("eth0", "10.99.0.1/24"), ("eth1", "10.100.1.254/24")):
             self.peer.run("ip", "address", "add", address, "dev", f"gw-{nic}")
             self.peer.run("ip", "link", "set", f"gw-{nic}", "up")
@@ -158,12 +171,36 @@ class Host:
                    "--bind-interfaces", "--dhcp-range=10.99.0.50,10.99.0.99,1h", "--dhcp-authoritative",
                    "--dhcp-leasefile=/run/leases", "--pid-file=", "--user=root", "--no-ping"]  # fmt: skip
         self._started.append(self.peer.start(*dnsmasq, log=self.folder / "dnsmasq.log"))
+        # A question that is asked before would be asked again only seconds later.
+        until(self._serves_dhcp)
         (self.folder / "lib/bus.conf").write_text(_BUS)
         bus = ["dbus-daemon", "--config-file=/var/lib/NetworkManager/bus.conf", "--nofork", "--nopidfile"]
         self._started.append(self.namespace.start(*bus, log=self.folder / "bus.log"))
         until((self._root / "run/dbus/system_bus_socket").exists)
         self._start_network_manager()
         until(self.as_before)
+
+    def _serves_dhcp(self) -> bool:
+        sockets = Path(f"/proc/{self.peer.pid}/net/udp").read_text()
+        return f":{_DHCP_PORT:04X} " in sockets
+
+    def serve_dhcp_inside(self) -> None:
+        """Let the peer give addresses on eth1's side as well: 10.100.1.100 to .119, and no router."""
+        dnsmasq = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=gw-eth1",
+                   "--bind-interfaces", "--dhcp-range=10.100.1.100,10.100.1.119,1h", "--dhcp-authoritative",
+                   "--dhcp-option=option:router", "--dhcp-leasefile=/run/leases-inside", "--pid-file=",
+                   "--user=root", "--no-ping"]  # fmt: skip
+        self._started.append(self.peer.start(*dnsmasq, log=self.folder / "dnsmasq-inside.log"))
+
+    def leases(self) -> dict[str, str]:
+        """The addresses that the peer gave, by MAC address."""
+        files = [Path(f"/proc/{self.peer.pid}/root/run") / name for name in ("leases", "leases-inside")]
+        lines = [line.split() for path in files if path.exists() for line in path.read_text().splitlines()]
+        return {mac: address for _, mac, address, *_ in lines}
+
+    def hurry(self) -> None:
+        """Shorten the time that an unconfirmed change has left to a second; NetworkManager still does the rest."""
+        self.namespace.run(sys.executable, "-c", _HURRY, env=self._environment())
 
     def _start_network_manager(self) -> None:
         log = self.folder / f"NetworkManager-{len(self._started)}.log"
@@ -236,14 +273,17 @@ class Host:
         return subprocess.CompletedProcess(words, running.returncode, out, errors)
 
     def start_imgpipe(self, *words: str) -> subprocess.Popen[str]:
-        where = os.pathsep.join((str(checkout() / "pipeline"), str(checkout() / "plugins")))
         return subprocess.Popen(
             [*self.namespace.enter, sys.executable, "-c", "from imgpipe.cli.main import main; main()", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": where, "IMGPIPE_HOME": str(self.folder / "home")},
+            env=self._environment(),
         )
+
+    def _environment(self) -> dict[str, str]:
+        where = os.pathsep.join((str(checkout() / "pipeline"), str(checkout() / "plugins")))
+        return {**os.environ, "PYTHONPATH": where, "IMGPIPE_HOME": str(self.folder / "home")}
 
     def end(self) -> None:
         for namespace in (self.namespace, self.peer):
@@ -263,4 +303,4 @@ def until(true, seconds: float = LONGEST_S) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.2)
+        time.sleep(0.05)

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import uuid
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
-from host_namespace import Host, child_of, missing, until
+from host_namespace import LONGEST_S, Host, child_of, missing, until
 
 pytestmark = [pytest.mark.programs, pytest.mark.skipif(bool(missing()), reason=missing() or "-")]
 
@@ -23,30 +25,75 @@ nic = "eth1"
 address = "10.100.1.1/24"
 """
 NETWORK = ("host", "network")
-SOON = ("= 120", "= 20")
+SOON = ("= 120", "= 40")
 SLOW = ("= 120", "= 3600")
+STATIC = ('nic = "eth0"', 'nic = "eth0"\naddress = "10.99.0.20/24"\ngateway = "10.99.0.77"')
+CROSSED = (('"eth0"', '"swap"'), ('"eth1"', '"eth0"'), ('"swap"', '"eth1"'))
+
+
+@contextmanager
+def made_host(folder):
+    made = Host(folder)
+    try:
+        yield made
+    finally:
+        made.end()
 
 
 @pytest.fixture
 def host(tmp_path):
-    made = Host(tmp_path / "host")
-    yield made
-    made.end()
+    with made_host(tmp_path / "host") as made:
+        yield made
+
+
+def write(path, *changes, text=HOST):
+    """Write host.toml, with replacements."""
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    return str(path)
 
 
 @pytest.fixture
 def wanted(tmp_path):
-    """Write host.toml, with replacements."""
+    return partial(write, tmp_path / "host.toml")
 
-    def write(*changes, text=HOST):
-        path = tmp_path / "host.toml"
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
-        path.write_text(text)
-        return str(path)
 
-    return write
+# What takes its time by nature goes on beside the other tests: the first one below begins it.
+
+
+@pytest.fixture(scope="module")
+def unconfirmed(tmp_path_factory):
+    """A host whose change nobody confirms, with the keyfiles from before it."""
+    folder = tmp_path_factory.mktemp("unconfirmed")
+    with made_host(folder / "host") as made:
+        old = made.profiles()
+        succeed(made, "apply", write(folder / "host.toml", SOON), "--yes")
+        assert is_bridged(made)
+        yield made, old
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory):
+    """Hosts that are asked for a network that does not work, with the imgpipe that tries it on each."""
+    with ExitStack() as stack:
+        tried = {}
+        for name, changes in {"crossed": CROSSED, "static": (STATIC,)}.items():
+            folder = tmp_path_factory.mktemp(name)
+            made = stack.enter_context(made_host(folder / "host"))
+            file = write(folder / "host.toml", SOON, *changes)
+            running = made.start_imgpipe(*NETWORK, "apply", file, "--yes")
+            stack.callback(running.wait)
+            stack.callback(running.kill)
+            tried[name] = made, running
+        yield tried
+
+
+@pytest.mark.usefixtures("unconfirmed", "wrong")
+def test_a_host_that_was_never_touched_has_nothing_to_confirm(host):
+    assert host.as_before()
+    assert "No change of this host's network waits" in fail(host, "confirm")
 
 
 def succeed(host, *words):
@@ -98,57 +145,30 @@ def test_a_second_apply_changes_nothing(host, wanted):
     assert json.loads(succeed(host, "plan", wanted(), "--json").stdout)["changes"] is False
 
 
-def test_what_nobody_confirms_undoes_itself(host, wanted):
-    old = host.profiles()
-    succeed(host, "apply", wanted(SOON), "--yes")
-    assert is_bridged(host)
-    until(host.as_before)
-    assert host.profiles() == old
-    assert host.staged() == ["lo.nmconnection"]
-    assert "No change of this host's network waits" in fail(host, "confirm")
-    # The way is free for another try.
-    succeed(host, "apply", wanted(), "--yes")
-    succeed(host, "confirm")
-    assert is_bridged(host)
-
-
 def stopped_in_the_middle(host, file, number):
     running = host.start_imgpipe(*NETWORK, "apply", file, "--yes")
     said = iter(running.stderr.readline, "")
     assert any(line == "up eth0\n" for line in said)
     os.kill(child_of(running), number)
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(timeout=LONGEST_S)
     return running.returncode, errors
 
 
 def test_a_killed_imgpipe_does_not_cut_the_host_off(host, wanted):
     old = host.profiles()
-    code, _ = stopped_in_the_middle(host, wanted(SOON), signal.SIGKILL)
+    code, _ = stopped_in_the_middle(host, wanted(), signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert not host.as_before()
+    host.hurry()
     until(host.as_before)
+    until(lambda: host.staged() == ["lo.nmconnection"])
     assert host.profiles() == old
-    assert host.staged() == ["lo.nmconnection"]
 
 
 def test_a_lost_terminal_brings_the_old_network_back_at_once(host, wanted):
     code, errors = stopped_in_the_middle(host, wanted(SLOW), signal.SIGHUP)
     assert code == 130
     assert "rolling back" in errors
-    until(host.as_before)
-
-
-def test_crossed_cables_are_found_and_rolled_back(host, wanted):
-    crossed = wanted(SOON, ('"eth0"', '"swap"'), ('"eth1"', '"eth0"'), ('"swap"', '"eth1"'))
-    said = fail(host, "apply", crossed, "--yes")
-    assert "br1: holds no address: no DHCP server has answered" in said
-    until(host.as_before)
-    assert "No change" in fail(host, "confirm")
-
-
-def test_a_gateway_that_does_not_answer_is_found_and_rolled_back(host, wanted):
-    static = wanted(SOON, ('nic = "eth0"', 'nic = "eth0"\naddress = "10.99.0.20/24"\ngateway = "10.99.0.77"'))
-    assert "the gateway 10.99.0.77 does not answer" in fail(host, "apply", static, "--yes")
     until(host.as_before)
 
 
@@ -236,7 +256,9 @@ address = "10.20.0.1/24"
 def kernel_has(kind, *options):
     """Say whether the kernel makes such devices, tried in a new namespace."""
     made = ["ip", "link", "add", *options, "type", kind, *(("id", "20") if kind == "vlan" else ())]
-    return subprocess.run(["unshare", "--net", *made], capture_output=True, timeout=60, check=False).returncode == 0
+    return (
+        subprocess.run(["unshare", "--net", *made], capture_output=True, timeout=LONGEST_S, check=False).returncode == 0
+    )
 
 
 def test_a_bond_and_a_vlan_come_up_below_their_bridges(host, wanted):
@@ -276,7 +298,9 @@ def test_a_nic_that_is_not_there_is_named_with_those_that_are(host, wanted):
 
 
 def test_a_nic_that_networkmanager_leaves_alone_is_refused(host, wanted):
-    subprocess.run([*host.namespace.enter, "nmcli", "device", "set", "eth1", "managed", "no"], check=True, timeout=60)
+    subprocess.run(
+        [*host.namespace.enter, "nmcli", "device", "set", "eth1", "managed", "no"], check=True, timeout=LONGEST_S
+    )
     assert "eth1: NetworkManager does not manage it" in fail(host, "plan", wanted())
 
 
@@ -307,8 +331,9 @@ def test_the_bridges_of_libvirt_and_their_machines_are_left_alone(host, wanted):
 def test_running_machines_stay_on_a_bridge_whose_address_changes(host, wanted):
     keep(host, wanted())
     add_tap(host, "vnet0", "br2")
-    succeed(host, "apply", wanted(SOON, ("10.100.1.1/24", "10.100.1.2/24")), "--yes")
+    succeed(host, "apply", wanted(("10.100.1.1/24", "10.100.1.2/24")), "--yes")
     assert controller(host, "vnet0") == "br2"
+    host.hurry()
     until(lambda: host.addresses("br2") == ["10.100.1.1"])
     assert controller(host, "vnet0") == "br2", "NetworkManager's own way back"
     keep(host, wanted(("10.100.1.1/24", "10.100.1.2/24")))
@@ -336,7 +361,7 @@ def test_bridges_made_by_hand_from_the_runbook_are_taken_over_and_come_back(host
     host.namespace.run("nmcli", "connection", "reload")
     for name in RUNBOOK:
         # A bridge by DHCP is up only with its port; the runbook looks for a few seconds instead.
-        host.namespace.run("nmcli", "--wait", "0" if name == "br1" else "30", "connection", "up", name)
+        host.namespace.run("nmcli", "--wait", "0" if name == "br1" else str(LONGEST_S), "connection", "up", name)
     until(lambda: is_bridged(host))
     by_hand = host.profiles()
     add_tap(host, "vnet0", "br1")
@@ -350,3 +375,34 @@ def test_bridges_made_by_hand_from_the_runbook_are_taken_over_and_come_back(host
         line for line in by_hand["br1.nmconnection"].splitlines() if "uuid=" in line
     }
     assert controller(host, "vnet0") == "br1"
+
+
+# What was begun by the first test.
+
+
+def test_what_nobody_confirms_undoes_itself(unconfirmed, wanted):
+    host, old = unconfirmed
+    until(host.as_before)
+    until(lambda: host.staged() == ["lo.nmconnection"])
+    assert host.profiles() == old
+    assert "No change of this host's network waits" in fail(host, "confirm")
+    # The way is free for another try.
+    succeed(host, "apply", wanted(), "--yes")
+    succeed(host, "confirm")
+    assert is_bridged(host)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("crossed", "br1: holds no address: no DHCP server has answered"),
+        ("static", "the gateway 10.99.0.77 does not answer"),
+    ],
+)
+def test_a_network_that_does_not_work_is_found_and_rolled_back(wrong, name, fault):
+    host, running = wrong[name]
+    _, said = running.communicate(timeout=LONGEST_S)
+    assert running.returncode == 3, said
+    assert fault in said
+    until(host.as_before)
+    assert "No change" in fail(host, "confirm")

@@ -3,7 +3,7 @@
 #
 #   set_up LOCK GROUP...   makes sure that the packages of the groups and the environment of LOCK are there
 #   set_host_up            installs what is missing to run, starts libvirt's services, lets this user use them
-#   bash setup.sh --yes    does the latter, by itself and without asking
+#   bash setup.sh --yes    does the latter, by itself and without asking; 'imgpipe host setup' runs it so
 #
 # The stamp .venv/ready-LOCK says that both are, for exactly these inputs; with it this costs a few milliseconds.
 

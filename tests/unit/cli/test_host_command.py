@@ -7,9 +7,10 @@ import yaml
 from typer.testing import CliRunner
 
 from imgpipe.adapters import host_network as adapter
-from imgpipe.adapters import links, network_manager
-from imgpipe.cli import host, host_network
+from imgpipe.adapters import installed, links, network_manager, pools, process
+from imgpipe.cli import context, doctor, host, host_network
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.host import distribution
 from imgpipe.host.network import other_tools
 from imgpipe.host.network.facts import Device, HostFacts, Link, Route, StoredProfile
 
@@ -121,6 +122,43 @@ def test_the_check_needs_no_root_and_fails_with_a_fault(run, monkeypatch, tmp_pa
 
 def test_the_schema_is_printed(run):
     assert json.loads(run("network", "schema").stdout)["required"] == ["outside"]
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """What set-up runs and makes, noted instead."""
+    found = []
+    monkeypatch.setattr(process, "follow", lambda *argv, **_: found.append(argv))
+    monkeypatch.setattr(installed, "missing_packages", lambda _family, names: tuple(names)[:1])
+    monkeypatch.setattr(context, "hypervisor", lambda _notify: Silent())
+    monkeypatch.setattr(
+        pools, "open_pool", lambda _hypervisor, name, folder, _notify: found.append((name, folder.name))
+    )
+    monkeypatch.setattr(doctor, "doctor", lambda **options: found.append(options))
+    return found
+
+
+def test_set_up_installs_makes_the_pool_and_asks_doctor(run, ran, monkeypatch):
+    monkeypatch.setenv("SUDO_USER", "jane")
+    said = run("setup", "--yes").stderr
+    assert [words[-1] for words in ran[:1]] == [distribution.SCRIPT]
+    assert ran[1:] == [(None, "machines"), {"fix": True, "yes": True}]
+    assert "to let in: 'jane'" in said
+
+
+def test_set_up_is_not_done_unasked(run, ran):
+    with pytest.raises(RecipeError, match="Nobody can be asked"):
+        run("setup")
+    assert ran == []
+
+
+def test_a_pool_that_cannot_be_made_does_not_end_the_set_up(run, ran, monkeypatch):
+    def refuse(*_):
+        raise HostError("libvirt refuses you.", hint="Log in anew.")
+
+    monkeypatch.setattr(pools, "open_pool", refuse)
+    assert "the pool was not made: libvirt refuses you. Log in anew." in run("setup", "--yes").stderr
+    assert ran[-1] == {"fix": True, "yes": True}
 
 
 def test_pins_are_refused_where_they_make_no_sense(run):

@@ -9,7 +9,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +25,7 @@ from imgpipe.sizes import MIB
 
 _PATIENCE_SECONDS = 10.0
 _FIRST_LINE = b"Linux version"
+_FILE = "accelerator.json"
 _VARIABLE = "IMGPIPE_ACCELERATOR"
 _ARGUMENTS = ("console=ttyS0", "earlyprintk=ttyS0", "panic=-1")
 
@@ -53,13 +54,18 @@ class AcceleratorProbe:
     def __init__(self, starter: _Starter, notify: Listener, cache: Path | None) -> None:
         self._starter = starter
         self._notify = notify
-        self._file = cache / "accelerator.json" if cache else None
+        self._file = cache / _FILE if cache else None
         self._answer: Accelerator | None = None
 
     def accelerator(self, kernel: Path | None = None) -> Accelerator:
         """Return what works; `kernel` is booted where none of the host's own can be read."""
         if self._answer is None:
             self._answer = asked_for() or self._remembered() or self._probe_and_remember(kernel)
+        return self._answer
+
+    def try_again(self) -> Accelerator:
+        """Boot a kernel whatever was remembered, and remember the answer; IMGPIPE_ACCELERATOR still answers first."""
+        self._answer = asked_for() or self._probe_and_remember(None)
         return self._answer
 
     def _probe_and_remember(self, kernel: Path | None) -> Accelerator:
@@ -104,38 +110,51 @@ class AcceleratorProbe:
     def _tell(self, why: str) -> None:
         self._notify(Note(text=f"{why}: machines are emulated (TCG), which is some ten times slower.", warning=True))
 
-    def _key(self) -> str:
-        identity = Path("/etc/machine-id")
-        host = identity.read_text() if identity.is_file() else platform.node()
-        parts = (host, platform.release(), self._starter.uri, sorted(self._starter.versions().items()))
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
     def _remembered(self) -> Accelerator | None:
-        answers = self._read()
-        match answers.get(self._key()) if answers else None:
-            case "kvm":
-                return "kvm"
-            case "tcg":
-                self._tell("KVM was tried on this host before and does not work")
-                return "tcg"
-        return None
+        answer = _recall(self._file, _key(self._starter.uri, self._starter.versions()))
+        if answer == "tcg":
+            self._tell("KVM was tried on this host before and does not work")
+        return answer
 
     def _remember(self, answer: Accelerator) -> None:
         if self._file is None:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         partial = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-        partial.write_text(json.dumps({**self._read(), self._key(): answer}))
+        key = _key(self._starter.uri, self._starter.versions())
+        partial.write_text(json.dumps({**_read(self._file), key: answer}))
         partial.replace(self._file)
 
-    def _read(self) -> dict[str, object]:
-        if self._file is None or not self._file.is_file():
-            return {}
-        try:
-            answers = json.loads(self._file.read_text())
-        except ValueError:
-            return {}
-        return answers if isinstance(answers, dict) else {}
+
+def remembered(cache: Path, uri: str, versions: Mapping[str, str]) -> Accelerator | None:
+    """Return what was found to work with these versions of libvirt and QEMU; None where it was not tried yet."""
+    return _recall(cache / _FILE, _key(uri, versions))
+
+
+def _recall(file: Path | None, key: str) -> Accelerator | None:
+    match _read(file).get(key):
+        case "kvm":
+            return "kvm"
+        case "tcg":
+            return "tcg"
+    return None
+
+
+def _key(uri: str, versions: Mapping[str, str]) -> str:
+    identity = Path("/etc/machine-id")
+    host = identity.read_text() if identity.is_file() else platform.node()
+    parts = (host, platform.release(), uri, sorted(versions.items()))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _read(file: Path | None) -> dict[str, object]:
+    if file is None or not file.is_file():
+        return {}
+    try:
+        answers = json.loads(file.read_text())
+    except ValueError:
+        return {}
+    return answers if isinstance(answers, dict) else {}
 
 
 def asked_for() -> Accelerator | None:

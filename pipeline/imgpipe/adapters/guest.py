@@ -33,6 +33,7 @@ _PACKAGES = Path(__file__).parents[2]
 OPEN_S = 600
 EDIT_S = 900
 _READ_S = 120
+_EMPTY = 64 * 2**20
 
 _INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/bin/python3.13", "/usr/bin/python3.12")
 
@@ -132,6 +133,23 @@ def open_disk(
         )
         yield Guest(worker, _inspection(found))
         worker.ask("close", EDIT_S)
+
+
+def try_appliance(accelerator: Accelerator, folder: Path) -> tuple[str, tuple[str, ...]]:
+    """Launch an appliance once; return its kernel's release and the file systems that it can mount.
+
+    `folder` gets an empty disk and the appliance's log. Raises HostError if it does not start.
+    """
+    disk = folder / "empty.img"
+    disk.touch()
+    os.truncate(disk, _EMPTY)
+    with start_worker(folder / "appliance.log") as worker:
+        try:
+            told = worker.ask("try", OPEN_S, path=os.fspath(disk), force_tcg=accelerator == "tcg")
+        except GuestError as error:
+            raise HostError(str(error), hint="Run 'libguestfs-test-tool' to see why.", details=error.details) from error
+    known = tuple(str(name) for name, there in told["filesystems"].items() if there)
+    return str(told["kernel"]), known
 
 
 def start_worker(log: Path | None) -> AbstractContextManager[GuestProcess]:

@@ -40,8 +40,7 @@ def connect(uri: str | None, notify: Listener, cache: Path | None = None) -> Hyp
     """
     silence()
     start_event_loop()
-    wanted = uri or os.environ.get("LIBVIRT_DEFAULT_URI") or None
-    chosen = wanted or ("qemu:///system" if os.geteuid() == 0 else "qemu:///session")
+    chosen = chosen_uri(uri)
     if chosen == "qemu:///system" and libvirt_daemon.may_start_system_daemon():
         libvirt_daemon.give_kvm_to_its_group()
     ours = (
@@ -56,6 +55,24 @@ def connect(uri: str | None, notify: Listener, cache: Path | None = None) -> Hyp
         program = libvirt_daemon.start_system_daemon()
         notify(Note(text=f"No libvirt daemon answered, so '{program}' was started; it ends when nobody uses it."))
     return Hypervisor(chosen, notify, cache)
+
+
+def look(uri: str, notify: Listener, cache: Path | None = None) -> Hypervisor | None:
+    """Connect without starting or changing anything; None where no daemon runs and `connect` would have one started."""
+    silence()
+    start_event_loop()
+    if uri in {"qemu:///system", "qemu:///session"}:
+        ours = libvirt_daemon.may_start_system_daemon() and not libvirt_daemon.system_daemon_answers()
+        theirs = uri == "qemu:///session" and os.geteuid() != 0 and not libvirt_daemon.session_daemon_answers()
+        if ours or theirs:
+            return None
+    return Hypervisor(uri, notify, cache)
+
+
+def chosen_uri(uri: str | None) -> str:
+    """Return what `connect` connects to."""
+    own = "qemu:///system" if os.geteuid() == 0 else "qemu:///session"
+    return uri or os.environ.get("LIBVIRT_DEFAULT_URI") or own
 
 
 class Hypervisor:
@@ -100,6 +117,10 @@ class Hypervisor:
         `kernel` is tried where none of the host's own can be read. IMGPIPE_ACCELERATOR=kvm or tcg answers instead.
         """
         return self._probe.accelerator(kernel)
+
+    def try_accelerator(self) -> Accelerator:
+        """Boot a kernel to see which accelerator works now, whatever is remembered."""
+        return self._probe.try_again()
 
     def versions(self) -> dict[str, str]:
         """Return the versions of libvirt's daemon and of QEMU."""

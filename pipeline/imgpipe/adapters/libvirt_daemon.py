@@ -33,6 +33,12 @@ def system_daemon_answers() -> bool:
     return any(_answers(_RUN / name) for _, name in _SERVERS)
 
 
+def session_daemon_answers() -> bool:
+    """Say whether this user's own daemon runs; libvirt starts it with the first connection."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or os.path.expanduser("~/.cache")  # noqa: PTH111 (as libvirt does)
+    return any(_answers(Path(runtime, "libvirt", name)) for _, name in _SERVERS)
+
+
 def may_start_system_daemon() -> bool:
     """Say whether the daemons are ours to start: we are root, and no systemd manages them."""
     return os.geteuid() == 0 and not Path("/run/systemd/system").is_dir()

@@ -23,7 +23,8 @@ from imgpipe.events import Listener, Note
 
 _OURS = "imgpipe"
 _THEIRS = "default"
-_FILES = {"dir", "fs", "netfs"}
+FILES = frozenset({"dir", "fs", "netfs"})
+"""The types of pools whose volumes are files in a folder."""
 
 
 def open_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path, notify: Listener) -> Pool:
@@ -133,7 +134,7 @@ def _path_of(pool: libvirt.virStoragePool) -> Path:
     """Return the pool's folder; raises RecipeError if it has none."""
     element = ET.fromstring(pool.XMLDesc())  # noqa: S314 (libvirt's own words)
     path = element.findtext("target/path")
-    if element.get("type") not in _FILES or not path:
+    if element.get("type") not in FILES or not path:
         raise RecipeError(
             f"The storage pool '{pool.name()}' is of type '{element.get('type')}', whose volumes are no files.",
             hint="Name a pool that is a folder, with '--pool'.",

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from imgpipe.adapters.posix_acl import may_enter
 from imgpipe.events import Listener, Note
 
 _QEMU_CONF = Path("/etc/libvirt/qemu.conf")
@@ -40,7 +41,7 @@ def must_run_as_root(files: Iterable[Path], notify: Listener) -> bool:
 
     Never for anyone but root, who alone can ask for it.
     """
-    user = _qemu_user()
+    user = qemu_user()
     if os.geteuid() != 0 or user is None or user.pw_uid == 0:
         return False
     closed = first_closed_folder(files, user)
@@ -57,21 +58,15 @@ def must_run_as_root(files: Iterable[Path], notify: Listener) -> bool:
 
 
 def first_closed_folder(files: Iterable[Path], user: pwd.struct_passwd) -> Path | None:
-    """Return the topmost folder above `files` that `user` cannot enter by its mode; ACLs are not looked at."""
+    """Return the topmost folder above `files` that `user` cannot enter, by its mode and access control list."""
     groups = set(os.getgrouplist(user.pw_name, user.pw_gid))
     for file in files:
         for folder in reversed(file.absolute().parents):
             try:
-                status = folder.stat()
+                if not may_enter(folder, user.pw_uid, groups):
+                    return folder
             except OSError:
                 continue
-            bit = 0o001
-            if status.st_uid == user.pw_uid:
-                bit = 0o100
-            elif status.st_gid in groups:
-                bit = 0o010
-            if not status.st_mode & bit:
-                return folder
     return None
 
 
@@ -84,7 +79,8 @@ def _files_of(domain: ET.Element) -> Iterable[Path]:
             yield Path(name)
 
 
-def _qemu_user() -> pwd.struct_passwd | None:
+def qemu_user() -> pwd.struct_passwd | None:
+    """Return the user that the system's QEMU runs as; None where libvirt's is not known."""
     names = [*_configured(), *_USERS]
     for name in names:
         try:

@@ -59,6 +59,7 @@ def _run(plan: Plan, media: str | None, show: Listener) -> tuple[GoldenImage, st
     from imgpipe.build import build as run
     from imgpipe.build import published
     from imgpipe.cli.planned import find_medium
+    from imgpipe.cli.readiness import require_for_build
     from imgpipe.events import Event, Note
     from imgpipe.workplace import Workplace
 
@@ -73,5 +74,6 @@ def _run(plan: Plan, media: str | None, show: Listener) -> tuple[GoldenImage, st
     if image := published(plan, medium, store):
         return image, "unchanged"
     with closing(context.hypervisor(notify)) as hypervisor:
+        require_for_build(plan, hypervisor.accelerator())
         outcome = run(plan, medium, context.plugins(), Workplace(store=store, hypervisor=hypervisor, notify=notify))
     return outcome.image, "unchanged" if outcome.reused else "built"

@@ -98,6 +98,8 @@ def _carry_out(fleet: Fleet, options: DeployOptions) -> None:
         shop = _shop(fleet, options, hypervisor)
         plan, facts = _plan(fleet, options, hypervisor, shop)
         _tell(plan)
+        if facts.local:
+            _check_host(plan)
         _ask(plan, options)
         reports: dict[str, Report] = {}
         with listener(options.as_json, ("deploy",)) as notify, stage("deploy", notify):
@@ -137,6 +139,14 @@ def _tell(plan: DeployPlan) -> None:
     for note in plan.notes:
         output.tell(f"note: {note}")
     for warning in plan.warnings:
+        output.tell(f"warning: {warning}")
+
+
+def _check_host(plan: DeployPlan) -> None:
+    """Refuse what would fail half-way, and warn of machines that would reach nobody."""
+    from imgpipe.cli.readiness import require_for_deploy
+
+    for warning in require_for_deploy(plan):
         output.tell(f"warning: {warning}")
 
 

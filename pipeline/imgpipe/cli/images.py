@@ -128,6 +128,7 @@ def prune(
     unused: Annotated[int, typer.Option(min=1, metavar="DAYS", help="Work not touched for so long goes.")] = 30,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    leftovers: Annotated[bool, typer.Option("--leftovers", help="Only what killed builds left.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove old versions that no machine needs, what killed builds left, and old work."""
@@ -135,6 +136,9 @@ def prune(
     from imgpipe.sizes import show_bytes
 
     store = context.store()
+    if leftovers:
+        _prune_leftovers(yes=yes, dry_run=dry_run, as_json=as_json)
+        return
     found = retire.prunable(store, context.in_use_by(store), keep=keep, unused_s=unused * DAY_S)
     names, room = found.names(store), found.room
     for kept in found.kept:
@@ -146,6 +150,24 @@ def prune(
     if as_json:
         kept_names = {kept.image.reference: kept.users for kept in found.kept}
         output.show_json({"found": names, "removed": removed, "kept": kept_names, "bytes": room})
+        return
+    output.show_lines(names if dry_run else removed)
+    output.tell(f"{show_bytes(room)} {'would be' if dry_run else 'were'} freed." if names else "Nothing to remove.")
+
+
+def _prune_leftovers(*, yes: bool, dry_run: bool, as_json: bool) -> None:
+    from imgpipe.images import retire
+    from imgpipe.sizes import show_bytes
+
+    store = context.store()
+    found = retire.leftovers(store)
+    names, room = [str(path.relative_to(store.root)) for path in found], retire.room_of(found)
+    removed: list[str] = []
+    if names and not dry_run:
+        output.confirm(f"Remove {', '.join(names)} ({show_bytes(room)})?", yes=yes)
+        removed = list(retire.remove_leftovers(store, found))
+    if as_json:
+        output.show_json({"found": names, "removed": removed, "kept": {}, "bytes": room})
         return
     output.show_lines(names if dry_run else removed)
     output.tell(f"{show_bytes(room)} {'would be' if dry_run else 'were'} freed." if names else "Nothing to remove.")

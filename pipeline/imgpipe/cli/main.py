@@ -20,6 +20,8 @@ from imgpipe.cli import (  # noqa: E402
     clone,
     context,
     deploy,
+    doctor,
+    host,
     images,
     importing,
     lint,
@@ -46,6 +48,7 @@ app.command("build")(build.build)
 app.command("plan")(plan.plan)
 app.command("lint")(lint.lint)
 app.command("sysprep")(sysprep.sysprep)
+app.command("doctor")(doctor.doctor)
 app.command("import")(importing.import_image)
 app.command("deploy")(deploy.deploy)
 app.command("clone")(clone.clone)
@@ -55,6 +58,7 @@ app.add_typer(images.app, name="images")
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(os_list.app, name="os")
 app.add_typer(media.app, name="media")
+app.add_typer(host.app, name="host")
 
 
 @app.callback()

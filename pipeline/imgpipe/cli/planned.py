@@ -11,6 +11,7 @@ from imgpipe.errors import RecipeError
 if TYPE_CHECKING:
     from imgpipe.artifacts import Medium
     from imgpipe.events import Listener
+    from imgpipe.media.request import MediumRequest
     from imgpipe.plan import Plan
     from imgpipe.recipe import Recipe
 
@@ -43,12 +44,18 @@ def plan_for(recipe: Recipe) -> Plan:
 
 def find_medium(plan: Plan, override: str | None, notify: Listener) -> Medium:
     """Find or make the plan's medium, verify and read it."""
-    from imgpipe.media.request import MediumRequest
     from imgpipe.media.resolve import resolve
+
+    return resolve(medium_request(plan, override), context.store(), notify)
+
+
+def medium_request(plan: Plan, override: str | None) -> MediumRequest:
+    """Return what is asked of the search for the plan's medium."""
+    from imgpipe.media.request import MediumRequest
 
     plugins = context.plugins()
     family, system = plugins.system(plan.system.name)
-    request = MediumRequest(
+    return MediumRequest(
         system=system,
         source=plan.medium,
         override=override,
@@ -56,7 +63,6 @@ def find_medium(plan: Plan, override: str | None, notify: Listener) -> Medium:
         stand_in=plugins.makers.get(family.stand_in),
         folders=tuple(Path(folder).expanduser() for folder in context.settings().media),
     )
-    return resolve(request, context.store(), notify)
 
 
 def _own_answer_file(recipe: Recipe) -> str | None:

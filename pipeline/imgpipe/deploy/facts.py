@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
-
 from imgpipe.adapters.host_facts import bridges_here, bridges_over_libvirt, free_memory, network_names
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Pool
-from imgpipe.adapters.pool_folder import there
 from imgpipe.deploy.existing import HostFacts
+from imgpipe.host.direct_io import has_direct_io
 
 
 def gather(hypervisor: Hypervisor, pool: Pool) -> HostFacts:
@@ -28,19 +24,5 @@ def gather(hypervisor: Hypervisor, pool: Pool) -> HostFacts:
         memory_free=free_memory(hypervisor),
         networks=network_names(hypervisor),
         bridges=bridges_here() if hypervisor.local else bridges_over_libvirt(hypervisor),
-        direct_io=_has_direct_io(pool.path) if pool.local else None,
+        direct_io=has_direct_io(pool.path) if pool.local else None,
     )
-
-
-def _has_direct_io(folder: Path) -> bool:
-    """Try: some file systems (tmpfs, some of FUSE) refuse O_DIRECT, which cache mode 'none' needs."""
-    # A plan's folder may not be there yet.
-    descriptor, name = tempfile.mkstemp(prefix=".imgpipe-", dir=there(folder))
-    os.close(descriptor)
-    try:
-        os.close(os.open(name, os.O_RDONLY | os.O_DIRECT))
-    except OSError:
-        return False
-    finally:
-        Path(name).unlink()
-    return True

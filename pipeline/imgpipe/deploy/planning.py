@@ -41,6 +41,11 @@ class DeployPlan:
         return tuple(change.machine for change in self.changes if not isinstance(change, Remove))
 
     @property
+    def new(self) -> tuple[WantedMachine, ...]:
+        """Return the machines that will be made, or made anew."""
+        return tuple(_new(self.changes))
+
+    @property
     def is_done(self) -> bool:
         """Say whether everything is as it shall be."""
         return all(isinstance(change, Keep) for change in self.changes)

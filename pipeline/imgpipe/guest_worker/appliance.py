@@ -51,3 +51,16 @@ def launch(g: Any, drives: list[Drive], force_tcg: bool) -> None:  # noqa: ANN40
             options["discard"] = "besteffort"
         g.add_drive_opts(drive.path, format=drive.disk_format, cachemode=drive.cache, **options)
     g.launch()
+
+
+def try_launch(path: str, force_tcg: bool) -> dict[str, Any]:
+    """Launch with an empty raw disk; return the appliance's kernel and which file systems it can mount."""
+    g = guestfs.GuestFS(python_return_dict=True)
+    try:
+        launch(g, [Drive(path=path, disk_format="raw")], force_tcg)
+        known = {name: bool(g.filesystem_available(name)) for name in ("xfs", "ext4", "btrfs")}
+        release = str(g.utsname()["uts_release"])
+        g.shutdown()
+    finally:
+        g.close()
+    return {"kernel": release, "filesystems": known}

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from imgpipe.guest_worker.appliance import try_launch
 from imgpipe.guest_worker.batch import Batch
 from imgpipe.guest_worker.session import Session
 from imgpipe.guest_worker.text import WorkerError, printable
@@ -42,6 +43,7 @@ def calls_of(session: Session, batch: Batch) -> Calls:
     """Return what can be asked: of one disk, and of many."""
     files, edits = session.files, session.edits
     return {
+        "try": try_launch,
         "open": session.open,
         "packages": session.packages,
         "trim": session.trim,

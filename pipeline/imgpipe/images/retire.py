@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -105,6 +105,32 @@ def prune(store: Store, found: Prunable, in_use_by: InUseBy) -> Iterator[str]:
             if free:
                 shutil.rmtree(folder, ignore_errors=True)
                 yield str(folder.relative_to(store.root))
+
+
+def leftovers(store: Store) -> tuple[Path, ...]:
+    """Return all that killed builds left: unfinished versions, and unfinished files of installs; nothing is touched."""
+    work = store.root / "work"
+    keys = sorted(path for path in work.iterdir() if path.is_dir()) if work.is_dir() else []
+    unfinished = (path for key in keys if _is_free(store, key) for path in sorted(key.glob("*.partial")))
+    return (*_leftovers(store), *unfinished)
+
+
+def room_of(found: Iterable[Path]) -> int:
+    """Return how many bytes things take on disk."""
+    return sum(_room(path) for path in found)
+
+
+def remove_leftovers(store: Store, found: Iterable[Path]) -> Iterator[str]:
+    """Remove what `leftovers` found and nobody came to work on since; yield each one's path in the data root."""
+    for path in found:
+        inside = path.parent.parent == store.root / "work"
+        with _free(store, path.parent if inside else path) as free:
+            if free and inside:
+                path.unlink(missing_ok=True)
+            elif free:
+                shutil.rmtree(path, ignore_errors=True)
+        if free:
+            yield str(path.relative_to(store.root))
 
 
 def _leftovers(store: Store) -> tuple[Path, ...]:

@@ -6,7 +6,6 @@ finished and switched the machine off, and is used again for as long as nothing 
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,13 +18,13 @@ from imgpipe.artifacts import InstalledDisk, Medium, SeedMedia
 from imgpipe.domain_spec import DomainSpec
 from imgpipe.domain_xml import domain_xml
 from imgpipe.domains import CONSOLE, INSTALL_DISK, INSTALLER_LOG, install_domain
-from imgpipe.errors import HostError
 from imgpipe.events import Note
+from imgpipe.host.room import LEAST_INSTALL, require_space
 from imgpipe.machine_state import Activity
 from imgpipe.os_family import CdBoot
 from imgpipe.plan import Plan
 from imgpipe.provenance import RECORD, InstallRecord, medium_record, read_record, write_record
-from imgpipe.sizes import GIB, MIB, show_bytes
+from imgpipe.sizes import MIB
 from imgpipe.stages.following import FollowedFile
 from imgpipe.stages.second_try import Stray, with_second_try
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
@@ -36,7 +35,6 @@ from imgpipe.watch.verdict import Failure, Judge
 from imgpipe.workplace import Workplace
 
 _SCREENSHOT = "screenshot.png"
-_LEAST_SPACE = 3 * GIB
 _KEYS_SECONDS = 60.0
 _KEYS_EVERY_SECONDS = 1.0
 _KEYS_READ = 32 * MIB
@@ -93,7 +91,7 @@ class _Installation:
 
     def to_its_end(self, borne: Patience, known: InstallRecord) -> None:
         """Install; leave the finished disk with its record, or nothing but logs and a screenshot."""
-        require_space(self._folder, min(self._plan.machine.disk, _LEAST_SPACE))
+        require_space(self._folder, min(self._plan.machine.disk, LEAST_INSTALL))
         for leftover in (_SCREENSHOT, RECORD):
             (self._folder / leftover).unlink(missing_ok=True)
         xml = domain_xml(self._spec)
@@ -132,16 +130,6 @@ class _Installation:
             files = f"'{CONSOLE}'{f' and {_SCREENSHOT!r}' if pictured else ''} in '{self._folder}'"
             error = failed(verdict, judge, machine, hint=f"Look at {files}.")
             raise Stray(error) if verdict.stray else error
-
-
-def require_space(folder: Path, needed: int) -> None:
-    """Raise HostError unless the file system of `folder` has `needed` bytes free."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise HostError(
-            f"Only {show_bytes(free)} are free in '{folder}', and at least {show_bytes(needed)} are needed.",
-            hint="Make room there, or put imgpipe's data elsewhere with IMGPIPE_HOME.",
-        )
 
 
 def _presses(machine: RunningMachine, keys: tuple[str, ...]) -> Callable[[Activity | None], bool]:

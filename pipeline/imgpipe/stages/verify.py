@@ -20,12 +20,11 @@ from imgpipe.domain_xml import domain_xml
 from imgpipe.domains import CONSOLE, REPORT, verify_domain
 from imgpipe.errors import GuestError
 from imgpipe.events import Listener, Note, Progress
+from imgpipe.host.room import LEAST_VERIFY, require_space
 from imgpipe.machine_state import Activity
 from imgpipe.os_family import CacheMode
 from imgpipe.plan import Plan
-from imgpipe.sizes import GIB
 from imgpipe.stages.following import FollowedFile
-from imgpipe.stages.install import require_space
 from imgpipe.stages.second_try import Stray, with_second_try
 from imgpipe.stages.verify_guest import steps
 from imgpipe.stages.verify_report import LONGEST_REPORT, Report, parse_report
@@ -37,7 +36,6 @@ from imgpipe.watch.silence import Patience
 from imgpipe.watch.verdict import Failure, Judge
 from imgpipe.workplace import Workplace
 
-_LEAST_SPACE = GIB
 _KEPT = {
     CONSOLE: "verify-console.log",
     "appliance.log": "verify-appliance.log",
@@ -54,7 +52,7 @@ def verify(plan: Plan, disk: SealedDisk, workplace: Workplace) -> VerifiedDisk:
     """
     started = time.monotonic()
     accelerator = workplace.hypervisor.accelerator()
-    require_space(disk.folder, _LEAST_SPACE)
+    require_space(disk.folder, LEAST_VERIFY)
     waiting = f"verify-{disk.key}.lock"
     with (
         lock(disk.folder / waiting, lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))),

@@ -43,14 +43,14 @@ def test_a_folder_that_may_be_passed_through_is_open():
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask for another label")
 def test_a_machine_whose_files_are_out_of_reach_runs_as_root_and_says_so(file, tmp_path, heard, monkeypatch):
     (tmp_path / "closed").chmod(0o700)
-    monkeypatch.setattr(qemu_user, "_qemu_user", lambda: NOBODY)
+    monkeypatch.setattr(qemu_user, "qemu_user", lambda: NOBODY)
     label = ET.fromstring(run_as_root_if_needed(xml_of(file), heard.append)).find("seclabel")
     assert (label.get("model"), label.findtext("label")) == ("dac", "+0:+0")
     assert "nobody" in heard[0].text
 
 
 def test_a_machine_within_reach_stays_as_it_is(heard, monkeypatch):
-    monkeypatch.setattr(qemu_user, "_qemu_user", lambda: NOBODY)
+    monkeypatch.setattr(qemu_user, "qemu_user", lambda: NOBODY)
     xml = xml_of("/usr/share/disk.qcow2")
     assert run_as_root_if_needed(xml, heard.append) == xml
     assert heard == []

@@ -135,7 +135,7 @@ def _fill_once_started(work: Path) -> None:
 
 
 def test_an_install_does_not_begin_without_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imgpipe.stages.install._LEAST_SPACE", 2**60)
+    monkeypatch.setattr("imgpipe.stages.install.LEAST_INSTALL", 2**60)
     with pytest.raises(HostError, match="are needed"):
         site.install("good", disk=2**59)
     assert site.daemon.machines() == []

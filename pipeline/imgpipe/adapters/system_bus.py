@@ -1,0 +1,52 @@
+"""Calls over the host's system bus (D-Bus), by jeepney: the only module that speaks it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jeepney import DBusAddress, Message, MessageType, Properties, new_method_call
+from jeepney.io.blocking import DBusConnection, open_dbus_connection
+
+from imgpipe.errors import HostError
+
+# NetworkManager answers at once, but a loaded host may not.
+_LONGEST_S = 60.0
+
+
+class SystemBus:
+    """One connection to the system bus; every failure is a HostError that says what was asked."""
+
+    def __init__(self) -> None:
+        try:
+            self._connection: DBusConnection = open_dbus_connection(bus="SYSTEM")
+        except (OSError, ValueError) as error:
+            raise HostError(
+                f"The system's D-Bus cannot be reached: {error}.", hint="NetworkManager needs it; is 'dbus' running?"
+            ) from None
+
+    def call(self, target: DBusAddress, method: str, signature: str = "", *arguments: object) -> tuple[Any, ...]:
+        """Call a method and return what it answers."""
+        return self._ask(new_method_call(target, method, signature or None, arguments), method)
+
+    def properties(self, target: DBusAddress) -> dict[str, Any]:
+        """Return all properties of one interface of an object, their variants unpacked."""
+        (found,) = self._ask(Properties(target).get_all(), "GetAll")
+        return {name: value for name, (_, value) in found.items()}
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def _ask(self, message: Message, method: str) -> tuple[Any, ...]:
+        try:
+            reply = self._connection.send_and_get_reply(message, timeout=_LONGEST_S)
+        except (OSError, TimeoutError) as error:
+            raise HostError(f"NetworkManager did not answer '{method}': {error or 'it took too long'}.") from None
+        if reply.header.message_type == MessageType.error:
+            raise HostError(f"NetworkManager refused '{method}': {_words(reply)}")
+        return tuple(reply.body)
+
+
+def _words(reply: Message) -> str:
+    said = " ".join(word for word in reply.body if isinstance(word, str))
+    return f"{said.rstrip('.') or 'it gave no reason'}."

@@ -1,0 +1,133 @@
+"""`imgpipe doctor`: what on this host can stop a build or a deploy, and what mends it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgpipe.cli import output
+from imgpipe.cli.planned import complete_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imgpipe.host.doctor.finding import Finding, State
+
+_FAILED = 3
+_LONGEST_REPAIR_SECONDS = 3600
+_WORDS: dict[State, str] = {"ok": "ok", "warn": "warning", "fail": "FAILED", "unknown": "unknown"}
+_OURSELVES = (sys.executable, "-c", "from imgpipe.cli.main import main; main()")
+
+
+def doctor(
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help="Also judge what this recipe needs.", autocompletion=complete_recipe, show_default=False),
+    ] = None,
+    media: Annotated[
+        str | None, typer.Option(help="The recipe's ISO, as 'imgpipe build' takes it.", show_default=False)
+    ] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Boot a machine and libguestfs' appliance to see.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended safely; it is shown first.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before '--fix' mends.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Look at everything on this host that can stop a build or a deploy; say what mends it.
+
+    Nothing is changed without '--fix', and nothing is started without '--deep'. Warnings do not fail: the exit code
+    is 3 where something would stop a build or a deploy.
+
+    Examples:
+
+      imgpipe doctor
+
+      imgpipe doctor rocky10-4c8g40g --deep
+
+      imgpipe doctor --fix
+    """
+    from imgpipe.host.doctor.finding import failures
+
+    start = time.monotonic()
+    found = _look(recipe, media, deep=deep)
+    if fix and _mend(found, yes=yes):
+        found = _look(recipe, media, deep=deep)
+    _show(found, time.monotonic() - start, as_json=as_json)
+    if failures(found):
+        raise typer.Exit(_FAILED)
+
+
+def _look(recipe: str | None, media: str | None, *, deep: bool) -> tuple[Finding, ...]:
+    """Run all checks; what was launched comes first, because it decides how the rest is judged."""
+    from imgpipe.cli.planned import medium_request, plan_named
+    from imgpipe.cli.readiness import this_host
+    from imgpipe.host.doctor.checkup import file_checks, launch_checks, quick_checks, recipe_checks
+    from imgpipe.host.doctor.run import run
+
+    plan = plan_named(recipe) if recipe else None
+    launched = run(launch_checks(this_host())) if deep else ()
+    host = this_host()
+    special = recipe_checks(host, plan, (medium_request(plan, media),)) if plan else ()
+    names = {check.name for check in special}
+    usual = (*(() if deep else quick_checks(host)), *file_checks(host))
+    return (*launched, *run((*(check for check in usual if check.name not in names), *special)))
+
+
+def _mend(found: Iterable[Finding], *, yes: bool) -> bool:
+    """Show what can be mended safely, ask, and do it; say whether anything was done. One that fails stops no other."""
+    from imgpipe.adapters import process
+    from imgpipe.errors import HostError
+
+    repairs = tuple(dict.fromkeys(_as_root(repair) for finding in found for repair in finding.repairs))
+    if not repairs:
+        output.tell("Nothing here can be mended safely without you.")
+        return False
+    for repair in repairs:
+        output.tell(f"to do: {shlex.join(repair)}")
+    output.confirm("Do this now?", yes=yes)
+    for repair in repairs:
+        output.tell(f"doing: {shlex.join(repair)}")
+        argv = (*_OURSELVES, *repair[1:]) if repair[0] == "imgpipe" else repair
+        try:
+            process.follow(*argv, heard=_hear, timeout_s=_LONGEST_REPAIR_SECONDS)
+        except HostError as error:
+            output.tell(f"error: {error} {' '.join(error.details[-1:])}")
+    return True
+
+
+def _as_root(repair: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a repair of the host's services as whoever runs imgpipe can do it."""
+    return ("sudo", *repair) if repair[0] == "systemctl" and os.geteuid() != 0 else repair
+
+
+def _hear(text: str) -> None:
+    sys.stderr.write(text)
+
+
+def _show(found: tuple[Finding, ...], seconds: float, *, as_json: bool) -> None:
+    counts = Counter(finding.state for finding in found)
+    if as_json:
+        findings = [
+            {
+                "name": finding.name,
+                "state": finding.state,
+                "meaning": finding.meaning,
+                "commands": list(finding.commands),
+                "fixable": bool(finding.repairs),
+            }
+            for finding in found
+        ]
+        output.show_json({"ready": not counts["fail"], "seconds": round(seconds, 2), "findings": findings})
+        return
+    width = max(len(finding.name) for finding in found)
+    for finding in found:
+        output.show_line(f"{_WORDS[finding.state]:<8} {finding.name:<{width}}  {finding.meaning}")
+        for command in finding.commands if finding.state != "ok" else ():
+            output.show_line(f"{'':<8} {'':<{width}}    $ {command}")
+    told = ", ".join(f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state])
+    output.tell(f"{told}, in {seconds:.1f} s.")

@@ -1,0 +1,126 @@
+"""The distribution at hand: its packages for imgpipe, which are data in `host/packages`, and how they are installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Family = Literal["debian", "ubuntu", "el", "openeuler", "unknown"]
+
+OS_RELEASE = Path("/etc/os-release")
+_LISTS = Path(__file__).parent / "packages"
+SCRIPT = Path(__file__).parent / "setup.sh"
+"""What installs the packages and starts the services."""
+
+_TRIED = "# Tried on:"
+# What is needed, as the families call it; a family's own is the one that its list has.
+_CALLED: dict[str, tuple[str, ...]] = {
+    "qemu": ("qemu-system-x86", "qemu-kvm", "qemu"),
+    "qemu-img": ("qemu-utils", "qemu-img"),
+    "libvirt": ("libvirt-daemon-system", "libvirt-daemon-driver-qemu", "libvirt"),
+    "virsh": ("libvirt-clients", "libvirt-client"),
+    "firmware": ("ovmf", "edk2-ovmf"),
+    "tpm": ("swtpm", "swtpm-tools"),
+    "guestfs": ("python3-guestfs", "python3-libguestfs"),
+    "guestfs-xfs": ("libguestfs-xfs",),
+}
+_KERNELS = {"debian": "linux-image-cloud-amd64", "ubuntu": "linux-image-virtual"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A package, and what it is for; `group` is `run`, `test`, or `backports`."""
+
+    group: str
+    package: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """What this host runs: `release` is '12', '24.04', '9'; `codename` is empty where there is none."""
+
+    family: Family
+    title: str
+    release: str
+    codename: str = ""
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """Return the packages that imgpipe needs here, those of its tests included; none for an unknown family."""
+        found = []
+        for line in self._lines():
+            if not line.strip() or line.startswith("#"):
+                continue
+            group, named, reason = line.split(maxsplit=2)
+            package, _, only = named.partition("@")
+            if not only or only == self.release:
+                found.append(Wanted(group=group, package=package, reason=reason.strip()))
+        return tuple(found)
+
+    def tried(self) -> bool:
+        """Say whether the list of packages was tried on this very release."""
+        words = [line.removeprefix(_TRIED).split() for line in self._lines() if line.startswith(_TRIED)]
+        return any(self.release in releases for releases in words)
+
+    def install(self, *needs: str) -> tuple[str, ...]:
+        """Return the command that installs what is needed ('firmware', 'tpm'); none for an unknown family."""
+        known = {wanted.package for wanted in self.wanted()}
+        packages = [name for need in needs for name in _CALLED[need] if name in known]
+        if not packages:
+            return ()
+        backports = {wanted.package for wanted in self.wanted() if wanted.group == "backports"}
+        newer = self.codename == "bookworm" and bool(backports & set(packages))
+        return (self.install_packages(*packages, target="bookworm-backports" if newer else ""),)
+
+    def install_packages(self, *packages: str, target: str = "") -> str:
+        """Return the command that installs packages by name; `target` is the suite that apt prefers."""
+        if self.family in ("debian", "ubuntu"):
+            return " ".join(("apt-get install", *(("-t", target) if target else ()), *packages))
+        return " ".join(("dnf install", *packages))
+
+    def kernel(self) -> tuple[str, ...]:
+        """Return the command that installs a kernel for libguestfs, where the host has none of its own."""
+        if self.family == "unknown":
+            return ()
+        return (self.install_packages(_KERNELS.get(self.family, "kernel")),)
+
+    def _lines(self) -> list[str]:
+        path = _LISTS / self.family
+        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+
+def this_host(path: Path = OS_RELEASE) -> Distribution:
+    """Read os-release(5)."""
+    fields = _fields(path)
+    family = _family(fields.get("ID", ""), fields.get("ID_LIKE", "").split())
+    release = fields.get("VERSION_ID", "")
+    return Distribution(
+        family=family,
+        title=fields.get("PRETTY_NAME") or "an unknown system",
+        release=release.partition(".")[0] if family in ("debian", "el") else release,
+        codename=fields.get("VERSION_CODENAME", ""),
+    )
+
+
+def _family(name: str, like: list[str]) -> Family:
+    """Return the family; setup.sh decides in the same way."""
+    names = {name.lower(), *like}
+    if "ubuntu" in names:
+        return "ubuntu"
+    if "debian" in names:
+        return "debian"
+    if "openeuler" in names:
+        return "openeuler"
+    if names & {"rhel", "fedora", "centos"}:
+        return "el"
+    return "unknown"
+
+
+def _fields(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
+    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}

@@ -1,0 +1,106 @@
+"""Asking libvirt's daemon; and, where that is wanted, booting a machine and an appliance to see what works."""
+
+from __future__ import annotations
+
+import getpass
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from imgpipe.adapters import guest, installed
+from imgpipe.adapters.accelerator import asked_for
+from imgpipe.adapters.hypervisor import Hypervisor, connect, look
+from imgpipe.adapters.libvirt_inventory import inventory
+from imgpipe.domain_spec import Accelerator
+from imgpipe.errors import HostError
+from imgpipe.events import Event
+from imgpipe.host.distribution import this_host
+from imgpipe.host.doctor import accelerator, folders, guestfs, libvirt
+from imgpipe.host.doctor.finding import Finding
+
+SYSTEM = "qemu:///system"
+_SYSTEMD = Path("/run/systemd/system")
+
+
+def look_at(uri: str, pool: str | None) -> Iterator[Finding]:
+    """Ask the daemon, if one runs; nothing is started but a user's own session daemon, which libvirt starts."""
+    try:
+        hypervisor = look(uri, _unheard)
+    except HostError as error:
+        yield from libvirt.judge(_refused(uri, pool, error))
+        return
+    yield from _asked(hypervisor, uri, pool)
+
+
+def launch(uri: str, pool: str | None, cache: Path, known: accelerator.AcceleratorFacts) -> Iterator[Finding]:
+    """Boot a kernel with KVM, whatever was found earlier, and an appliance with what works; ask the daemon too."""
+    try:
+        hypervisor = connect(uri, _unheard, cache)
+    except HostError as error:
+        yield accelerator.judge(known, getpass.getuser())
+        yield from libvirt.judge(_refused(uri, pool, error))
+        return
+    with closing(hypervisor):
+        works = hypervisor.try_accelerator()
+        yield _tried(known, works)
+        yield from _asked(hypervisor, uri, pool)
+    yield from _appliance(works)
+
+
+def _tried(known: accelerator.AcceleratorFacts, works: Accelerator) -> Finding:
+    if asked_for() or known.device != "opens":
+        return accelerator.judge(known, getpass.getuser())
+    return accelerator.broken(known) if works == "tcg" else accelerator.works()
+
+
+def _appliance(works: Accelerator) -> Iterator[Finding]:
+    with tempfile.TemporaryDirectory(prefix="imgpipe-doctor-") as folder:
+        try:
+            kernel, filesystems = guest.try_appliance(works, Path(folder))
+        except HostError as error:
+            yield Finding(
+                name="libguestfs launch",
+                state="fail",
+                meaning=" ".join((str(error), *error.details[-2:])),
+                commands=(error.hint,),
+            )
+            return
+    yield from guestfs.launched(kernel, filesystems, this_host())
+
+
+def _asked(hypervisor: Hypervisor | None, uri: str, pool: str | None) -> Iterator[Finding]:
+    told, local = None, False
+    if hypervisor is not None:
+        local = hypervisor.local
+        with closing(hypervisor):
+            told = inventory(hypervisor)
+    yield from libvirt.judge(
+        libvirt.DaemonFacts(
+            uri=uri,
+            program=installed.daemon_program(),
+            systemd=_SYSTEMD.is_dir(),
+            user=getpass.getuser(),
+            inventory=told,
+            startable=hypervisor is None and bool(installed.daemon_program()),
+            pool=pool,
+        )
+    )
+    if local and told and pool and pool in told.folders and told.pools[pool]:
+        yield from folders.judge(folders.gather(told.folders[pool], system=uri == SYSTEM), None)
+
+
+def _refused(uri: str, pool: str | None, error: HostError) -> libvirt.DaemonFacts:
+    return libvirt.DaemonFacts(
+        uri=uri,
+        program=installed.daemon_program(),
+        systemd=_SYSTEMD.is_dir(),
+        user=getpass.getuser(),
+        error="; ".join(error.details[-1:]) or str(error),
+        denied="refuses you" in str(error),
+        pool=pool,
+    )
+
+
+def _unheard(_event: Event) -> None:
+    """Hear of nothing: what the notes say is a finding as well."""

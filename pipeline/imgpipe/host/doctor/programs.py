@@ -1,0 +1,92 @@
+"""QEMU, libvirt and the other packages: whether they are installed, and new enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from imgpipe.domain_spec import Accelerator
+from imgpipe.host.distribution import SCRIPT, Distribution
+from imgpipe.host.doctor.finding import Finding
+
+# Guests of older ones died of random faults when they were emulated.
+_GOOD_EMULATOR = (8, 0)
+_EMULATOR_PACKAGES = ("qemu", "qemu-img", "libvirt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramFacts:
+    """What is installed: versions by 'qemu' and 'libvirt', absent where not; `missing` packages with their reason."""
+
+    versions: Mapping[str, str]
+    qemu_img: bool
+    missing: Mapping[str, str]
+    checkout: bool = False
+
+
+def judge(facts: ProgramFacts, distribution: Distribution, used: Accelerator | None) -> Iterator[Finding]:
+    """Say what is missing or too old; `used` is the accelerator that machines will run with, if it is known."""
+    yield _qemu(facts, distribution, used)
+    if "libvirt" in facts.versions:
+        yield Finding(name="libvirt version", state="ok", meaning=f"libvirt {facts.versions['libvirt']} is installed.")
+    else:
+        yield Finding(
+            name="libvirt version",
+            state="fail",
+            meaning="libvirt is not installed: nothing can run machines.",
+            commands=distribution.install("libvirt", "virsh"),
+        )
+    yield _packages(facts, distribution)
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """Return (10, 0, 2) for '10.0.2'; nothing for no version."""
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
+def _qemu(facts: ProgramFacts, distribution: Distribution, used: Accelerator | None) -> Finding:
+    version = facts.versions.get("qemu", "")
+    if not version or not facts.qemu_img:
+        what = "QEMU" if not version else "'qemu-img'"
+        return Finding(
+            name="QEMU",
+            state="fail",
+            meaning=f"{what} is not installed: machines and their disks cannot be made.",
+            commands=distribution.install("qemu", "qemu-img"),
+        )
+    if used == "tcg" and version_of(version) < _GOOD_EMULATOR:
+        return Finding(
+            name="QEMU",
+            state="warn",
+            meaning=f"QEMU {version} is too old for a host where KVM does not work: guests that it emulates crash at "
+            "random. QEMU 8 or newer does not.",
+            commands=_newer(distribution),
+        )
+    return Finding(name="QEMU", state="ok", meaning=f"QEMU {version} is installed.")
+
+
+def _newer(distribution: Distribution) -> tuple[str, ...]:
+    if distribution.codename == "bookworm":
+        return distribution.install(*_EMULATOR_PACKAGES)
+    return () if distribution.family == "unknown" else (f"upgrade {distribution.title} to a release with QEMU 8",)
+
+
+def _packages(facts: ProgramFacts, distribution: Distribution) -> Finding:
+    if distribution.family == "unknown":
+        return Finding(
+            name="packages",
+            state="unknown",
+            meaning=f"imgpipe has no list of packages for {distribution.title}.",
+        )
+    untried = "" if distribution.tried() else f" The list for {distribution.title} has not been tried."
+    if not facts.missing:
+        return Finding(name="packages", state="ok", meaning=f"All packages that imgpipe uses are installed.{untried}")
+    listed = ", ".join(f"'{name}' ({reason})" for name, reason in facts.missing.items())
+    command = "./imgpipe setup" if facts.checkout else f"bash {SCRIPT} --yes"
+    return Finding(
+        name="packages",
+        state="warn",
+        meaning=f"Not installed: {listed}.{untried}",
+        commands=(command,),
+        repairs=(("bash", str(SCRIPT), "--yes"),),
+    )

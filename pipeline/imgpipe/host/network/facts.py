@@ -1,0 +1,72 @@
+"""What is known of a host's network before it is changed or judged: plain records that adapters fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A network device as the kernel sees it; `port_state` is that of a bridge's port ('forwarding', 'disabled')."""
+
+    name: str
+    mac: str
+    kind: str = ""
+    is_ethernet: bool = True
+    is_up: bool = True
+    controller: str = ""
+    port_state: str = ""
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A default route of IPv4."""
+
+    device: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A network device as NetworkManager sees it; `profile` is the UUID of what is active on it."""
+
+    name: str
+    managed: bool
+    profile: str = ""
+    activated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredProfile:
+    """A profile that NetworkManager has, from whatever source; `file` is empty where it has none."""
+
+    uuid: str
+    name: str
+    interface: str = ""
+    mac: str = ""
+    autoconnect: bool = True
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """A host's network at one moment; `keyfiles` are the texts in /etc by file name, as far as they concern us."""
+
+    links: tuple[Link, ...] = ()
+    routes: tuple[Route, ...] = ()
+    devices: tuple[Device, ...] = ()
+    stored: tuple[StoredProfile, ...] = ()
+    keyfiles: tuple[tuple[str, str], ...] = ()
+
+    def link(self, name: str) -> Link | None:
+        """Return one device, or None."""
+        return next((link for link in self.links if link.name == name), None)
+
+    def device(self, name: str) -> Device | None:
+        """Return what NetworkManager knows of one device, or None."""
+        return next((device for device in self.devices if device.name == name), None)
+
+    def is_active(self, uuid: str) -> bool:
+        """Say whether a profile is active and has come up."""
+        return any(device.profile == uuid and device.activated for device in self.devices)

@@ -1,0 +1,243 @@
+"""`imgpipe doctor` on hosts that are wrong for real: namespaces with broken bridges, disks, devices and sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from imgpipe.settings import checkout
+
+pytestmark = pytest.mark.programs
+
+IMGPIPE = (sys.executable, "-c", "from imgpipe.cli.main import main; main()")
+# No daemon of this host is asked, and none is started: root's would only be started by a build.
+QUIET = "mount -t tmpfs tmpfs /run/libvirt"
+
+
+def run(argv, data, env=None):
+    environment = {**os.environ, "IMGPIPE_HOME": str(data), **(env or {})}
+    return subprocess.run(argv, capture_output=True, text=True, env=environment, cwd=checkout(), check=False)
+
+
+def doctor_in(script, data, *arguments, env=None):
+    """Run doctor after a script of sh, in namespaces that end with it; return its findings by name and exit code."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "--net", "true"], check=False).returncode:
+        pytest.skip("namespaces cannot be made here")
+    quiet = QUIET if Path("/run/libvirt").is_dir() else ":"
+    whole = f'set -e; {quiet}; {script}; exec "$@"'
+    done = run(
+        ["unshare", "--mount", "--net", "sh", "-c", whole, "sh", *IMGPIPE, *arguments, "doctor", "--json"], data, env
+    )
+    assert done.stdout, done.stderr
+    return {one["name"]: one for one in json.loads(done.stdout)["findings"]}, done.returncode
+
+
+NET = "mount -t sysfs sysfs /sys"
+
+
+@pytest.mark.parametrize(
+    ("script", "state"),
+    [
+        (":", "warn"),
+        ("ip link add br1 type dummy || ip link add br1 type veth", "fail"),
+        ("ip link add br1 type bridge", "fail"),
+        ("ip link add br1 type bridge; ip link set br1 up", "warn"),
+        (
+            "ip link add br1 type bridge; ip link set br1 up; ip link add e0 type veth peer name e1; "
+            "ip link set e0 master br1",
+            "fail",
+        ),
+        (
+            "ip link add br1 type bridge; ip link set br1 up; ip link add e0 type veth peer name e1; "
+            "ip link set e0 master br1 up; ip link set e1 up; "
+            "for _ in $(seq 100); do [ $(cat /sys/class/net/br1/brif/e0/state) = 3 ] && break; sleep 0.1; done",
+            "ok",
+        ),
+    ],
+    ids=["missing", "no bridge", "down", "no port", "port down", "forwarding"],
+)
+def test_a_bridge_is_judged_as_the_kernel_has_it(tmp_path, script, state):
+    found, code = doctor_in(f"{NET}; {script}", tmp_path)
+    assert found["bridge br1"]["state"] == state
+    assert (code == 3) == (state == "fail")
+
+
+def test_a_file_system_without_direct_io_fails(tmp_path):
+    data = tmp_path / "ram"
+    data.mkdir()
+    found, code = doctor_in(f"mount -t ramfs ramfs {data}", data)
+    assert found["direct I/O"]["state"] == "fail"
+    assert code == 3
+
+
+def test_a_full_disk_fails(tmp_path):
+    data = tmp_path / "full"
+    data.mkdir()
+    script = f"mount -t tmpfs -o size=4m tmpfs {data}; head -c 3M /dev/zero > {data}/filler"
+    found, code = doctor_in(script, data)
+    assert found["room"]["state"] == "fail"
+    assert code == 3
+
+
+def test_a_fake_kvm_is_found_out_and_fails_where_kvm_was_asked_for(tmp_path):
+    if not Path("/dev/kvm").exists():
+        pytest.skip("there is no /dev/kvm to put something else over")
+    fake = tmp_path / "fake"
+    fake.touch()
+    found, _ = doctor_in(f"mount --bind {fake} /dev/kvm", tmp_path)
+    assert found["accelerator"]["state"] == "warn"
+    assert "is not KVM's device" in found["accelerator"]["meaning"]
+    asked = {"IMGPIPE_ACCELERATOR": "kvm"}
+    found, code = doctor_in(f"mount --bind {fake} /dev/kvm", tmp_path, env=asked)
+    assert found["accelerator"]["state"] == "fail"
+    assert code == 3
+
+
+def test_a_libvirt_that_nobody_serves_fails(tmp_path):
+    found, code = doctor_in(":", tmp_path, "--connect", f"qemu+unix:///system?socket={tmp_path}/none")
+    assert found["libvirt"]["state"] == "fail"
+    assert code == 3
+
+
+@pytest.fixture
+def reachable():
+    """A folder that anyone can reach: pytest's own cannot be."""
+    with tempfile.TemporaryDirectory(prefix="imgpipe-doctor-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_a_folder_that_qemus_user_cannot_enter_is_told_and_can_be_opened(reachable):
+    data = reachable / "data"
+    data.mkdir(mode=0o700)
+    found, _ = doctor_in(":", data)
+    if "runs as you" in found["QEMU user"]["meaning"]:
+        pytest.skip("libvirt's QEMU has no user of its own here")
+    assert found["QEMU user"]["state"] == "warn"
+    assert found["QEMU user"]["commands"] == [f"chmod o+x {data}"]
+    data.chmod(0o711)
+    found, _ = doctor_in(":", data)
+    assert found["QEMU user"]["state"] == "ok"
+
+
+def test_an_access_control_list_for_qemus_user_is_enough(reachable):
+    data = reachable / "data"
+    data.mkdir(mode=0o700)
+    found, _ = doctor_in(":", data)
+    user = found["QEMU user"]["meaning"].split("user '")[1].split("'")[0]
+    if found["QEMU user"]["state"] == "ok" or not shutil.which("setfacl"):
+        pytest.skip("there is no other user, or no setfacl")
+    subprocess.run(["setfacl", "-m", f"u:{user}:x", data], check=True)
+    found, _ = doctor_in(":", data)
+    assert found["QEMU user"]["state"] == "ok"
+
+
+def test_a_host_without_programs_fails(tmp_path):
+    done = run([*IMGPIPE, "--connect", "test:///default", "doctor", "--json"], tmp_path, {"PATH": str(tmp_path)})
+    found = {one["name"]: one["state"] for one in json.loads(done.stdout)["findings"]}
+    assert found["QEMU"] == found["libvirt version"] == "fail"
+    assert done.returncode == 3
+
+
+def test_a_fix_is_shown_and_not_done_where_nobody_can_be_asked(tmp_path):
+    left = tmp_path / "images" / "demo" / ".partial-x"
+    left.mkdir(parents=True)
+    done = subprocess.run(
+        [*IMGPIPE, "--connect", "test:///default", "doctor", "--fix"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "IMGPIPE_HOME": str(tmp_path)},
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "to do: imgpipe images prune --leftovers --yes" in done.stderr
+    assert left.is_dir()
+
+
+def test_a_recipe_whose_medium_is_nowhere_fails(tmp_path):
+    done = run([*IMGPIPE, "--connect", "test:///default", "doctor", "rocky9", "--json"], tmp_path)
+    found = {one["name"]: one["state"] for one in json.loads(done.stdout)["findings"]}
+    assert found["medium"] == "fail"
+    assert done.returncode == 3
+
+
+def test_the_leftovers_of_a_killed_build_are_removed_by_the_command_that_doctor_names(tmp_path):
+    left = tmp_path / "images" / "demo" / ".partial-x"
+    left.mkdir(parents=True)
+    command = ("images", "prune", "--leftovers", "--yes")
+    done = run([*IMGPIPE, *command], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not left.exists()
+
+
+SETUP = checkout() / "pipeline" / "imgpipe" / "host" / "setup.sh"
+
+
+def in_setup(script, **options):
+    if not shutil.which("bash"):
+        pytest.skip("bash is not installed")
+    return subprocess.run(
+        ["bash", "-c", f". {SETUP}; {script}"], capture_output=True, text=True, check=True, **options
+    ).stdout
+
+
+@pytest.mark.parametrize("family", ["debian", "ubuntu", "el", "openeuler"])
+def test_setup_reads_the_lists_as_doctor_does(family):
+    from imgpipe.host.distribution import Distribution, this_host
+
+    here = this_host()
+    listed = in_setup(f"has_package() {{ return 1; }}; missing_packages {family} run backports").splitlines()
+    wanted = Distribution(family=family, title="", release=here.release).wanted()
+    expected = [one.package for one in wanted if one.group != "test"]
+    assert [line.split("\t")[0] for line in listed][: len(expected)] == expected
+
+
+def test_setup_starts_the_sockets_that_are_off_and_lets_the_user_behind_sudo_in(tmp_path):
+    """The host's systemd and groups are played by scripts; the decisions are setup's own."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("namespaces cannot be made here")
+    programs = {
+        "systemctl": '[ "$2" = is-enabled ] && exit 1; [ "$2" = is-active ] && exit 3; echo systemctl "$@" >> $LOG',
+        "usermod": 'echo usermod "$@" >> $LOG',
+        "getent": "exit 0",
+    }
+    for name, body in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "SUDO_USER": "nobody", "LOG": f"{tmp_path}/log"}
+    script = f"mount -t tmpfs tmpfs /run; mkdir -p /run/systemd/system; . {SETUP}; start_services; join_groups"
+    subprocess.run(["unshare", "--mount", "bash", "-euc", script], env=env, check=True, capture_output=True)
+    done = (tmp_path / "log").read_text().splitlines()
+    enabled = [line.split()[-1] for line in done if "enable --now" in line]
+    assert enabled == ["virtqemud.socket", "virtnetworkd.socket", "virtstoraged.socket", "virtlogd.socket"]
+    assert [line for line in done if "usermod" in line] == [
+        "usermod -aG libvirt nobody",
+        "usermod -aG kvm nobody",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "family"),
+    [
+        ("ID=debian\n", "debian"),
+        ("ID=ubuntu\nID_LIKE=debian\n", "ubuntu"),
+        ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "el"),
+        ('ID="openEuler"\n', "openeuler"),
+        ("ID=arch\n", "arch"),
+    ],
+)
+def test_setup_tells_the_families_apart_as_doctor_does(tmp_path, text, family):
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("namespaces cannot be made here")
+    (tmp_path / "os-release").write_text(text)
+    script = f"mount --bind {tmp_path}/os-release $(readlink -f /etc/os-release); . {SETUP}; family"
+    done = subprocess.run(["unshare", "--mount", "bash", "-euc", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == family

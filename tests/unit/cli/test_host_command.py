@@ -1,0 +1,168 @@
+"""The commands of `imgpipe host`, with a host that is made up."""
+
+import json
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from imgpipe.adapters import host_network as adapter
+from imgpipe.adapters import installed, links, network_manager, pools, process
+from imgpipe.cli import context, doctor, host, host_network
+from imgpipe.errors import HostError, RecipeError
+from imgpipe.host import distribution
+from imgpipe.host.network import other_tools
+from imgpipe.host.network.facts import Device, HostFacts, Link, Route, StoredProfile
+
+FACTS = HostFacts(
+    links=(Link(name="eth0", mac="52:54:00:00:00:01"), Link(name="eth1", mac="52:54:00:00:00:02")),
+    devices=(Device(name="eth0", managed=True, profile="old"), Device(name="eth1", managed=True)),
+    stored=(StoredProfile(uuid="old", name="Wired connection 1"),),
+    routes=(Route(device="eth0", gateway="10.0.0.1"),),
+)
+NICS = ("--outside", "eth0", "--inside", "eth1", "--inside-address", "10.100.1.1/24")
+
+
+class Silent:
+    """A NetworkManager that is only connected to."""
+
+    def close(self):
+        """Nothing to end."""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMGPIPE_HOME", str(tmp_path))
+    monkeypatch.setattr(host_network.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(adapter, "look", lambda *_: FACTS)
+    monkeypatch.setattr(network_manager, "NetworkManager", Silent)
+    monkeypatch.setattr(other_tools, "tool_of", lambda *_: None)
+    monkeypatch.setattr(links, "answers", lambda *_: True)
+
+    def invoke(*words):
+        # An expected error goes through to main(), which shows it: so here it is raised.
+        return CliRunner().invoke(host.app, list(words), catch_exceptions=False)
+
+    return invoke
+
+
+def test_the_plan_shows_the_keyfiles_then_the_order_then_what_makes_room(run):
+    lines = run("network", "plan", *NICS).stdout.splitlines()
+    assert lines[0] == "# /etc/NetworkManager/system-connections/br1.nmconnection (0600)"
+    assert "address1=10.100.1.1/24" in lines
+    assert lines[-5:] == [
+        "1. up  br1",
+        "2. up  br2",
+        "3. up  eth0 into br1",
+        "4. up  eth1 into br2",
+        "set aside at the confirmation: 'Wired connection 1' (without a file)",
+    ]
+
+
+def test_the_plan_for_programs_says_the_same(run):
+    told = json.loads(run("network", "plan", *NICS, "--json").stdout)
+    assert told["changes"] is True
+    assert [item["name"] for item in told["profiles"]] == ["br1", "br2", "eth0", "eth1"]
+    assert told["set_aside"] == [{"name": "Wired connection 1", "uuid": "old", "file": ""}]
+
+
+def test_the_file_and_the_options_say_the_same(run, tmp_path):
+    path = tmp_path / "host.toml"
+    path.write_text('[outside]\nnic = "eth0"\n[inside]\nnic = "eth1"\naddress = "10.100.1.1/24"\n')
+    assert run("network", "plan", str(path)).stdout == run("network", "plan", *NICS).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "Which NICs"),
+        (("host.toml", "--outside", "eth0"), "not both"),
+        (("--outside", "eth0", "--inside-address", "10.0.0.1/24"), "needs '--inside'"),
+        (("--inside", "eth1"), "The command line is not valid"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(run, words, said):
+    with pytest.raises(RecipeError, match=said):
+        run("network", "plan", *words)
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "confirm", "rollback"])
+def test_others_than_root_are_told_to_become_it(run, monkeypatch, command):
+    monkeypatch.setattr(host_network.os, "geteuid", lambda: 1000)
+    with pytest.raises(HostError, match="Only root"):
+        run("network", command)
+
+
+def test_a_change_is_not_made_unasked(run):
+    with pytest.raises(RecipeError, match="Nobody can be asked"):
+        run("network", "apply", *NICS)
+
+
+@pytest.mark.parametrize(("tool", "path"), [("netplan", "/etc/netplan/60-imgpipe.yaml"), ("ifupdown", "/etc/network")])
+def test_a_host_of_another_tool_gets_the_file_to_write(run, monkeypatch, tool, path):
+    monkeypatch.setattr(other_tools, "tool_of", lambda *_: tool)
+    with pytest.raises(HostError, match=f"in the hands of {tool}") as caught:
+        run("network", "apply", *NICS, "--yes")
+    assert path in str(caught.value)
+    text = "\n".join(caught.value.details)
+    assert "52:54:00:00:00:01" in text
+    if tool == "netplan":
+        assert set(yaml.safe_load(text)["network"]["bridges"]) == {"br1", "br2"}
+
+
+def test_the_check_needs_no_root_and_fails_with_a_fault(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(host_network.os, "geteuid", lambda: 1000)
+    path = tmp_path / "host.toml"
+    path.write_text('[outside]\nnic = "eth0"\n')
+    with pytest.raises(HostError, match="not what was wanted"):
+        run("network", "check", str(path))
+    with pytest.raises(RecipeError, match="No network was applied"):
+        run("network", "check")
+
+
+def test_the_schema_is_printed(run):
+    assert json.loads(run("network", "schema").stdout)["required"] == ["outside"]
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """What set-up runs and makes, noted instead."""
+    found = []
+    monkeypatch.setattr(process, "follow", lambda *argv, **_: found.append(argv))
+    monkeypatch.setattr(installed, "missing_packages", lambda _family, names: tuple(names)[:1])
+    monkeypatch.setattr(context, "hypervisor", lambda _notify: Silent())
+    monkeypatch.setattr(
+        pools, "open_pool", lambda _hypervisor, name, folder, _notify: found.append((name, folder.name))
+    )
+    monkeypatch.setattr(doctor, "doctor", lambda **options: found.append(options))
+    return found
+
+
+def test_set_up_installs_makes_the_pool_and_asks_doctor(run, ran, monkeypatch):
+    monkeypatch.setenv("SUDO_USER", "jane")
+    said = run("setup", "--yes").stderr
+    assert [words[-1] for words in ran[:1]] == [distribution.SCRIPT]
+    assert ran[1:] == [(None, "machines"), {"fix": True, "yes": True}]
+    assert "to let in: 'jane'" in said
+
+
+def test_set_up_is_not_done_unasked(run, ran):
+    with pytest.raises(RecipeError, match="Nobody can be asked"):
+        run("setup")
+    assert ran == []
+
+
+def test_a_pool_that_cannot_be_made_does_not_end_the_set_up(run, ran, monkeypatch):
+    def refuse(*_):
+        raise HostError("libvirt refuses you.", hint="Log in anew.")
+
+    monkeypatch.setattr(pools, "open_pool", refuse)
+    assert "the pool was not made: libvirt refuses you. Log in anew." in run("setup", "--yes").stderr
+    assert ran[-1] == {"fix": True, "yes": True}
+
+
+def test_pins_are_refused_where_they_make_no_sense(run):
+    with pytest.raises(RecipeError, match="needs '--pin'"):
+        run("nic-names", "plan", "--udev")
+    with pytest.raises(RecipeError, match="pinned twice"):
+        run("nic-names", "plan", "--pin", "eth0=52:54:00:00:00:01", "--pin", "eth0=52:54:00:00:00:02")

@@ -1,0 +1,62 @@
+"""Which distribution this is, and what it calls what imgpipe needs."""
+
+import pytest
+
+from imgpipe.host.distribution import _CALLED, Distribution, this_host
+
+RELEASES = {
+    "debian 12": ('ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n', "debian", "12"),
+    "ubuntu 24.04": ('ID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\nVERSION_CODENAME=noble\n', "ubuntu", "24.04"),
+    "mint": ('ID=linuxmint\nID_LIKE="ubuntu debian"\nVERSION_ID="22"\n', "ubuntu", "22"),
+    "rocky 10": ('ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="10.1"\n', "el", "10"),
+    "alma 9": ('ID="almalinux"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.7"\n', "el", "9"),
+    "openeuler": ('ID="openEuler"\nVERSION_ID="24.03"\n', "openeuler", "24.03"),
+    "arch": ("ID=arch\n", "unknown", ""),
+}
+
+
+@pytest.mark.parametrize(("text", "family", "release"), RELEASES.values(), ids=RELEASES)
+def test_os_release_names_family_and_release(tmp_path, text, family, release):
+    (tmp_path / "os-release").write_text(text)
+    found = this_host(tmp_path / "os-release")
+    assert (found.family, found.release) == (family, release)
+
+
+def test_a_host_without_os_release_is_unknown_and_gets_no_commands(tmp_path):
+    found = this_host(tmp_path / "none")
+    assert found.family == "unknown"
+    assert found.install("firmware") == ()
+    assert found.kernel() == ()
+
+
+def of(family, release="", codename=""):
+    return Distribution(family=family, title=family, release=release, codename=codename)
+
+
+@pytest.mark.parametrize("family", ["debian", "ubuntu", "el", "openeuler"])
+@pytest.mark.parametrize("need", _CALLED)
+def test_each_family_has_a_package_for_each_need(family, need):
+    (command,) = of(family).install(need)
+    named = command.split()[2:]
+    assert named
+    assert set(named) <= {wanted.package for wanted in of(family).wanted()}
+    assert command.startswith("apt-get install" if family in ("debian", "ubuntu") else "dnf install")
+
+
+def test_debian_12_takes_qemu_from_its_backports_and_firmware_from_itself():
+    bookworm = of("debian", "12", "bookworm")
+    assert bookworm.install("qemu") == ("apt-get install -t bookworm-backports qemu-system-x86",)
+    assert bookworm.install("firmware") == ("apt-get install ovmf",)
+    assert of("debian", "13", "trixie").install("qemu") == ("apt-get install qemu-system-x86",)
+
+
+def test_a_package_of_one_release_is_wanted_on_that_alone():
+    assert "python3.11-venv" in {one.package for one in of("ubuntu", "22.04").wanted()}
+    assert "python3.11-venv" not in {one.package for one in of("ubuntu", "24.04").wanted()}
+
+
+def test_only_what_was_tried_is_called_tried():
+    assert of("debian", "12").tried()
+    assert of("debian", "13").tried()
+    for family, release in (("ubuntu", "24.04"), ("el", "9"), ("el", "10"), ("openeuler", "24.03"), ("debian", "11")):
+        assert not of(family, release).tried()

@@ -1,0 +1,111 @@
+"""What builds and deploys ask of the host before they start."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from imgpipe.cli import context, doctor, readiness
+from imgpipe.cli.planned import plan_for
+from imgpipe.errors import HostError
+from imgpipe.host.doctor import bridges, firmware, guestfs
+from imgpipe.host.doctor.checkup import Host
+from imgpipe.host.doctor.finding import Finding
+from imgpipe.recipe_files import RecipeFolders
+from imgpipe.store import Store
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    """A host on which everything is as it shall be."""
+    found = Host(uri="test:///default", store=Store(tmp_path))
+    found.__dict__["versions"] = {"qemu": "10.0.2", "libvirt": "11.3.0"}
+    monkeypatch.setattr(readiness, "this_host", lambda: found)
+    kernel = guestfs.KernelFile(path=tmp_path, release="6.12.0", readable=True, has_modules=True)
+    editor = guestfs.EditorFacts(python="/usr/bin/python3", kernels=(kernel,), has_xfs=True)
+    monkeypatch.setattr(guestfs, "gather", lambda: editor)
+    set_firmware(monkeypatch, plain=True, secure=True, tpm=True)
+    return found
+
+
+def set_firmware(monkeypatch, **there):
+    monkeypatch.setattr(firmware, "gather", lambda: firmware.FirmwareFacts(**there))
+
+
+@pytest.fixture
+def plan(recipes: RecipeFolders, monkeypatch, tmp_path):
+    monkeypatch.setattr(context, "store", lambda: Store(tmp_path))
+    recipe = recipes.load("rocky10")
+    return plan_for(recipe.model_copy(update={"machine": recipe.machine.model_copy(update={"firmware": "uefi"})}))
+
+
+def test_a_host_that_is_ready_is_not_held_up(host, plan):
+    readiness.require_for_build(plan, "tcg")
+
+
+def test_a_build_that_would_fail_after_its_install_is_refused_before(host, plan, monkeypatch):
+    monkeypatch.setattr(guestfs, "gather", lambda: guestfs.EditorFacts(python="", kernels=(), has_xfs=True))
+    set_firmware(monkeypatch, plain=False, secure=False, tpm=True)
+    with pytest.raises(HostError) as caught:
+        readiness.require_for_build(plan, "tcg")
+    assert [detail.partition(":")[0] for detail in caught.value.details] == ["libguestfs", "appliance kernel", "UEFI"]
+
+
+def test_an_emulator_without_avx2_does_not_run_enterprise_linux_10(host, plan):
+    host.__dict__["versions"] = {"qemu": "6.2.0"}
+    with pytest.raises(HostError) as caught:
+        readiness.require_for_build(plan, "tcg")
+    assert "x86-64-v3" in caught.value.details[0]
+
+
+def fleet(bridge="br1", firmware_kind="uefi", *, tpm=False):
+    machine = SimpleNamespace(
+        machine=SimpleNamespace(firmware=firmware_kind),
+        template=SimpleNamespace(hardware=SimpleNamespace(secure_boot=False, tpm=tpm)),
+        identity=SimpleNamespace(nics=(SimpleNamespace(kind="bridge", source=bridge),)),
+    )
+    return SimpleNamespace(new=(machine, machine), fleet=SimpleNamespace(name="web"))
+
+
+def test_machines_that_would_not_start_are_not_made(host, monkeypatch):
+    set_firmware(monkeypatch, plain=True, secure=True, tpm=False)
+    assert readiness.require_for_deploy(fleet()) == ()
+    with pytest.raises(HostError, match="'web'"):
+        readiness.require_for_deploy(fleet(tpm=True))
+
+
+def test_a_bridge_that_is_down_is_warned_of_once(host, monkeypatch):
+    down = bridges.BridgeFacts(name="br1", kind="bridge", up=False)
+    monkeypatch.setattr(bridges, "gather", lambda name: down)
+    (warning,) = readiness.require_for_deploy(fleet())
+    assert "'br1' is down" in warning
+
+
+def test_a_bridge_that_is_nowhere_is_the_fleets_own_fault(host, monkeypatch):
+    monkeypatch.setattr(bridges, "gather", lambda name: bridges.BridgeFacts(name=name, kind="missing"))
+    assert readiness.require_for_deploy(fleet()) == ()
+
+
+def test_repairs_are_shown_then_done_and_one_that_fails_stops_no_other(monkeypatch, capsys):
+    done = []
+
+    def follow(*argv, heard, timeout_s):
+        done.append(argv)
+        if argv[0] == "false":
+            raise HostError("The program 'false' failed.")
+
+    monkeypatch.setattr("imgpipe.adapters.process.follow", follow)
+    found = [
+        Finding(name="a", state="warn", meaning="", repairs=(("false",), ("imgpipe", "images", "prune"))),
+        Finding(name="b", state="warn", meaning="", repairs=(("false",),)),
+    ]
+    assert doctor._mend(found, yes=True)
+    assert done[0] == ("false",)
+    assert done[1][-2:] == ("images", "prune")
+    assert len(done) == 2
+    said = capsys.readouterr().err
+    assert said.index("to do: imgpipe images prune") < said.index("doing: false")
+    assert "error: The program 'false' failed." in said
+
+
+def test_where_nothing_can_be_mended_safely_nothing_is_done():
+    assert not doctor._mend([Finding(name="a", state="fail", meaning="", commands=("rm -rf /x",))], yes=True)

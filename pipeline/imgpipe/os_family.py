@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -31,7 +31,8 @@ class MediumIdentity:
 
     `family` is matched with `.treeinfo`'s [general] family, `version` with its version, `disk_info` with
     `.disk/info`, `volume_id` with the ISO's own; an empty expression is not looked at. A medium that carries
-    neither `.treeinfo` nor `.disk/info` is judged by its volume id alone.
+    neither `.treeinfo` nor `.disk/info` is judged by its volume id alone. `landmark` is a wildcard path of a file
+    that must be on it, whatever it says.
     """
 
     family: str = ""
@@ -39,6 +40,24 @@ class MediumIdentity:
     disk_info: str = ""
     volume_id: str = ""
     arch: str = "x86_64"
+    landmark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FurtherMedium:
+    """A medium that an installer needs beside its own; it is attached after it, as one more CD.
+
+    `name` is what recipes (`[media.NAME]`) and `--media NAME=...` call it; `makes` and `stand_in` name MediumMakers,
+    the second one's medium is taken where the installer's own is a stand-in as well. The rest is as in `System`.
+    """
+
+    name: str
+    title: str
+    media: tuple[str, ...] = ()
+    download: str = ""
+    identity: MediumIdentity = MediumIdentity()
+    makes: str = ""
+    stand_in: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +66,8 @@ class System:
 
     `media` are file name patterns to look for, in order of preference. `makes` names the MediumMaker that can
     make a medium where none is found. `tested` says in a phrase what was tried, and how. `memory` is the least
-    its installer really needs, in bytes; `cpu_level` the x86-64 level its binaries need (1 to 4).
+    its installer really needs, in bytes; `cpu_level` the x86-64 level its binaries need (1 to 4). `further` are
+    media that its installer needs beside its own.
     """
 
     name: str
@@ -60,6 +80,7 @@ class System:
     memory: int
     cpu_level: int = 1
     tested: str = UNTESTED
+    further: tuple[FurtherMedium, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +93,30 @@ class AnswerFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MediumCopy:
+    """Files of a medium that the seed ISO carries too.
+
+    `medium` is a FurtherMedium's name, empty for the installer's own. Of `sources`, paths on it, the first that is
+    there is taken: a file is copied to the path `target`, the files of a folder (not its folders) into it.
+    `leave_out` are wildcards of names that are not copied.
+    """
+
+    medium: str
+    sources: tuple[str, ...]
+    target: str
+    leave_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seed:
     """The answer files and the way they reach the installer.
 
-    `iso`: a small ISO with volume id `volume_id`, Joliet and Rock Ridge, as second CD. `initrd`: a cpio archive
-    appended to the installer's initrd, files at its root.
+    `iso`: a small ISO with volume id `volume_id`, Joliet and Rock Ridge, as last CD; `copies` are on it too.
+    `initrd`: a cpio archive appended to the installer's initrd, files at its root.
     """
 
     files: tuple[AnswerFile, ...]
+    copies: tuple[MediumCopy, ...] = ()
     place: Literal["iso", "initrd"] = "iso"
     volume_id: str = "ks"
 
@@ -106,7 +143,11 @@ class CdBoot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """The devices that this system gets, in the install and in every machine made from the image."""
+    """The devices that this system gets, in the install and in every machine made from the image.
+
+    `hyperv` offers Windows what it can use of a hypervisor, where the accelerator has it. `usb` is the controller:
+    systems older than USB 3 have no driver for 'xhci'.
+    """
 
     disk_bus: Literal["virtio", "sata", "scsi"] = "virtio"
     cache: CacheMode = "none"
@@ -116,6 +157,7 @@ class Hardware:
     tpm: bool = False
     secure_boot: bool = False
     graphics: bool = False
+    usb: Literal["xhci", "ehci"] = "xhci"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +235,10 @@ class Personalise:
 class Unattended:
     """Everything that is particular about installing one recipe: the answer to `OsFamily.prepare`.
 
-    `needs_network` says that the installer fetches packages, so its NICs get user networking.
+    `needs_network` says that the installer fetches packages, so its NICs get user networking. `seals_itself` says
+    that the installer's last act generalizes the system from inside, so the core's operations on Linux systems and its
+    checks of them do not apply. `expects` is a frozen record of the plugin's own, for `OsFamily.inspect`. `remarks`
+    are lines that a plan shows beside what the pipeline decides.
     """
 
     seed: Seed
@@ -206,14 +251,21 @@ class Unattended:
     personalise: Personalise = Personalise()
     needs_network: bool = False
     disk_layout: tuple[str, ...] = ()
+    seals_itself: bool = False
+    expects: object = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account's secrets, resolved and hashed (crypt(5)); `password_hash` empty means locked."""
+    """An account's secrets, resolved and hashed (crypt(5)); `password_hash` empty means locked.
+
+    `password` is the plain text, for a family that says `clear_passwords`; empty where the source holds a hash.
+    """
 
     name: str
     password_hash: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +274,7 @@ class Order:
 
     `own_answer_file` is the text that the operator brought instead of a rendered one. `mirror` is the package
     mirror that an installer from the network shall use (recipe, else the host's own); empty if unknown.
+    `product_key` is the one that `install.product_key` of the recipe leads to.
     """
 
     recipe: Recipe
@@ -230,6 +283,35 @@ class Order:
     accounts: Mapping[str, Account]
     own_answer_file: str | None = None
     mirror: str = ""
+    product_key: str = field(default="", repr=False)
+
+
+class MediumContent(Protocol):
+    """An open medium, to look at; paths are relative to its root, and letters' case does not count."""
+
+    @property
+    def volume_id(self) -> str:
+        """The volume id of its primary descriptor."""
+
+    def is_file(self, path: str) -> bool:
+        """Say whether there is a file of this name."""
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        """Return the files whose path matches; `*` stays within a folder's name."""
+
+    def read(self, path: str, limit: int = ...) -> bytes | None:
+        """Return a small file's content, None if it is not there."""
+
+    def read_part(self, path: str, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes of a file from `offset`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """What a plugin found on the media: `faults` (sentences without their stop) stop a build, `notes` are told."""
+
+    faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +335,8 @@ class OsFamily:
     'uefi'); what `prepare` renders must pass it. `stand_in` names the MediumMaker of a medium that behaves as
     this family's installer does. `personalise_files` gives the edits of one clone's disk, for a family whose
     systems cannot take their identity from the machine's definition (`Personalise.way` is 'unattend').
+    `inspect` compares the media (the installer's own is '') with what a build needs of them, before anything boots.
+    `clear_passwords` says that its installers take no hashes, so `Account.password` is filled.
     """
 
     name: str
@@ -263,6 +347,8 @@ class OsFamily:
     options: type[BaseModel] = NoOptions
     stand_in: str = ""
     personalise_files: Callable[[Identity], tuple[Step, ...]] | None = None
+    inspect: Callable[[System, Unattended, Mapping[str, MediumContent]], Inspected] | None = None
+    clear_passwords: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from imgpipe.errors import HostError, RecipeError
 from imgpipe.sizes import KIB, MIB, show_bytes
 
 SMALL_FILE = MIB
+SMALL_PART = 16 * MIB
 # A DVD of 12,000 packages has 3 MiB of tables.
 _TABLES = 64 * MIB
 _SECTOR = 2048
@@ -87,6 +88,14 @@ class Iso:
                     hint="The medium is damaged, or not an installation medium.",
                 )
             return bytes(file.read(length) or b"")
+
+    def read_part(self, path: str, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes of a file from `offset`; RecipeError if there is no such file."""
+        with self._open(path) as (file, whole), _readable(self.path):
+            if not 0 <= offset <= whole or length > SMALL_PART:
+                return b""
+            file.seek(offset)
+            return bytes(file.read(min(length, whole - offset)) or b"")
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         """Return the files whose path matches, in order; `*` and `?` stay within a folder's name."""

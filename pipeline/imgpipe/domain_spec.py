@@ -95,7 +95,7 @@ class DomainSpec:
 
 
 def passing_mac(nic: Nic, index: int) -> str:
-    """Return the MAC address that the recipe's NIC `index` has in machines that will not stay, such as the install's."""
+    """Return the MAC address that the recipe's NIC `index` has in machines that will not stay, as the install's."""
     return nic.mac or stable_mac("imgpipe", str(index))
 
 

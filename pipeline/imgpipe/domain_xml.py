@@ -19,7 +19,7 @@ _HYPERV = (
     *("relaxed", "vapic", "spinlocks", "vpindex", "runtime", "synic", "stimer"),
     *("frequencies", "tlbflush", "ipi"),
 )
-"""What virt-install gives Windows where KVM has it, which every KVM since Linux 4.18 (EL 8) does; see docs/windows.md."""
+"""What virt-install gives Windows where KVM has it, as every KVM since Linux 4.18 (EL 8) has."""
 
 
 def domain_xml(spec: DomainSpec) -> str:

@@ -67,7 +67,7 @@ class System:
     `media` are file name patterns to look for, in order of preference. `makes` names the MediumMaker that can
     make a medium where none is found. `tested` says in a phrase what was tried, and how. `memory` is the least
     its installer really needs, in bytes; `cpu_level` the x86-64 level its binaries need (1 to 4). `further` are
-    media that its installer needs beside its own.
+    media that its installer needs beside its own. `firmware` is what it can be installed on.
     """
 
     name: str
@@ -81,6 +81,7 @@ class System:
     cpu_level: int = 1
     tested: str = UNTESTED
     further: tuple[FurtherMedium, ...] = ()
+    firmware: tuple[Literal["bios", "uefi"], ...] = ("bios", "uefi")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

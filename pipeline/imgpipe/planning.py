@@ -37,7 +37,7 @@ class Given:
 def make_plan(recipe: Recipe, plugins: Plugins, given: Given) -> Plan:
     """Decide everything about the build of `recipe`; raises RecipeError with all faults at once."""
     family, system = plugins.system(recipe.os)
-    wrong = [*_too_small(recipe, system), *_cache_faults(recipe), *_unknown_media(recipe, system)]
+    wrong = [*_too_small(recipe, system), *_cache_faults(recipe), *_unsuited(recipe, system)]
     options, option_faults = _options(family, recipe)
     wrong += option_faults
     known = {operation.name for operation in plugins.operations(recipe)}
@@ -115,10 +115,14 @@ def _options(family: OsFamily, recipe: Recipe) -> tuple[Table | None, list[str]]
     return options, []
 
 
-def _unknown_media(recipe: Recipe, system: System) -> list[str]:
+def _unsuited(recipe: Recipe, system: System) -> list[str]:
+    """Return what the recipe asks for and the system has not: a firmware, or further media of another name."""
+    wrong = []
+    if recipe.machine.firmware not in system.firmware:
+        wrong.append(f"machine.firmware: {system.title} is installed on '{system.firmware[0]}' alone")
     known = [medium.name for medium in system.further]
     there = f"has {', '.join(known)}" if known else "needs no further medium"
-    return [f"media.{name}: {system.title} {there}" for name in recipe.media if name not in known]
+    return wrong + [f"media.{name}: {system.title} {there}" for name in recipe.media if name not in known]
 
 
 def _too_small(recipe: Recipe, system: System) -> list[str]:
@@ -156,7 +160,11 @@ def _lint(family: OsFamily, system: System, recipe: Recipe, unattended: Unattend
 def _notes(recipe: Recipe, unattended: Unattended, policy: CacheMode) -> tuple[str, ...]:
     """Return the decisions that would surprise someone who did not read the recipe closely."""
     notes = []
-    if not unattended.seals_itself and not recipe.guest.root.keys and not any(user.keys or user.password for user in recipe.guest.users):
+    if (
+        not unattended.seals_itself
+        and not recipe.guest.root.keys
+        and not any(user.keys or user.password for user in recipe.guest.users)
+    ):
         notes.append(
             "Nobody can log in to this image before it is deployed, unless root has a password: "
             "set IMGPIPE_ROOT_PASSWORD, guest.root or guest.users."

@@ -204,7 +204,9 @@ class Install(Table):
     )
     mirror: Url | None = Field(default=None, description="Package mirror for installers that need one.")
     proxy: Url | None = None
-    product_key: SecretSource | None = Field(default=None, description="Where the product key is, for systems with one.")
+    product_key: SecretSource | None = Field(
+        default=None, description="Where the product key is, for systems with one."
+    )
 
 
 class Sysprep(Table):

@@ -43,7 +43,7 @@ def order_of(family: OsFamily, system: System, recipe: Recipe) -> Order:
 
 
 def _recipes(system: System) -> Iterator[Recipe]:
-    for layout, firmware, nics in itertools.product(("plain", "lvm"), ("bios", "uefi"), _NICS):
+    for layout, firmware, nics in itertools.product(("plain", "lvm"), system.firmware, _NICS):
         yield Recipe(
             name="check",
             os=system.name,

@@ -27,7 +27,7 @@ def describe(plan: Plan) -> str:
         *_answers(plan),
         f"proof        '{plan.unattended.proof.console}' on the console and {plan.unattended.proof.file or 'no file'}",
         *_sealing(plan),
-        *(f"             {remark}" for remark in plan.unattended.remarks),
+        *_remarks(plan),
         f"tested       {plan.system.tested}",
         *(f"note         {note}" for note in plan.notes),
     ]
@@ -56,6 +56,11 @@ def _medium(wanted: System | FurtherMedium, given: MediumSource) -> str:
         return source
     made = f"; else made from packages ('{wanted.makes}')" if wanted.makes else ""
     return f"{', '.join(wanted.media) or 'no file looked for'} in the media folders{made}"
+
+
+def _remarks(plan: Plan) -> Iterator[str]:
+    for number, remark in enumerate(plan.unattended.remarks):
+        yield f"{'' if number else 'settings':<12} {remark}"
 
 
 def _sealing(plan: Plan) -> Iterator[str]:

@@ -88,9 +88,7 @@ def _stand_in_for(family: str, tree: _Tree) -> AnswerKind | None:
     return "unattend" if tree.first("general:answers") == "unattend" else "kickstart"
 
 
-def mismatches(
-    facts: MediumFacts, system: System | FurtherMedium, *, allow_stand_in: bool = False
-) -> tuple[str, ...]:
+def mismatches(facts: MediumFacts, system: System | FurtherMedium, *, allow_stand_in: bool = False) -> tuple[str, ...]:
     """Return every way in which a medium is not the system's, as sentences without their stop.
 
     The volume id counts only where the medium says nothing else that the system asks for: respins change it.

@@ -14,10 +14,11 @@ STAND_IN = "stand-in"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediumRequest:
-    """A system's medium, or a further one that its installer needs, wanted from `source`, or from where the operator says instead (`override`).
+    """A system's medium, or a further one that its installer needs.
 
-    `override` is a path, a name (wildcards allowed), a URL, or `stand-in`. `folders` are the project's own media
-    folders. `maker` is what `system.makes` names; `stand_in` what the system's family names.
+    It is wanted from `source`, or from where the operator says instead (`override`): a path, a name (wildcards
+    allowed), a URL, or `stand-in`. `folders` are the project's own media folders. `maker` is what `system.makes`
+    names; `stand_in` what the system's family names.
     """
 
     system: System | FurtherMedium

@@ -1,4 +1,4 @@
-"""Files of media that the seed ISO carries too, such as drivers: copied out one by one, and kept no longer than needed."""
+"""Files of media that the seed ISO carries too, such as drivers; what is copied out is kept no longer than needed."""
 
 from __future__ import annotations
 

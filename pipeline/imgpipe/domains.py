@@ -74,6 +74,8 @@ def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, folder: Path, ac
         direct=direct,
         console=folder / CONSOLE,
         channels=(LogChannel(name=log, file=folder / INSTALLER_LOG),) if log else (),
+        # What seals itself installs its drivers and its agent before, which look for the devices they are for.
+        guest_agent=plan.unattended.seals_itself,
         nvram=folder / "install-nvram.fd",
         screen=True,
     )

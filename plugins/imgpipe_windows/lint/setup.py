@@ -42,8 +42,10 @@ def _component(root: Node, phase: str, short: str) -> Node | None:
 
 
 def _questions(setup: Node) -> Iterator[Fault]:
-    if setup.value("UserData", "AcceptEula").lower() != "true":
-        yield Fault(line=setup.line, text="UserData/AcceptEula is not true: Setup shows the licence and waits")
+    licence = setup.child("UserData", "AcceptEula")
+    if licence is None or licence.text.strip().lower() != "true":
+        line = licence.line if licence else setup.line
+        yield Fault(line=line, text="UserData/AcceptEula is not true: Setup shows the licence and waits")
     image = setup.child("ImageInstall", "OSImage")
     if image is None:
         yield Fault(line=setup.line, text="ImageInstall/OSImage is missing: Setup asks which edition, and where")

@@ -82,7 +82,7 @@ def _add_usb(devices: ET.Element, spec: DomainSpec) -> None:
     if spec.hardware.usb == "ehci":
         # Version 2 with its companions for version 1, as virt-install: they share one slot, which libvirt chooses.
         for model, port in (("ich9-ehci1", ""), ("ich9-uhci1", "0"), ("ich9-uhci2", "2"), ("ich9-uhci3", "4")):
-            controller = ET.SubElement(devices, "controller", type="usb", index="0", model=model)
+            controller = ET.SubElement(devices, "controller", type="usb", model=model)
             if port:
                 ET.SubElement(controller, "master", startport=port)
     elif spec.hotplug or spec.hardware.graphics:

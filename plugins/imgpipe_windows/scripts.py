@@ -68,23 +68,7 @@ set "code=%errorlevel%"
 if "%code%"=="0" exit /b 0
 >{FOLDER}\\failed echo sysprep %code%
 
-:failed
-set /p reason=<{FOLDER}\\failed
->COM1 echo imgpipe: failed %reason%
-del /f /q {SEALED} 2>nul
-shutdown.exe /s /t 5 /f
-exit /b 1
-
-:step
-set "name=%1"
-for /f "tokens=1,*" %%a in ("%*") do set "command=%%b"
-%command% >>{FOLDER}\\steps.log 2>&1
-set "code=%errorlevel%"
-if defined steps set "steps=%steps%, "
-set "steps=%steps%{{"name": "%name%", "exit": %code%}}"
-{_CHECK}
->{FOLDER}\\failed echo %name% %code%
-exit /b 1
+{_END}
 """)
 
 
@@ -123,6 +107,24 @@ del /f /q %SystemRoot%\Panther\unattend.xml %SystemRoot%\Panther\autounattend.xm
 rd /s /q %SystemRoot%\Panther\Unattend 2>nul
 reg.exe delete "HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon" /v DefaultPassword /f >nul 2>&1
 reg.exe add "HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon" /v AutoAdminLogon /d 0 /f >nul 2>&1"""
+
+_END = rf""":failed
+set /p reason=<{FOLDER}\failed
+>COM1 echo imgpipe: failed %reason%
+del /f /q {SEALED} 2>nul
+shutdown.exe /s /t 5 /f
+exit /b 1
+
+:step
+set "name=%1"
+for /f "tokens=1,*" %%a in ("%*") do set "command=%%b"
+%command% >>{FOLDER}\steps.log 2>&1
+set "code=%errorlevel%"
+if defined steps set "steps=%steps%, "
+set "steps=%steps%{{"name": "%name%", "exit": %code%}}"
+{_CHECK}
+>{FOLDER}\failed echo %name% %code%
+exit /b 1"""
 
 
 def _crlf(text: str) -> str:

@@ -23,10 +23,7 @@ def build(
     ],
     media: Annotated[
         list[str] | None,
-        typer.Option(
-            help="The ISO: a path, a name in the media folders, a URL, or 'stand-in'; NAME=... for a further one.",
-            show_default=False,
-        ),
+        typer.Option(help="The ISO: a path, a name, a URL, or 'stand-in'; NAME=... a further one.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help=YES)] = False,  # noqa: ARG001 (read by the launcher)
@@ -46,7 +43,7 @@ def build(
 
       imgpipe build rocky9-4c2g15g --media stand-in
 
-      imgpipe build win2016 --media cn_windows_server_2016.iso --media virtio=virtio-win-0.1.285.iso
+      imgpipe build win2016 --media windows.iso --media virtio=virtio-win-0.1.285.iso
     """
     from imgpipe.build import STAGES
     from imgpipe.cli.built import show_image

@@ -20,7 +20,7 @@ CONSOLE = Console(
     ),
     troubles=(
         Trouble(
-            pattern=r"^imgpipe: failed (?P<what>[\w.-]{1,40}) (?P<code>-?\d{1,12})",
+            pattern=r"^imgpipe: failed (?P<what>[\w. -]{1,60}?) (?P<code>-?\d{1,12})\s*$",
             reason="Inside Windows, '{what}' failed with the exit code {code}.",
         ),
     ),

@@ -37,7 +37,7 @@ set "code=%errorlevel%"
 if defined found set "found=%found%, "
 set "found=%found%{{"name": "%1", "exit": %code%}}"
 {_CHECK}
->{FOLDER}\\failed echo driver-%1 %code%
+>{FOLDER}\\failed echo driver %1 %code%
 exit /b 1
 """)
 

@@ -7,13 +7,15 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
+import libvirt
 import pytest
 
 import private_libvirt
 from domain_facts import differences, facts, virt_install
 from imgpipe.adapters.hypervisor import Hypervisor, connect
-from imgpipe.domain_spec import DomainNic, stable_mac
+from imgpipe.domain_spec import DomainDisk, DomainNic, DomainSpec, stable_mac
 from imgpipe.domain_xml import domain_xml
 from imgpipe.domains import FinalMachine, final_domain
 from imgpipe.os_family import Account, Hardware, Order
@@ -90,6 +92,7 @@ MORE = {
     "win11": {
         "+ devices/tpm model=tpm-crb": "what Windows 11 asks for; virt-install gives one where swtpm is installed",
         "+ devices/tpm/backend type=emulator version=2.0": "see above",
+        "- devices/tpm/backend type=emulator": "see above: 2.0 is written out",
         "+ features/smm state=on": "Secure Boot needs it",
         "+ os/firmware": "Secure Boot with Microsoft's keys",
         "+ os/firmware/feature enabled=yes name=enrolled-keys": "see above",
@@ -160,6 +163,37 @@ def test_an_old_system_has_a_usb_controller_that_it_has_a_driver_for() -> None:
         for model in ("ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3")
     }
     assert "devices/controller model=qemu-xhci ports=15 type=usb" in new
+
+
+@pytest.mark.programs
+@pytest.mark.skipif(not shutil.which("swtpm_setup"), reason="swtpm is not installed")
+@pytest.mark.skipif(bool(private_libvirt.lacking()), reason=private_libvirt.lacking())
+@pytest.mark.parametrize("name", ["win2025", "win11"])
+def test_a_machine_with_tpm_and_secure_boot_starts(name: str) -> None:
+    """Start it paused: QEMU, swtpm and the firmware with Microsoft's keys are real, and no guest computes."""
+    with private_libvirt.private_libvirt() as daemon:
+        disk = daemon.folder / "vm002.qcow2"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "1G"], check=True)
+        machine = Machine(cpus=2, memory=GIB, firmware="uefi")
+        spec = DomainSpec(
+            name="vm002",
+            machine=machine,
+            hardware=hardware(name, "uefi"),
+            accelerator="tcg",
+            disk=DomainDisk(path=disk, cache="writeback"),
+            nvram=daemon.folder / "nvram.fd",
+        )
+        connection = libvirt.open(daemon.uri)
+        try:
+            domain = connection.createXML(domain_xml(spec), libvirt.VIR_DOMAIN_START_PAUSED)
+            try:
+                made = ET.fromstring(domain.XMLDesc())
+            finally:
+                domain.destroy()
+        finally:
+            connection.close()
+    assert made.find("os/loader").get("secure") == "yes"
+    assert made.find("devices/tpm/backend").get("version") == "2.0"
 
 
 @pytest.mark.programs

@@ -10,8 +10,8 @@ from imgpipe.recipe import MediumSource, Nic
 from imgpipe.sizes import show_bytes
 
 
-def describe(plan: Plan) -> str:
-    """Return the plan as text for a person: every decision, no secret."""
+def describe(plan: Plan, cds: tuple[str, ...] = ()) -> str:
+    """Return the plan as text for a person: every decision, no secret; `cds` are attached to the install machine."""
     machine = plan.machine
     lines = [
         f"{plan.name}: {plan.system.title}, by {plan.answer_kind}",
@@ -23,6 +23,7 @@ def describe(plan: Plan) -> str:
         *(f"network      {_nic(nic)}" for nic in plan.nics),
         f"             during the install: {plan.install_network}",
         *_media(plan),
+        *(f"{'' if number else 'attached':<12} {line}" for number, line in enumerate(cds)),
         *_boot(plan),
         *_answers(plan),
         f"proof        '{plan.unattended.proof.console}' on the console and {plan.unattended.proof.file or 'no file'}",

@@ -85,6 +85,28 @@ def media_request(plan: Plan, overrides: Sequence[str]) -> MediaRequest:
     )
 
 
+def attached_cds(plan: Plan) -> tuple[str, ...]:
+    """Return the install machine's CDs in their order, each with the file that a build would take now."""
+    asked = media_request(plan, ())
+    lines = [f"the medium: {_where(asked.own)}"]
+    lines += [f"{request.system.name}: {_where(request)}" for request in asked.further]
+    if plan.unattended.seed.place == "iso":
+        lines.append(f"the seed ISO, '{plan.unattended.seed.volume_id}'")
+    return tuple(f"sd{letter}  {line}" for letter, line in zip("abcdef", lines, strict=False))
+
+
+def _where(request: MediumRequest) -> str:
+    from imgpipe.media.find import find_medium as look
+
+    try:
+        found = look(request, context.store())
+    except RecipeError as error:
+        return f"missing ({str(error).rstrip('.')})"
+    if found is None:
+        return f"made when it is needed ('{request.maker.name}')" if request.maker else "missing"
+    return str(found.path) if found.path else f"downloaded when it is needed ({found.url})"
+
+
 def _own_answer_file(recipe: Recipe) -> str | None:
     if recipe.install.answer_file is None:
         return None

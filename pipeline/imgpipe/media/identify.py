@@ -17,6 +17,9 @@ from imgpipe.os_family import AnswerKind, FurtherMedium, System
 STAND_IN_FAMILY = "imgpipe stand-in"
 """The family by which stand-in media announce themselves in `.treeinfo`."""
 
+WINDOWS_STAND_IN = "IMGPIPE_WINDOWS_STANDIN"
+"""The volume id of a medium that behaves as Windows Setup does; Windows' own media have no `.treeinfo`."""
+
 LANDMARKS = ("sources/install.*", "viostor/*/*/viostor.inf")
 """Files that tell media apart which carry no description: Windows' own, and the drivers for KVM."""
 
@@ -77,15 +80,15 @@ def read_facts(medium: Iso) -> MediumFacts:
         disk_info=disk_info,
         kernel=tree.first(f"images-{arch}:kernel", "images-x86_64:kernel"),
         initrd=tree.first(f"images-{arch}:initrd", "images-x86_64:initrd"),
-        stand_in_for=_stand_in_for(family, tree),
+        stand_in_for=_stand_in_for(family, volume_id),
         landmarks=tuple(pattern for pattern in LANDMARKS if medium.glob(pattern)),
     )
 
 
-def _stand_in_for(family: str, tree: _Tree) -> AnswerKind | None:
-    if family != STAND_IN_FAMILY:
-        return None
-    return "unattend" if tree.first("general:answers") == "unattend" else "kickstart"
+def _stand_in_for(family: str, volume_id: str) -> AnswerKind | None:
+    if volume_id.startswith(WINDOWS_STAND_IN):
+        return "unattend"
+    return "kickstart" if family == STAND_IN_FAMILY else None
 
 
 def mismatches(facts: MediumFacts, system: System | FurtherMedium, *, allow_stand_in: bool = False) -> tuple[str, ...]:
@@ -99,6 +102,8 @@ def mismatches(facts: MediumFacts, system: System | FurtherMedium, *, allow_stan
         faults.append(f"its architecture is '{facts.arch}', wanted is '{wanted.arch}'")
     if facts.stand_in_for and allow_stand_in:
         return tuple(faults)
+    if facts.stand_in_for == "unattend":
+        faults.append("it only behaves as Windows Setup does")
     if wanted.landmark and wanted.landmark not in facts.landmarks:
         faults.append(f"it has no '{wanted.landmark}'")
     asked = (("family", wanted.family, facts.family), ("description", wanted.disk_info, facts.disk_info))

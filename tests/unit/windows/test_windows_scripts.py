@@ -84,7 +84,7 @@ def test_the_console_is_read_as_the_scripts_speak():
     reader = Classifier(CONSOLE, found.proof)
     meanings = [type(reader.read(line.replace("%1", "balloon").replace("%reason%", "sysprep 5"))) for line in told]
     assert set(meanings) == {Reached, Proven, Failed}
-    assert reader.read("imgpipe: failed driver-balloon -536870330").reason == (
-        "Inside Windows, 'driver-balloon' failed with the exit code -536870330."
+    assert reader.read("imgpipe: failed driver balloon -536870330").reason == (
+        "Inside Windows, 'driver balloon' failed with the exit code -536870330."
     )
     assert isinstance(reader.read("imgpipe: specialize"), Reached)

@@ -19,5 +19,5 @@ set "found=%found%{"name": "%1", "exit": %code%}"
 if "%code%"=="0" exit /b 0
 if "%code%"=="259" exit /b 0
 if "%code%"=="3010" exit /b 0
->C:\imgpipe\failed echo driver-%1 %code%
+>C:\imgpipe\failed echo driver %1 %code%
 exit /b 1

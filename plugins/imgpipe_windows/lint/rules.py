@@ -14,11 +14,13 @@ from imgpipe_windows.lint.values import value_faults
 from imgpipe_windows.systems import RELEASES, Release
 
 _FIXED = {
-    "processorArchitecture": "amd64",
-    "publicKeyToken": PUBLIC_KEY_TOKEN,
-    "language": "neutral",
-    "versionScope": "nonSxS",
+    # 'wow64' is the 32-bit half of a few components of a 64-bit Windows.
+    "processorArchitecture": ("amd64", "wow64"),
+    "publicKeyToken": (PUBLIC_KEY_TOKEN,),
+    "language": ("neutral",),
+    "versionScope": ("nonsxs",),
 }
+_BY_NAME = {name.lower(): (name, passes) for name, passes in ALLOWED.items()}
 
 
 def lint(text: str, system: System, firmware: str) -> tuple[Fault, ...]:
@@ -40,14 +42,15 @@ def lint(text: str, system: System, firmware: str) -> tuple[Fault, ...]:
 
 
 def _frame(root: Node, release: Release) -> Iterator[Fault]:
-    for node in root.all():
+    # What Microsoft's own editor keeps in a namespace of its own at the end is not Setup's.
+    for node in (each for child in root.children if child.namespace == UNATTEND for each in (child, *child.all())):
         if node.namespace != UNATTEND:
             yield Fault(line=node.line, text=f"'{node.name}' is not of the namespace '{UNATTEND}': Setup overlooks it")
     seen: set[str] = set()
     for settings in root.children:
         phase = settings.attributes.get("pass", "")
-        if settings.name != "settings":
-            if settings.name != "servicing":
+        if settings.name != "settings" or settings.namespace != UNATTEND:
+            if settings.name != "servicing" and settings.namespace == UNATTEND:
                 yield Fault(line=settings.line, text=f"'{settings.name}' has no place here; passes are 'settings'")
             continue
         if phase not in PASSES:
@@ -65,22 +68,24 @@ def _components(settings: Node, phase: str, release: Release) -> Iterator[Fault]
         if component.name != "component" or not name:
             yield Fault(line=component.line, text="a pass holds 'component' elements, each with a 'name'")
             continue
-        if name in seen:
+        one = f"{name} {component.attributes.get('processorArchitecture', '')}".lower()
+        if one in seen:
             yield Fault(line=component.line, text=f"'{name}' stands in the pass '{phase}' a second time")
-        seen.add(name)
+        seen.add(one)
         yield from _component(component, name, phase, release)
 
 
 def _component(component: Node, name: str, phase: str, release: Release) -> Iterator[Fault]:
     for attribute, wanted in _FIXED.items():
         given = component.attributes.get(attribute, "")
-        if given.lower() != wanted.lower():
+        if given.lower() not in wanted:
             was = f"is '{given}'" if given else "is missing"
-            yield Fault(line=component.line, text=f"'{attribute}' of '{name}' {was}; it must be '{wanted}'")
-    if name not in ALLOWED:
+            yield Fault(line=component.line, text=f"'{attribute}' of '{name}' {was}; it must be '{wanted[0]}'")
+    known, passes = _BY_NAME.get(name.lower(), (name, ()))
+    if not passes:
         yield Fault(line=component.line, text=f"'{name}' is a component that is not checked here", severity="warning")
-    elif phase in PASSES and phase not in ALLOWED[name]:
-        allowed = ", ".join(ALLOWED[name])
-        yield Fault(line=component.line, text=f"'{name}' has no settings in the pass '{phase}'; it has in {allowed}")
-    if name in SERVER_ONLY and release.kind == "client":
+    elif phase in PASSES and phase not in passes:
+        text = f"'{name}' has no settings in the pass '{phase}'; it has in {', '.join(passes)}"
+        yield Fault(line=component.line, text=text)
+    if known in SERVER_ONLY and release.kind == "client":
         yield Fault(line=component.line, text=f"{release.system.title} has no '{name}'; Windows Server alone has")

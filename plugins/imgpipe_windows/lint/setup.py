@@ -81,14 +81,16 @@ def _partitions(disk: Node, setup: Node, firmware: str) -> Iterator[Fault]:
 
 
 def _drivers(root: Node, release: Release) -> Iterator[Fault]:
-    for node in root.all():
-        path = node.child("Path") if node.name == "PathAndCredentials" else None
-        if path is not None and _LETTER.match(path.text.strip()):
-            fatal = release.builds[1] >= _NEW_SETUP
-            text = "a driver path with a drive letter is a guess; put the drivers into '$WinPEDriver$' of the CD"
-            if fatal:
-                text += f": {release.system.title} ends with 0x80070103 where it does not exist"
-            yield Fault(line=path.line, text=text, severity="error" if fatal else "warning")
+    paths = [node.child("Path") for node in root.all() if node.name == "PathAndCredentials"]
+    lettered = [path for path in paths if path is not None and _LETTER.match(path.text.strip())]
+    drives = {path.text.strip()[0].upper() for path in lettered}
+    # One exact path works there; several drives are a list of guesses, of which all but one do not exist.
+    fatal = release.builds[1] >= _NEW_SETUP and len(drives) > 1
+    for path in lettered:
+        text = "a driver path with a drive letter is a guess; put the drivers into '$WinPEDriver$' of the CD"
+        if fatal:
+            text += f": {release.system.title} ends with 0x80070103 where one does not exist"
+        yield Fault(line=path.line, text=text, severity="error" if fatal else "warning")
 
 
 def _wizard(root: Node, release: Release) -> Iterator[Fault]:

@@ -97,5 +97,5 @@ _CHECKS: dict[str, Callable[[str], str]] = {
     "TimeZone": _zone,
     "Path": _path,
     "CommandLine": _command,
-    "Key": lambda text: "" if text.startswith("/IMAGE/") else _product_key(text),
+    "Key": lambda text: "" if text.upper().startswith("/IMAGE/") else _product_key(text),
 }

@@ -107,6 +107,7 @@ DRIVERS = (
     '<component name="Microsoft-Windows-PnpCustomizationsWinPE" processorArchitecture="amd64" '
     'publicKeyToken="31bf3856ad364e35" language="neutral" versionScope="nonSxS"><DriverPaths>'
     '<PathAndCredentials wcm:action="add" wcm:keyValue="1"><Path>E:\\viostor</Path></PathAndCredentials>'
+    '<PathAndCredentials wcm:action="add" wcm:keyValue="2"><Path>F:\\viostor</Path></PathAndCredentials>'
     "</DriverPaths></component>"
 )
 
@@ -114,8 +115,24 @@ DRIVERS = (
 @pytest.mark.parametrize(("system", "severity"), [("win2016", "warning"), ("win2025", "error"), ("win11", "error")])
 def test_a_drive_letter_for_drivers_is_a_guess_and_fatal_in_the_newest_setup(system, severity):
     text = text_of(system, firmware="uefi").replace('pass="windowsPE">', f'pass="windowsPE">{DRIVERS}', 1)
-    (fault,) = faults(text, system, "uefi")
-    assert (fault.severity, "drive letter" in fault.text) == (severity, True)
+    found = faults(text, system, "uefi")
+    assert [(fault.severity, "drive letter" in fault.text) for fault in found] == [(severity, True)] * 2
+    one = text.replace("F:\\viostor", "E:\\netkvm")
+    assert {fault.severity for fault in faults(one, system, "uefi")} == {"warning"}
+
+
+def test_what_known_good_files_have_is_no_fault():
+    text = text_of()
+    other = text.replace("Microsoft-Windows-Security-SPP-UX", "microsoft-windows-security-spp-ux")
+    component = '<component name="Microsoft-Windows-IE-InternetExplorer" processorArchitecture="{}" ' + DRIVERS[
+        DRIVERS.index("publicKeyToken") : DRIVERS.index("<DriverPaths>")
+    ] + "</component>"  # fmt: skip
+    both = component.format("amd64") + component.format("wow64")
+    other = other.replace('pass="specialize">', f'pass="specialize">{both}', 1)
+    mark = '<cpi:offlineImage cpi:source="wim:x" xmlns:cpi="urn:schemas-microsoft-com:cpi" />'
+    assert faults(other.replace("</unattend>", f"{mark}</unattend>")) == ()
+    twice = text.replace('pass="specialize">', f'pass="specialize">{component.format("amd64") * 2}', 1)
+    assert "a second time" in faults(twice)[0].text
 
 
 @pytest.mark.parametrize(

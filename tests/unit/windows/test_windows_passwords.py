@@ -8,6 +8,15 @@ def test_microsofts_own_sample_is_encoded_as_they_do():
     assert encoded("pw", ADMINISTRATOR) == "cAB3AEEAZABtAGkAbgBpAHMAdAByAGEAdABvAHIAUABhAHMAcwB3AG8AcgBkAA=="
 
 
+def test_the_values_of_a_public_project_are_encoded_in_the_same_way():
+    """As in the answer files of rgl/windows-vagrant."""
+    told = "dgBhAGcAcgBhAG4AdABBAGQAbQBpAG4AaQBzAHQAcgBhAHQAbwByAFAAYQBzAHMAdwBvAHIAZAA="
+    assert (encoded("vagrant", ADMINISTRATOR), encoded("vagrant", ANY_OTHER)) == (
+        told,
+        "dgBhAGcAcgBhAG4AdABQAGEAcwBzAHcAbwByAGQA",
+    )
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from([ADMINISTRATOR, ANY_OTHER]))
 def test_what_is_encoded_is_decoded(password, suffix):
     assert decoded(encoded(password, suffix)) == password + suffix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ class Medium:
     """An installation medium that was found, verified and read.
 
     `title` is what the medium calls itself; `stand_in` says that it behaves as the system's installer but is not
-    the system's own.
+    the system's own. `further` are the media that are attached beside it, each with its `name`.
     """
 
     path: Path
@@ -19,6 +20,13 @@ class Medium:
     volume_id: str
     title: str
     stand_in: bool = False
+    name: str = ""
+    further: tuple[Medium, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What names all media together: the only one's sha256, else one of all of them in order."""
+        return joint_digest(self.sha256, *(medium.sha256 for medium in self.further))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,3 +126,8 @@ class GoldenImage:
     version: str
     path: Path
     manifest: Path
+
+
+def joint_digest(first: str, *further: str) -> str:
+    """Return one digest for several media; `first` itself where it is the only one."""
+    return hashlib.sha256(" ".join((first, *further)).encode()).hexdigest() if further else first

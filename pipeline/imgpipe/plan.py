@@ -28,7 +28,7 @@ class Plan:
     """What will be done for one image.
 
     `cache` is the mode that every machine made from the image gets; `install_cache` that of the install machine's
-    disk alone. `operations` and `checks` are complete and in order.
+    disk alone. `operations` and `checks` are complete and in order. `media` says where further media come from.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Plan:
     answer_kind: AnswerKind
     machine: Machine
     medium: MediumSource
+    media: tuple[tuple[str, MediumSource], ...] = ()
     nics: tuple[Nic, ...]
     install_network: Literal["isolated", "user"]
     cache: CacheMode
@@ -46,13 +47,13 @@ class Plan:
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
 
-    def install_key(self, medium_sha256: str) -> str:
+    def install_key(self, media_digest: str) -> str:
         """Name the install this plan needs; plans that differ only in what comes later share it."""
-        shape = dataclasses.replace(self.unattended, operations=(), checks=(), disk_layout=())
+        shape = dataclasses.replace(self.unattended, operations=(), checks=(), disk_layout=(), remarks=())
         machine = self.machine.model_dump(exclude={"cache", "cache_reason"})
         parts = (
             INSTALL_FORMAT,
-            medium_sha256,
+            media_digest,
             machine,
             shape,
             len(self.nics),

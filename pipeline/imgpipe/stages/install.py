@@ -25,8 +25,9 @@ from imgpipe.machine_state import Activity
 from imgpipe.os_family import CdBoot
 from imgpipe.plan import Plan
 from imgpipe.provenance import RECORD, InstallRecord, medium_record, read_record, write_record
-from imgpipe.sizes import GIB, MIB, show_bytes
+from imgpipe.sizes import GIB, show_bytes
 from imgpipe.stages.following import FollowedFile
+from imgpipe.stages.keys import KeyPresser
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
 from imgpipe.store import finished_file, lock
 from imgpipe.watch.classify import Classifier
@@ -36,10 +37,6 @@ from imgpipe.workplace import Workplace
 
 _SCREENSHOT = "screenshot.png"
 _LEAST_SPACE = 3 * GIB
-_KEYS_SECONDS = 60.0
-_KEYS_EVERY_SECONDS = 1.0
-_KEYS_READ = 32 * MIB
-"""Once so much was read, the medium's loader runs and asks no more."""
 
 
 def install(plan: Plan, medium: Medium, seed: SeedMedia, workplace: Workplace) -> InstalledDisk:
@@ -55,7 +52,7 @@ def install_patiently(
     plan: Plan, medium: Medium, seed: SeedMedia, workplace: Workplace, borne: Patience
 ) -> InstalledDisk:
     """Install as `install` does, with another measure of how long what is borne."""
-    key = plan.install_key(medium.sha256)
+    key = plan.install_key(medium.digest)
     folder = workplace.store.work(key)
     with lock(folder / "install.lock", lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
         reused = (folder / INSTALL_DISK).exists()
@@ -122,7 +119,9 @@ class _Installation:
         boot = self._plan.unattended.boot
         classifier = Classifier(self._plan.unattended.console, self._plan.unattended.proof)
         judge = Judge(time.monotonic(), classifier, borne, reboots_allowed=isinstance(boot, CdBoot))
-        press = _presses(machine, boot.keys) if isinstance(boot, CdBoot) and boot.keys else _no_keys
+        press: Callable[[Activity | None], bool] = _no_keys
+        if isinstance(boot, CdBoot) and boot.keys:
+            press = KeyPresser(machine, boot.keys, speaks=lambda: bool(self._tell.phases))
         verdict = Watch(machine, judge, self._console, self._log).until_verdict(self._tell, press)
         if isinstance(verdict, Failure):
             pictured = machine.screenshot(self._folder / _SCREENSHOT)
@@ -138,23 +137,6 @@ def require_space(folder: Path, needed: int) -> None:
             f"Only {show_bytes(free)} are free in '{folder}', and at least {show_bytes(needed)} are needed.",
             hint="Make room there, or put imgpipe's data elsewhere with IMGPIPE_HOME.",
         )
-
-
-def _presses(machine: RunningMachine, keys: tuple[str, ...]) -> Callable[[Activity | None], bool]:
-    """Return what presses `keys` once a second, until the medium's loader has read what it needs."""
-    start = time.monotonic()
-    last = 0.0
-
-    def press(activity: Activity | None) -> bool:
-        nonlocal last
-        now = time.monotonic()
-        asking = activity is not None and activity.disk_bytes < _KEYS_READ and now - start < _KEYS_SECONDS
-        if asking and now - last >= _KEYS_EVERY_SECONDS:
-            last = now
-            machine.press(keys)
-        return False
-
-    return press
 
 
 def _no_keys(_activity: Activity | None) -> bool:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from imgpipe.errors import RecipeError
 from imgpipe.offline_edits import Operation
+from imgpipe.operations import CORE
 from imgpipe.os_family import Account, CacheMode, Check, Order, OsFamily, System, Unattended
 from imgpipe.plan import Plan
 from imgpipe.plugins import Plugins
@@ -73,10 +74,16 @@ def _decide(recipe: Recipe, family: OsFamily, system: System, unattended: Unatte
         cache=policy,
         install_cache="unsafe" if recipe.install.cache == "unsafe" else policy,
         unattended=unattended,
-        operations=_operations(recipe, plugins.operations(recipe), unattended.operations),
-        checks=_checks(plugins.checks(recipe), unattended.checks),
+        operations=_operations(recipe, _common(plugins.operations(recipe), unattended), unattended.operations),
+        checks=() if unattended.sealing else _checks(plugins.checks(recipe), unattended.checks),
         notes=_notes(recipe, unattended, policy),
     )
+
+
+def _common(operations: tuple[Operation, ...], unattended: Unattended) -> tuple[Operation, ...]:
+    """Return what runs for any family; the core's own operations are for Linux, which does not seal itself."""
+    linux = {operation.name for operation in CORE} if unattended.sealing else set()
+    return tuple(operation for operation in operations if operation.name not in linux)
 
 
 def _operations(recipe: Recipe, common: tuple[Operation, ...], special: tuple[Operation, ...]) -> tuple[Operation, ...]:

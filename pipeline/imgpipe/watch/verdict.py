@@ -55,7 +55,10 @@ Verdict = Success | Failure
 
 
 class Judge:
-    """Hears every observation of one machine, in order; `work` is what it is there for, in its sentences."""
+    """Hears every observation of one machine, in order; `work` is what it is there for, in its sentences.
+
+    With `proof_on_disk`, a machine that switches itself off has done what can be seen from outside.
+    """
 
     def __init__(
         self,
@@ -64,8 +67,10 @@ class Judge:
         patience: Patience,
         *,
         reboots_allowed: bool,
+        proof_on_disk: bool = False,
         work: str = "installation",
     ) -> None:
+        self._proof_on_disk = proof_on_disk
         self._work = work
         self._classifier = classifier
         self._patience = patience
@@ -150,7 +155,7 @@ class Judge:
 
     def _of_ending(self, state: MachineState) -> Verdict:
         match state.ending:
-            case "powered-off" if self._proven:
+            case "powered-off" if self._proven or self._proof_on_disk:
                 return Success()
             case "powered-off":
                 return Failure(reason=f"The machine switched itself off before the {self._work} had finished.")

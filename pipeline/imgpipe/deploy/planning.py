@@ -110,6 +110,11 @@ def _template_faults(given: Circumstances, changes: tuple[Change, ...]) -> Itera
     for group, shape in given.groups.items():
         if shape.template and shape.template not in given.templates:
             yield f"groups.{group}.template: there is no image '{shape.template}'"
+        elif shape.template and not given.templates[shape.template].proven:
+            yield (
+                f"groups.{group}.template: nothing proves that '{given.templates[shape.template].reference}' was "
+                "generalized (sysprep), so its clones could share one identity; build it again with 'imgpipe build'"
+            )
     if not given.facts.local:
         for reference in {
             machine.template.reference: None for machine in _new(changes) if not machine.template.prepared
@@ -159,11 +164,7 @@ def _template_notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterat
     foreign = {one.template.reference: None for one in _new(changes) if not one.template.prepared}
     for reference in foreign:
         yield f"'{reference}' has no unit that applies an identity: each new disk gets it before its first boot."
-    long = [
-        one.name
-        for one in _new(changes)
-        if one.template.personalise.way == "unattend" and len(one.name) > COMPUTER_NAME
-    ]
+    long = [one.name for one in _new(changes) if one.template.personalise.is_windows and len(one.name) > COMPUTER_NAME]
     if long:
         yield f"{listed(long)}: Windows keeps the first {COMPUTER_NAME} characters of the name."
 

@@ -1,0 +1,1 @@
+"""Windows: from its own media to sealed templates and their clones."""

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from imgpipe.errors import RecipeError
 from imgpipe.offline_edits import Operation
-from imgpipe.operations import CORE
 from imgpipe.os_family import Account, CacheMode, Check, Order, OsFamily, System, Unattended
 from imgpipe.plan import Plan
 from imgpipe.plugins import Plugins
 from imgpipe.recipe import Recipe, Table
 from imgpipe.recipe_files import faults
 from imgpipe.sizes import show_bytes
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +76,15 @@ def _decide(recipe: Recipe, family: OsFamily, system: System, unattended: Unatte
         cache=policy,
         install_cache="unsafe" if recipe.install.cache == "unsafe" else policy,
         unattended=unattended,
-        operations=_operations(recipe, _common(plugins.operations(recipe), unattended), unattended.operations),
-        checks=() if unattended.sealing else _checks(plugins.checks(recipe), unattended.checks),
+        operations=_operations(recipe, _for_linux(plugins.operations(recipe), unattended), unattended.operations),
+        checks=_checks(_for_linux(plugins.checks(recipe), unattended), unattended.checks),
         notes=_notes(recipe, unattended, policy),
     )
 
 
-def _common(operations: tuple[Operation, ...], unattended: Unattended) -> tuple[Operation, ...]:
-    """Return what runs for any family; the core's own operations are for Linux, which does not seal itself."""
-    linux = {operation.name for operation in CORE} if unattended.sealing else set()
-    return tuple(operation for operation in operations if operation.name not in linux)
+def _for_linux(common: tuple[T, ...], unattended: Unattended) -> tuple[T, ...]:
+    """Return the operations or checks of the core and of sites, which are for Linux; none for what seals itself."""
+    return () if unattended.sealing else common
 
 
 def _operations(recipe: Recipe, common: tuple[Operation, ...], special: tuple[Operation, ...]) -> tuple[Operation, ...]:

@@ -27,7 +27,7 @@ ENABLE_ADMINISTRATOR = "enable-administrator"
 """Keys of `Personalise.settings`; the last two are set, to 'yes', where they hold: before Windows 8, and on clients."""
 
 _TOKEN = "31bf3856ad364e35"  # noqa: S105 (Microsoft's public key token)
-_SHORTEST_PASSWORD = 6
+_SHORTEST_PASSWORD = 8
 _LONGEST_PASSWORD = 127
 _CLASSES = (r"[a-z]", r"[A-Z]", r"[0-9]", r"[^A-Za-z0-9]")
 _CLASSES_NEEDED = 3

@@ -66,11 +66,15 @@ CAUSES = (
         reason="Windows does not accept the answer file: pass '{phase}'.",
     ),
     Cause(
+        pattern=r"(?i)the provided unattend file is not valid",
+        reason="Windows Setup does not accept the answer file.",
+    ),
+    Cause(
         pattern=r"(?i)password does not meet the (?:password )?(?:policy|complexity)",
         reason="Windows does not accept the administrator's password: it is too simple.",
     ),
     Cause(
-        pattern=r"(?i)0x80070103(?:-0x40031)?\b",
+        pattern=r"(?i)0x80070103-0x40031\b",
         reason="Windows Setup was offered a driver twice, or one from a drive that is not there.",
     ),
     Cause(
@@ -102,7 +106,7 @@ _EXPRESSIONS = tuple((re.compile(cause.pattern), cause.reason) for cause in CAUS
 def explain(logs: Mapping[str, bytes]) -> Explanation:
     """Return the known cause, if there is one, and the last lines of trouble of each log; secrets are taken out."""
     texts = {path: redacted(decoded(content)).splitlines() for path, content in _in_order(logs)}
-    reason = next(_reasons([line for lines in texts.values() for line in lines]), "")
+    reason = next(_reasons([line for lines in texts.values() for line in lines if _tells(line)]), "")
     shown: list[str] = []
     for path, lines in texts.items():
         trouble = [line for line in lines if _tells(line)]
@@ -150,5 +154,5 @@ def _reasons(lines: list[str]) -> Iterator[str]:
 
 
 def _tells(line: str) -> bool:
-    known = any(expression.search(line) for expression, _ in _EXPRESSIONS)
-    return known or (bool(_TROUBLE.search(line)) and not _BENIGN.search(line))
+    """Say whether a line is one of trouble; what a cause's words mean in another is no cause."""
+    return bool(_TROUBLE.search(line)) and not _BENIGN.search(line)

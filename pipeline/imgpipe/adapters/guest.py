@@ -150,7 +150,7 @@ def _inspection(found: dict[str, Any]) -> Inspection:
     if known["kind"] != "linux":
         raise GuestError(
             f"The disk holds '{known['product'] or known['kind']}', not Linux.",
-            hint="Only Linux systems can be sealed offline.",
+            hint="Only Linux can be sealed offline; Windows has to seal itself, as 'imgpipe build' has it do.",
         )
     return Inspection(mountpoints=mountpoints, **known)
 

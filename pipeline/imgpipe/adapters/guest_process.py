@@ -125,7 +125,7 @@ def _error(message: str, details: list[str], call: str) -> ImgpipeError:
     if "cannot read NTFS" in text:
         return HostError(
             "libguestfs cannot read NTFS on this host.",
-            hint="Install 'ntfs-3g' (on Enterprise Linux 'libguestfs-winsupport' and EPEL's 'ntfs-3g').",
+            hint="Install 'ntfs-3g', on Enterprise Linux 'libguestfs-winsupport'.",
         )
     if call in ("open", "launch") and "launch" in text:
         return HostError(

@@ -24,9 +24,10 @@ def injection(accelerator: Callable[[], Accelerator], log: Path) -> Callable[[Di
 
     def inject_all(disks: Disks) -> None:
         linux = [(path, clone_steps(machine.identity.hostname)) for machine, path in disks if not _own(machine)]
+        own = _by_volume(disks)
         log.parent.mkdir(parents=True, exist_ok=True)
         refused = [*inject(linux, accelerator(), log, claims=clone_claims())]
-        for volume, others in _by_volume(disks).items():
+        for volume, others in own.items():
             refused += inject(others, accelerator(), log, volume=volume)
         _refuse(disks, refused, log)
 

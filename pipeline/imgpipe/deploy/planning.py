@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imgpipe.deploy.changes import Change, Keep, Make, Modify, Rebuild, Remove, change_of
+from imgpipe.deploy.changes import Change, Keep, Make, Modify, Rebuild, Remove, change_of, identity_changes
 from imgpipe.deploy.existing import ExistingMachine, HostFacts
 from imgpipe.deploy.faults import cache_faults, fleet_faults, listed, machine_faults
 from imgpipe.deploy.fleet import Fleet
@@ -77,6 +77,7 @@ def make_deploy_plan(
     wrong = [
         *fleet_faults(given),
         *_template_faults(given, changes),
+        *_told_once_faults(changes),
         *machine_faults(given, machines),
         *_cache_faults(given, changes),
         *room_faults(changes, facts),
@@ -122,6 +123,19 @@ def _template_faults(given: Circumstances, changes: tuple[Change, ...]) -> Itera
             yield (
                 f"'{reference}' was not prepared by imgpipe, so identities are written to its clones' disks, and the "
                 f"pool '{given.facts.pool}' is out of reach; run imgpipe on that host, or import the disk first"
+            )
+
+
+def _told_once_faults(changes: tuple[Change, ...]) -> Iterator[str]:
+    """Find what would be told anew to machines that listen at their first boot alone."""
+    for change in changes:
+        if not isinstance(change, Modify) or change.machine.template.personalise.way != "unattend":
+            continue
+        record, name = change.existing.record, change.machine.name
+        for what in identity_changes(change.machine, record) if record else ():
+            yield (
+                f"{name}: {what}; but it is told who it is at its first boot alone: leave that as it was, or "
+                f"'imgpipe machines destroy {name}' and deploy again"
             )
 
 

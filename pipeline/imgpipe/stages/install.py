@@ -120,7 +120,8 @@ class _Installation:
             return error
         self._tell_phase("Reading the logs on the disk")
         told = self_sealed.why(self._plan, sealing, disk, self._hypervisor.accelerator(), self._folder / _DISK_LOG)
-        return GuestError(told.reason or str(error), hint=error.hint, details=(*told.lines, *error.details))
+        seen = (f"seen: {error}",) if told.reason else ()
+        return GuestError(told.reason or str(error), hint=error.hint, details=(*seen, *told.lines, *error.details))
 
     def _require_sealed(self, disk: Path) -> None:
         """Raise GuestError where power-off was all that a system which seals itself has to show."""

@@ -27,6 +27,13 @@ RUNNING = MachineState(situation="running")
 OFF = MachineState(situation="ended", ending="powered-off")
 
 
+def test_where_the_disk_has_the_proof_a_power_off_is_all_there_is_to_see():
+    judge = Judge(0.0, Classifier(CONSOLE, PROOF), BORNE, reboots_allowed=True, proof_on_disk=True)
+    assert judge.observe(Observation(now=1.0, state=RUNNING))[1] is None
+    assert judge.observe(Observation(now=2.0, state=OFF))[1] == Success()
+    assert not judge.proven
+
+
 class Scene:
     """A machine that is looked at once a second."""
 

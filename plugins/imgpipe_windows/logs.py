@@ -98,7 +98,7 @@ CAUSES = (
         reason="Sysprep refuses this installation: it was upgraded, or never finished its setup.",
     ),
 )
-_TROUBLE = re.compile(r", (?:Fatal )?Error\b|, Fatal\b|^!!!|^imgpipe: failed", re.IGNORECASE)
+_TROUBLE = re.compile(r", (?:Fatal )?Error\b|, Fatal\b|^!!!|^<<<.*FAILURE|^imgpipe: failed", re.IGNORECASE)
 _BENIGN = re.compile(r"(?i)\b(?:error|result|status|hr) ?= ?(?:0x0+|0)\b")
 _EXPRESSIONS = tuple((re.compile(cause.pattern), cause.reason) for cause in CAUSES)
 

@@ -65,9 +65,10 @@ def test_a_known_cause_is_named(text, reason):
 
 def test_a_refused_driver_is_named_by_the_log_of_device_installations():
     log = "!!!  sto: Failed to verify catalog. Error = 0x800B0109\r\n     sto: fine\r\n"
+    log += "<<<  [Exit status: FAILURE(0x800b0109)]\r\n<<<  [Exit status: SUCCESS]\r\n"
     told = explain({"/Windows/INF/setupapi.dev.log": log.encode("cp1252")})
     assert told.reason == "Windows refuses a driver, because nobody whom it trusts has signed it."
-    assert len(told.lines) == 2
+    assert len(told.lines) == 3
 
 
 def test_words_of_a_cause_in_a_line_without_trouble_are_no_cause():

@@ -20,12 +20,17 @@ PANTHER_FILE = "/Windows/Panther/unattend.xml"
 UNATTEND = "urn:schemas-microsoft-com:unattend"
 WCM = "http://schemas.microsoft.com/WMIConfig/2002/State"
 LANGUAGE = "language"
+INPUT_LOCALE = "input-locale"
+REMOTE_DESKTOP = "remote-desktop"
 TIME_ZONE = "time-zone"
 ARCHITECTURE = "architecture"
 OLD_WIZARD = "old-wizard"
 ENABLE_ADMINISTRATOR = "enable-administrator"
-"""Keys of `Personalise.settings`; the last two are set, to 'yes', where they hold: before Windows 8, and on clients."""
+"""Keys of `Personalise.settings`. INPUT_LOCALE is LANGUAGE where it is missing; REMOTE_DESKTOP is there where it is
+wanted, '1' with network level authentication, else '0'; the last two are 'yes' before Windows 8, and on clients."""
 
+_REMOTE_DESKTOP_RULES = "@FirewallAPI.dll,-28752"
+"""The firewall's group by its resource; its name is translated."""
 _TOKEN = "31bf3856ad364e35"  # noqa: S105 (Microsoft's public key token)
 _SHORTEST_PASSWORD = 8
 _LONGEST_PASSWORD = 127
@@ -74,9 +79,11 @@ def answer_file(identity: Identity, settings: Mapping[str, str]) -> str:
     domain = identity.hostname.partition(".")[2]
     if domain or any(nic.dns for nic in static):
         _name_servers(_component(specialize, "DNS-Client", architecture), static, domain)
+    if REMOTE_DESKTOP in settings:
+        _remote_desktop(specialize, architecture, settings[REMOTE_DESKTOP])
     oobe = ET.SubElement(root, "settings", {"pass": "oobeSystem"})
     if language := settings.get(LANGUAGE):
-        _locale(_component(oobe, "International-Core", architecture), language)
+        _locale(_component(oobe, "International-Core", architecture), language, settings.get(INPUT_LOCALE, language))
     _wizard(_component(oobe, "Shell-Setup", architecture), identity, settings)
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
@@ -157,8 +164,23 @@ def _mac(nic: WantedNic) -> str:
     return nic.mac.upper().replace(":", "-")
 
 
-def _locale(component: ET.Element, language: str) -> None:
-    for name in ("InputLocale", "SystemLocale", "UILanguage", "UserLocale"):
+def _remote_desktop(specialize: ET.Element, architecture: str, asks_first: str) -> None:
+    groups = _put(_component(specialize, "Networking-MPSSVC-Svc", architecture), "FirewallGroups")
+    group = _item(groups, "FirewallGroup", key="RemoteDesktop")
+    _put(group, "Active", "true")
+    _put(group, "Group", _REMOTE_DESKTOP_RULES)
+    _put(group, "Profile", "all")
+    _put(_component(specialize, "TerminalServices-LocalSessionManager", architecture), "fDenyTSConnections", "false")
+    _put(
+        _component(specialize, "TerminalServices-RDP-WinStationExtensions", architecture),
+        "UserAuthentication",
+        asks_first,
+    )
+
+
+def _locale(component: ET.Element, language: str, keyboard: str) -> None:
+    _put(component, "InputLocale", keyboard)
+    for name in ("SystemLocale", "UILanguage", "UserLocale"):
         _put(component, name, language)
 
 

@@ -13,9 +13,11 @@ from imgpipe.errors import RecipeError
 from imgpipe.os_family import Personalise
 from imgpipe_windows.clones import (
     ENABLE_ADMINISTRATOR,
+    INPUT_LOCALE,
     LANGUAGE,
     OLD_WIZARD,
     PANTHER_FILE,
+    REMOTE_DESKTOP,
     TIME_ZONE,
     encoded,
     personalise_files,
@@ -107,6 +109,24 @@ def test_a_client_gets_its_administrator_enabled_and_its_language_told():
     root = answers(identity(), **{ENABLE_ADMINISTRATOR: "yes", LANGUAGE: "zh-CN"})
     assert ("Path", "net user Administrator /active:yes") in texts(component(root, "specialize", "Deployment"))
     assert {text for _, text in texts(component(root, "oobeSystem", "International-Core"))} == {"zh-CN"}
+
+
+def test_the_keyboard_may_differ_from_the_language():
+    root = answers(identity(), **{LANGUAGE: "en-US", INPUT_LOCALE: "de-DE"})
+    assert texts(component(root, "oobeSystem", "International-Core"))[0] == ("InputLocale", "de-DE")
+
+
+def test_remote_desktop_is_opened_by_the_resource_of_its_rules_where_it_is_wanted():
+    root = answers(identity(), **{REMOTE_DESKTOP: "1"})
+    rules = component(root, "specialize", "Networking-MPSSVC-Svc")
+    assert ("Group", "@FirewallAPI.dll,-28752") in texts(rules)
+    assert texts(component(root, "specialize", "TerminalServices-LocalSessionManager")) == [
+        ("fDenyTSConnections", "false")
+    ]
+    assert texts(component(root, "specialize", "TerminalServices-RDP-WinStationExtensions")) == [
+        ("UserAuthentication", "1")
+    ]
+    assert component(answers(identity()), "specialize", "Networking-MPSSVC-Svc") is None
 
 
 def test_every_component_says_which_it_is():

@@ -29,6 +29,8 @@ ENABLE_ADMINISTRATOR = "enable-administrator"
 """Keys of `Personalise.settings`. INPUT_LOCALE is LANGUAGE where it is missing; REMOTE_DESKTOP is there where it is
 wanted, '1' with network level authentication, else '0'; the last two are 'yes' before Windows 8, and on clients."""
 
+_FIREWALL = "Networking-MPSSVC-Svc"
+"""The one component whose name has nothing before it."""
 _REMOTE_DESKTOP_RULES = "@FirewallAPI.dll,-28752"
 """The firewall's group by its resource; its name is translated."""
 _TOKEN = "31bf3856ad364e35"  # noqa: S105 (Microsoft's public key token)
@@ -91,7 +93,7 @@ def answer_file(identity: Identity, settings: Mapping[str, str]) -> str:
 
 def _component(settings: ET.Element, name: str, architecture: str) -> ET.Element:
     attributes = {
-        "name": f"Microsoft-Windows-{name}",
+        "name": name if name == _FIREWALL else f"Microsoft-Windows-{name}",
         "processorArchitecture": architecture,
         "publicKeyToken": _TOKEN,
         "language": "neutral",
@@ -165,7 +167,7 @@ def _mac(nic: WantedNic) -> str:
 
 
 def _remote_desktop(specialize: ET.Element, architecture: str, asks_first: str) -> None:
-    groups = _put(_component(specialize, "Networking-MPSSVC-Svc", architecture), "FirewallGroups")
+    groups = _put(_component(specialize, _FIREWALL, architecture), "FirewallGroups")
     group = _item(groups, "FirewallGroup", key="RemoteDesktop")
     _put(group, "Active", "true")
     _put(group, "Group", _REMOTE_DESKTOP_RULES)

@@ -21,6 +21,9 @@ _REBOOTS_BORNE = 25
 _CAUSE_SECONDS = 3.0
 """How long after 'it failed' a line is waited for that says why: installers print both in one go."""
 
+_SHUTDOWN_SECONDS = 60.0
+"""How long a system that keeps its logs on its disk is given to write them and switch itself off."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
@@ -135,8 +138,8 @@ class Judge:
     def _told(self, seen: Observation) -> Failure | None:
         if self._failed is None:
             return None
-        cause_may_come = self._failed.general and seen.state.situation == "running"
-        if cause_may_come and seen.now - self._failed_at < _CAUSE_SECONDS:
+        patience = _SHUTDOWN_SECONDS if self._proof_on_disk else _CAUSE_SECONDS if self._failed.general else 0.0
+        if seen.state.situation == "running" and seen.now - self._failed_at < patience:
             return None
         return Failure(reason=self._failed.reason)
 

@@ -72,7 +72,8 @@ class Package:
 class SealedState:
     """What was read back from the disk after sealing it.
 
-    `operations` were applied, in order; `asserted` are sentences that were found true.
+    `operations` were applied, in order; `asserted` are sentences that were found true. `generalized` is what a
+    system that sealed itself left as its proof, by name; empty for one that was sealed offline.
     """
 
     product: str
@@ -81,6 +82,7 @@ class SealedState:
     package_format: str
     operations: tuple[str, ...]
     asserted: tuple[str, ...]
+    generalized: tuple[tuple[str, str], ...] = ()
     packages: tuple[Package, ...] = field(repr=False, default=())
 
 

@@ -117,6 +117,7 @@ def _sealed(disk: VerifiedDisk) -> SealedPart:
         packages=len(state.packages),
         operations=state.operations,
         asserted=tuple(printable(sentence, 500) for sentence in state.asserted),
+        generalized={printable(name, 100): printable(value, 500) for name, value in state.generalized},
     )
 
 

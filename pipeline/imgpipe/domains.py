@@ -75,7 +75,7 @@ def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, folder: Path, ac
         console=folder / CONSOLE,
         channels=(LogChannel(name=log, file=folder / INSTALLER_LOG),) if log else (),
         # What seals itself installs its drivers and its agent before, which look for the devices they are for.
-        guest_agent=plan.unattended.seals_itself,
+        guest_agent=plan.unattended.sealing is not None,
         nvram=folder / "install-nvram.fd",
         screen=True,
     )

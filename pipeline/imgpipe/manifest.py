@@ -60,12 +60,16 @@ class HostPart(Record):
 
 
 class SealedPart(Record):
-    """What sysprep did, in order, and what was then found true of the disk."""
+    """What sysprep did, in order, and what was then found true of the disk.
+
+    `generalized` is the proof of a system that sealed itself; without it, such an image is no template.
+    """
 
     package_format: str
     packages: int
     operations: tuple[str, ...]
     asserted: tuple[str, ...]
+    generalized: dict[str, str] = {}
 
 
 class CheckPart(Record):

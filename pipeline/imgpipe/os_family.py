@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from imgpipe.offline_edits import Operation, Step
 from imgpipe.recipe import Recipe, Table
+from imgpipe.self_sealing import SelfSealing, SystemVolume
 from imgpipe.system import UNTESTED, FurtherMedium, Inspected, MediumContent, MediumIdentity, System
 
 if TYPE_CHECKING:  # it is made of this module's records
@@ -170,20 +171,31 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Personalise:
-    """How a clone of this system gets its identity without an appliance."""
+    """How a clone of this system gets its identity; without an appliance, but for the way 'unattend'.
 
-    way: Literal["first-boot", "cloud-init", "unattend"] = "first-boot"
+    There, the family's own files are written to each clone's disk before its first boot: to `volume`. `settings`
+    are what the family must know of the template again then, such as its time zone; never a secret.
+    """
+
+    way: Literal["first-boot", "cloud-init", "cloudbase-init", "unattend"] = "first-boot"
     network: NetworkTool = "keyfile"
+    volume: SystemVolume | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_windows(self) -> bool:
+        """Say whether guests have a computer name, and an administrator whose password is told as it is."""
+        return self.way in {"unattend", "cloudbase-init"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unattended:
     """Everything that is particular about installing one recipe: the answer to `OsFamily.prepare`.
 
-    `needs_network` says that the installer fetches packages, so its NICs get user networking. `seals_itself` says
-    that the installer's last act generalizes the system from inside, so the core's operations on Linux systems and its
-    checks of them do not apply. `expects` is a frozen record of the plugin's own, for `OsFamily.inspect`. `remarks`
-    are lines that a plan shows beside what the pipeline decides.
+    `needs_network` says that the installer fetches packages, so its NICs get user networking. With `sealing`, the
+    system generalizes itself before it switches off: its disk is the proof, it is never booted before a clone is, and
+    the core's operations and checks, which are for Linux, do not apply. `expects` is a frozen record of the plugin's
+    own, for `OsFamily.inspect`. `remarks` are lines that a plan shows beside what the pipeline decides.
     """
 
     seed: Seed
@@ -194,9 +206,9 @@ class Unattended:
     operations: tuple[Operation, ...] = ()
     checks: tuple[Check, ...] = ()
     personalise: Personalise = Personalise()
+    sealing: SelfSealing | None = None
     needs_network: bool = False
     disk_layout: tuple[str, ...] = ()
-    seals_itself: bool = False
     expects: object = None
     remarks: tuple[str, ...] = ()
 
@@ -251,7 +263,8 @@ class OsFamily:
     `lint` reports everything that is wrong in an answer file's text for a system, given the firmware ('bios' or
     'uefi'); what `prepare` renders must pass it. `stand_in` names the MediumMaker of a medium that behaves as
     this family's installer does. `personalise_files` gives the edits of one clone's disk, for a family whose
-    systems cannot take their identity from the machine's definition (`Personalise.way` is 'unattend').
+    systems cannot take their identity from the machine's definition (`Personalise.way` is 'unattend'); it raises
+    RecipeError, each fault a detail, for an identity that such a system would refuse.
     `inspect` compares the media (the installer's own is '') with what a build needs of them, before anything boots.
     `clear_passwords` says that its installers take no hashes, so `Account.password` is filled.
     """
@@ -263,7 +276,7 @@ class OsFamily:
     lint: Callable[[str, System, str], tuple[Fault, ...]]
     options: type[BaseModel] = NoOptions
     stand_in: str = ""
-    personalise_files: Callable[[Identity], tuple[Step, ...]] | None = None
+    personalise_files: Callable[[Identity, Personalise], tuple[Step, ...]] | None = None
     inspect: Callable[[System, Unattended, Mapping[str, MediumContent]], Inspected] | None = None
     clear_passwords: bool = False
 

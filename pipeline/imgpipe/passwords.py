@@ -1,4 +1,4 @@
-"""Passwords: read from a file or the environment, hashed, and never kept as plain text."""
+"""Passwords: read from a file or the environment, and hashed; kept as they are only for systems that take no hash."""
 
 from __future__ import annotations
 
@@ -71,6 +71,16 @@ class Vault:
         Raises RecipeError where the source is missing or empty.
         """
         return self._hash(owner, self._read(source))
+
+    def password(self, source: SecretSource) -> str:
+        """Return a password as it was given, for a system that takes no hash.
+
+        Raises RecipeError where the source is missing or empty, or holds a hash.
+        """
+        secret = self._read(source)
+        if _HASH.fullmatch(secret):
+            raise RecipeError("is a hash (crypt(5)), and this system needs the password itself")
+        return secret
 
     def _read(self, source: SecretSource) -> str:
         if source.env is not None:

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Literal
 
 from imgpipe.disclosure import without_secrets
@@ -49,7 +50,7 @@ class Plan:
 
     def install_key(self, media_digest: str) -> str:
         """Name the install this plan needs; plans that differ only in what comes later share it."""
-        shape = dataclasses.replace(self.unattended, operations=(), checks=(), disk_layout=(), remarks=())
+        shape = dataclasses.replace(self.unattended, operations=(), checks=(), disk_layout=(), remarks=(), sealing=None)
         machine = self.machine.model_dump(exclude={"cache", "cache_reason"})
         parts = (
             INSTALL_FORMAT,
@@ -63,8 +64,8 @@ class Plan:
         return _digest(parts)
 
     def seal_key(self, install_key: str) -> str:
-        """Name the sealed disk: the install and every operation on it."""
-        return _digest((SEAL_FORMAT, install_key, self.operations))
+        """Name the sealed disk: the install, every operation on it, and how one that sealed itself is judged."""
+        return _digest((SEAL_FORMAT, install_key, self.operations, self.unattended.sealing))
 
     def publish_key(self, seal_key: str) -> str:
         """Name the published image: the sealed disk, the checks it passed and the machine it is for."""
@@ -99,4 +100,6 @@ def _plain(value: object) -> object:
         return {"kind": type(value).__name__, **fields}
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
+    if isinstance(value, FunctionType):
+        return f"{value.__module__}.{value.__qualname__}"
     return str(value)

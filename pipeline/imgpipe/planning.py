@@ -87,7 +87,7 @@ def _decide(recipe: Recipe, family: OsFamily, system: System, unattended: Unatte
 
 def _for_linux(common: tuple[T, ...], unattended: Unattended) -> tuple[T, ...]:
     """Return the operations or checks of the core and of sites, which are for Linux; none for what seals itself."""
-    return () if unattended.seals_itself else common
+    return () if unattended.sealing else common
 
 
 def _operations(recipe: Recipe, common: tuple[Operation, ...], special: tuple[Operation, ...]) -> tuple[Operation, ...]:
@@ -161,7 +161,7 @@ def _notes(recipe: Recipe, unattended: Unattended, policy: CacheMode) -> tuple[s
     """Return the decisions that would surprise someone who did not read the recipe closely."""
     notes = []
     if (
-        not unattended.seals_itself
+        not unattended.sealing
         and not recipe.guest.root.keys
         and not any(user.keys or user.password for user in recipe.guest.users)
     ):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from imgpipe.errors import RecipeError
 from imgpipe.os_family import Account, Order, OsFamily, System, Unattended
 from imgpipe.recipe import Disk, Guest, Machine, Nic, Recipe, Table
+from imgpipe.self_sealing import DiskFacts
 from imgpipe.sizes import GIB
 
 MIRROR = "http://mirror.example/debian"
@@ -64,6 +65,9 @@ def _check(family: OsFamily, system: System, recipe: Recipe) -> None:
     assert answer == family.prepare(order), f"{where}: two answers to one order differ"
     _check_seed(answer, where)
     _check_console(answer, where)
+    if answer.sealing:
+        nothing = answer.sealing.judge(DiskFacts(files={}, registry={}))
+        assert nothing.faults, f"{where}: a disk without any proof is taken for sealed"
     names = [*(item.name for item in answer.operations), *(check.name for check in answer.checks)]
     assert len(names) == len(set(names)), f"{where}: two operations or checks have one name"
     faults = family.lint(answer.seed.files[0].text, system, recipe.machine.firmware)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from imgpipe.deploy.wanted import Identity
 from imgpipe.hookspecs import hookimpl
-from imgpipe.os_family import Fault, Inspected, MediumContent, Order, OsFamily, System, Unattended
+from imgpipe.offline_edits import Step
+from imgpipe.os_family import Fault, Inspected, MediumContent, Order, OsFamily, Personalise, System, Unattended
 from imgpipe_windows.options import WindowsOptions
 from imgpipe_windows.systems import RELEASES
 
@@ -23,6 +25,7 @@ def imgpipe_os_families() -> Iterable[OsFamily]:
         lint=_lint,
         options=WindowsOptions,
         stand_in=STAND_IN,
+        personalise_files=_personalise_files,
         inspect=_inspect,
         clear_passwords=True,
     )
@@ -47,3 +50,9 @@ def _inspect(system: System, answer: Unattended, media: Mapping[str, MediumConte
     from imgpipe_windows.media.inspect import inspect
 
     return inspect(system, answer, media)
+
+
+def _personalise_files(identity: Identity, personalise: Personalise) -> tuple[Step, ...]:
+    from imgpipe_windows.clones import personalise_files
+
+    return personalise_files(identity, personalise)

@@ -8,14 +8,24 @@ from dataclasses import dataclass
 from imgpipe.errors import PluginError, RecipeError
 from imgpipe.os_family import AnswerFile, CdBoot, Hardware, Order, Personalise, Seed, Unattended
 from imgpipe_windows.answer.oobe import add_oobe
-from imgpipe_windows.answer.password import weakness
+from imgpipe_windows.answer.password import weaknesses
 from imgpipe_windows.answer.specialize import add_specialize
 from imgpipe_windows.answer.tree import AnswerTree
 from imgpipe_windows.answer.windows_pe import add_windows_pe, partition_lines
 from imgpipe_windows.answer.wishes import Wishes, wishes
+from imgpipe_windows.clones import (
+    ENABLE_ADMINISTRATOR,
+    INPUT_LOCALE,
+    LANGUAGE,
+    OLD_WIZARD,
+    REMOTE_DESKTOP,
+    TIME_ZONE,
+)
 from imgpipe_windows.console import CONSOLE, proof
 from imgpipe_windows.drivers import copies
+from imgpipe_windows.leftovers import operations
 from imgpipe_windows.options import WindowsOptions
+from imgpipe_windows.proof import SEALING, VOLUME
 from imgpipe_windows.scripts import MARKER, drivers_script, first_logon_script
 from imgpipe_windows.systems import RELEASES, Release
 
@@ -47,9 +57,10 @@ def prepare(order: Order) -> Unattended:
         hardware=_hardware(order, release, options),
         console=CONSOLE,
         proof=proof(),
-        personalise=Personalise(way="unattend", network="none"),
+        operations=operations(),
+        personalise=Personalise(way="unattend", network="none", volume=VOLUME, settings=_settings(wished)),
         disk_layout=partition_lines(order.recipe.machine.firmware),
-        seals_itself=True,
+        sealing=SEALING,
         expects=Expected(
             edition=options.edition or release.edition,
             image_index=options.image_index or 0,
@@ -75,8 +86,8 @@ def _wishes(order: Order, release: Release, options: WindowsOptions) -> Wishes:
     password = order.accounts["root"].password
     if not password:
         wrong.append("guest.root.password: Windows needs its administrator's password, in plain text and not hashed")
-    elif why := weakness(password):
-        wrong.append(f"guest.root.password: Windows refuses it: {why}")
+    else:
+        wrong += [f"guest.root.password: {fault}" for fault in weaknesses(password)]
     if options.secure_boot and order.recipe.machine.firmware == "bios":
         wrong.append("options.secure_boot: Secure Boot needs machine.firmware = 'uefi'")
     if wrong:
@@ -127,6 +138,19 @@ def _hardware(order: Order, release: Release, options: WindowsOptions) -> Hardwa
         tpm=wanted if options.tpm is None else options.tpm,
         secure_boot=uefi and (wanted if options.secure_boot is None else options.secure_boot),
     )
+
+
+def _settings(wished: Wishes) -> tuple[tuple[str, str], ...]:
+    """Return what the answer files of clones shall say as the template's does."""
+    options = wished.options
+    settings = [(TIME_ZONE, wished.zone), (LANGUAGE, wished.language), (INPUT_LOCALE, wished.input_locale)]
+    if wished.release.is_old:
+        settings.append((OLD_WIZARD, "yes"))
+    if wished.release.kind == "client":
+        settings.append((ENABLE_ADMINISTRATOR, "yes"))
+    if options.remote_desktop:
+        settings.append((REMOTE_DESKTOP, "1" if options.network_level_authentication else "0"))
+    return tuple(settings)
 
 
 def _remarks(order: Order, wished: Wishes) -> tuple[str, ...]:

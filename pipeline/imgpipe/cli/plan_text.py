@@ -65,9 +65,9 @@ def _remarks(plan: Plan) -> Iterator[str]:
 
 
 def _sealing(plan: Plan) -> Iterator[str]:
-    if plan.unattended.seals_itself:
+    if plan.unattended.sealing:
         yield "sysprep      inside, by the installed system itself, as its last act"
-    if plan.operations or not plan.unattended.seals_itself:
+    if plan.operations or not plan.unattended.sealing:
         yield f"sysprep      {len(plan.operations)} operations: {', '.join(item.name for item in plan.operations)}"
         yield f"verify       {len(plan.checks)} checks: {', '.join(check.name for check in plan.checks)}"
 

@@ -19,13 +19,14 @@ from imgpipe.artifacts import InstalledDisk, Medium, SeedMedia
 from imgpipe.domain_spec import DomainSpec
 from imgpipe.domain_xml import domain_xml
 from imgpipe.domains import CONSOLE, INSTALL_DISK, INSTALLER_LOG, install_domain
-from imgpipe.errors import HostError
-from imgpipe.events import Note
+from imgpipe.errors import GuestError, HostError
+from imgpipe.events import Note, Progress
 from imgpipe.machine_state import Activity
 from imgpipe.os_family import CdBoot
 from imgpipe.plan import Plan
 from imgpipe.provenance import RECORD, InstallRecord, medium_record, read_record, write_record
 from imgpipe.sizes import GIB, show_bytes
+from imgpipe.stages import self_sealed
 from imgpipe.stages.following import FollowedFile
 from imgpipe.stages.keys import KeyPresser
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
@@ -36,6 +37,7 @@ from imgpipe.watch.verdict import Failure, Judge
 from imgpipe.workplace import Workplace
 
 _SCREENSHOT = "screenshot.png"
+_DISK_LOG = "proof-appliance.log"
 _LEAST_SPACE = 3 * GIB
 
 
@@ -81,6 +83,7 @@ class _Installation:
         self._spec = spec
         self._folder = folder
         self._hypervisor: Hypervisor = workplace.hypervisor
+        self._notify = workplace.notify
         self._tell = Teller("install", workplace.notify)
         self._console = FollowedFile(folder / CONSOLE)
         self._log = FollowedFile(folder / INSTALLER_LOG) if spec.channels else None
@@ -97,11 +100,36 @@ class _Installation:
             machine = self._hypervisor.start_transient(xml, prepare=lambda: self._prepare(partial))
             try:
                 self._watch(machine, borne)
+            except GuestError as error:
+                machine.destroy()
+                raise self._with_logs(error, partial) from error
             finally:
                 self._close()
                 machine.destroy()
+            self._require_sealed(partial)
             seconds = round(time.monotonic() - started, 1)
             write_record(self._folder, replace(known, seconds=seconds, phases=self._tell.phases))
+
+    def _with_logs(self, error: GuestError, disk: Path) -> GuestError:
+        """Add to a failure what the logs on the disk tell, for a system that keeps its own there."""
+        sealing = self._plan.unattended.sealing
+        if sealing is None:
+            return error
+        self._tell_phase("Reading the logs on the disk")
+        told = self_sealed.why(self._plan, sealing, disk, self._hypervisor.accelerator(), self._folder / _DISK_LOG)
+        seen = (f"seen: {error}",) if told.reason else ()
+        return GuestError(told.reason or str(error), hint=error.hint, details=(*seen, *told.lines, *error.details))
+
+    def _require_sealed(self, disk: Path) -> None:
+        """Raise GuestError where power-off was all that a system which seals itself has to show."""
+        sealing = self._plan.unattended.sealing
+        if sealing:
+            self._tell_phase("Reading the proof on the disk")
+            accelerator = self._hypervisor.accelerator()
+            self_sealed.judged(self._plan, sealing, disk, accelerator, self._folder / _DISK_LOG)
+
+    def _tell_phase(self, phase: str) -> None:
+        self._notify(Progress(stage="install", phase=phase, percent=99))
 
     def _prepare(self, partial: Path) -> None:
         partial.unlink(missing_ok=True)
@@ -118,7 +146,13 @@ class _Installation:
     def _watch(self, machine: RunningMachine, borne: Patience) -> None:
         boot = self._plan.unattended.boot
         classifier = Classifier(self._plan.unattended.console, self._plan.unattended.proof)
-        judge = Judge(time.monotonic(), classifier, borne, reboots_allowed=isinstance(boot, CdBoot))
+        judge = Judge(
+            time.monotonic(),
+            classifier,
+            borne,
+            reboots_allowed=isinstance(boot, CdBoot),
+            proof_on_disk=self._plan.unattended.sealing is not None,
+        )
         press: Callable[[Activity | None], bool] = _no_keys
         if isinstance(boot, CdBoot) and boot.keys:
             press = KeyPresser(machine, boot.keys, speaks=lambda: bool(self._tell.phases))

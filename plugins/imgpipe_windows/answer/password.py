@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator
 
 ADMINISTRATOR = "AdministratorPassword"
 """What Windows adds to the administrator's password before encoding it; it refuses a value with another suffix."""
 ANY_OTHER = "Password"
 _LEAST_KINDS = 3
 _LEAST_LENGTH = 8
+_MOST_LENGTH = 127
 _KINDS = (r"[A-Z]", r"[a-z]", r"[0-9]", r"[^A-Za-z0-9]")
 
 
@@ -26,16 +28,16 @@ def decoded(value: str) -> str | None:
         return None
 
 
-def weakness(password: str) -> str:
-    """Say why Windows Server would refuse a password and Setup stop; empty if it would not.
+def weaknesses(password: str) -> Iterator[str]:
+    """Yield why Windows Server would refuse the administrator's password, and so wait at its first boot for ever.
 
     The rule is that of the local policy 'Password must meet complexity requirements'.
     """
-    kinds = sum(1 for kind in _KINDS if re.search(kind, password))
-    if len(password) < _LEAST_LENGTH:
-        return f"it is shorter than {_LEAST_LENGTH} characters"
-    if kinds < _LEAST_KINDS:
-        return "it has fewer than three of capitals, small letters, digits and other characters"
-    if "administrator" in password.lower():
-        return "it contains the account's name"
-    return ""
+    if not _LEAST_LENGTH <= len(password) <= _MOST_LENGTH:
+        yield f"must have {_LEAST_LENGTH} to {_MOST_LENGTH} characters"
+    if sum(bool(re.search(kind, password)) for kind in _KINDS) < _LEAST_KINDS:
+        yield "must have three of capitals, small letters, digits and other characters"
+    if "administrator" in password.casefold():
+        yield "must not contain the account's name"
+    if not all(sign.isprintable() for sign in password):
+        yield "must not contain control characters"

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgpipe_windows.answer.password import ADMINISTRATOR, ANY_OTHER, decoded, encoded, weakness
+from imgpipe_windows.answer.password import ADMINISTRATOR, ANY_OTHER, decoded, encoded, weaknesses
 
 
 def test_microsofts_own_sample_is_encoded_as_they_do():
@@ -28,7 +28,7 @@ def test_decoding_survives_anything(text):
 
 
 def test_three_kinds_of_characters_and_eight_of_them_are_enough():
-    assert [bool(weakness(word)) for word in ("Abcdefg1", "abcdefg1", "Abcdef1", "ABCDEFG-1")] == [
+    assert [bool(tuple(weaknesses(word))) for word in ("Abcdefg1", "abcdefg1", "Abcdef1", "ABCDEFG-1")] == [
         False,
         True,
         True,

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 # Bounds every wait; an installation under emulation takes about two minutes.
@@ -134,18 +134,15 @@ class Machine:
     process: subprocess.Popen[bytes]
     folder: Path
     monitor: socket.socket
-    events: list[str] = field(default_factory=list)
+    """QEMU's, by QMP. `resets` is how often the machine has started over."""
+    resets: int = 0
+    _reset_at: int = 0
     _buffer: bytes = b""
 
     @property
     def serial(self) -> str:
         """What COM1 has said so far."""
         return (self.folder / "serial").read_text(errors="replace")
-
-    @property
-    def resets(self) -> int:
-        """How often the machine has started over."""
-        return self.events.count("RESET")
 
     def ask(self, command: str, **arguments: object) -> None:
         """Give a command of QMP and wait until it is done."""
@@ -199,6 +196,16 @@ class Machine:
             if now != before or self._ticks() - used > 100:
                 before, since = now, time.monotonic()
 
+    def wait(self, seconds: float) -> None:
+        """Let time go by."""
+        self._hear(seconds)
+
+    def _count_reset(self, at: int) -> None:
+        # One start may reset the machine twice, by the kernel's word and by the firmware's.
+        if at - self._reset_at > 3:
+            self.resets += 1
+        self._reset_at = at
+
     def _ticks(self) -> int:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
@@ -214,7 +221,9 @@ class Machine:
             time.sleep(seconds)
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         told = [json.loads(line) for line in lines if line.strip()]
-        self.events += [message["event"] for message in told if "event" in message]
+        for message in told:
+            if message.get("event") == "RESET":
+                self._count_reset(message["timestamp"]["seconds"])
         return any("return" in message or "error" in message for message in told)
 
 
@@ -227,7 +236,8 @@ def machine(disk: Path, discs: Sequence[Path], *, uefi: bool = False, secure: bo
     process = subprocess.Popen(
         [
             "nice", "-n", "19", "qemu-system-x86_64", "-machine", "q35,smm=on",
-            "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config", "-display", "none",
+            "-accel", "tcg,thread=multi,tb-size=512",
+            "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config", "-display", "none",
             "-vga", "std", "-qmp", f"unix:{folder / 'monitor'},server=on,wait=off",
             "-serial", f"file:{folder / 'serial'}",
             "-drive", f"file={disk},if=none,id=disk,format=qcow2,cache=unsafe",

@@ -16,6 +16,7 @@ _ALL = (
     *("xp", "2k3", "2k8", "2k8R2", "w7", "w8", "w8.1", "2k12", "2k12R2"),
     *("w10", "2k16", "2k19", "w11", "2k22", "2k25"),
 )
+_SINCE_VISTA = _ALL[2:]
 _SINCE_7 = _ALL[3:]
 _SINCE_8 = _ALL[5:]
 _SINCE_10 = _ALL[9:]
@@ -25,24 +26,27 @@ _DRIVERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Balloon": (("balloon",), _ALL),
     "NetKVM": (("netkvm",), _ALL),
     "fwcfg": (("fwcfg",), _SINCE_10),
-    "pvpanic": (("pvpanic", "pvpanic-pci"), _SINCE_7),
+    "pvpanic": (("pvpanic", "pvpanic-pci"), _SINCE_VISTA),
     "qemufwcfg": (("qemufwcfg",), _SINCE_10),
-    "qemupciserial": (("qemupciserial",), _SINCE_7),
+    "qemupciserial": (("qemupciserial",), _SINCE_VISTA),
     "qxl": (("qxl",), ("2k8R2", "w7")),
     "qxldod": (("qxldod",), _QXLDOD),
-    "smbus": (("smbus",), ("2k8", "2k8R2", "w7")),
+    "smbus": (("smbus",), ("2k8",)),
+    "sriov": (("vioprot",), _SINCE_8),
     "viofs": (("viofs",), _SINCE_8),
     "viogpudo": (("viogpudo",), _SINCE_8),
     "vioinput": (("vioinput",), _SINCE_7),
     "viomem": (("viomem",), _SINCE_10),
-    "viorng": (("viorng",), _SINCE_7),
-    "vioscsi": (("vioscsi",), _SINCE_7),
+    "viorng": (("viorng",), _SINCE_VISTA),
+    "vioscsi": (("vioscsi",), _SINCE_VISTA),
     "vioserial": (("vioser",), _ALL),
     "viosock": (("viosock",), _SINCE_10),
     "viostor": (("viostor",), _ALL),
 }
 # The storage drivers once more, in folders that Setup's own dialog is pointed at.
 _FLAT = ("viostor", "vioscsi")
+# Devices that Windows has a driver for already: only named by these.
+_WITHOUT_SYS = {"qemufwcfg", "qemupciserial", "smbus", "vioprot"}
 _PLAIN = (
     "cert/Virtio_Win_Red_Hat_CA.cer",
     "guest-agent/qemu-ga-i386.msi",
@@ -54,7 +58,7 @@ _PLAIN = (
 )
 # Client systems and the first servers still have 32-bit editions.
 _X86 = ("xp", "2k3", "2k8", "w7", "w8", "w8.1", "w10")
-_ARM64 = ("w10", "w11", "2k19", "2k22")
+_ARM64 = ("w10", "w11")
 _VERSION_OF = {"2k8R2": "61.85.104.17300", "w7": "61.85.104.17300", "2k12R2": "62.93.104.24000"}
 _WINDOWS_VERSION = {"xp": "XP", "2k3": "2003", "2k8": "2008", "2k8R2": "2008 R2", "2k12": "2012", "2k12R2": "2012 R2"}
 _WINDOWS_VERSION |= {"2k16": "2016", "2k19": "2019", "2k22": "2022", "2k25": "2025"}
@@ -103,6 +107,7 @@ def _packages() -> Iterator[tuple[str, tuple[str, ...], str, str]]:
 
 def _driver(folder: str, infs: tuple[str, ...], system: str, arch: str) -> dict[str, str]:
     made = {}
+    kinds = ("cat",) if set(infs) & _WITHOUT_SYS else ("sys", "cat")
     for name in infs:
         # The stand-in Setup reads the first line: it loads only what is made for the system it installs.
         first = f"; imgpipe stand-in driver for {system} {arch}\r\n"
@@ -110,6 +115,6 @@ def _driver(folder: str, infs: tuple[str, ...], system: str, arch: str) -> dict[
             f'{first}[Version]\r\nSignature = "$WINDOWS NT$"\r\nCatalogFile = {name}.cat\r\n'
             f"DriverVer = 01/01/2026,{_VERSION_OF.get(system, '100.101.104.28500')}\r\n"
         )
-        for kind in ("sys", "cat"):
+        for kind in kinds:
             made[f"{folder}/{name}.{kind}"] = DUMMY.format(name=f"{name}.{kind}")
     return made

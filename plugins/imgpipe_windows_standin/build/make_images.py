@@ -6,11 +6,11 @@ Runs by `make_images.py EDITIONS WIM`; `EDITIONS` is JSON as of imgpipe_windows_
 import json
 import shutil
 import struct
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from imgpipe_demo.installer.programs import run
 from imgpipe_windows_standin.installer.registry import Value, change_hive, empty_hive
 
 _FOLDERS = (
@@ -22,7 +22,7 @@ _PROGRAMS = (
     *("explorer.exe", "regedit.exe", "System32/cmd.exe", "System32/kernel32.dll", "System32/Sysprep/sysprep.exe"),
 )
 _HIVES = ("SOFTWARE", "SYSTEM", "SAM", "SECURITY", "DEFAULT")
-_LANGUAGE = "en-US"
+_LANGUAGES = ("en-US", "zh-CN")
 
 
 def main() -> None:
@@ -33,8 +33,7 @@ def main() -> None:
         verb = "append" if wim.exists() else "capture"
         compression = ("--compress=fast",) if verb == "capture" else ()
         properties = [f"--image-property={name}={value}" for name, value in _properties(edition).items()]
-        argv = ["wimlib-imagex", verb, str(tree), str(wim), edition["name"], _DESCRIPTION, *compression, *properties]
-        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+        run("wimlib-imagex", verb, tree, wim, edition["name"], _DESCRIPTION, *compression, *properties)
         shutil.rmtree(tree)
 
 
@@ -53,8 +52,8 @@ def _properties(edition: dict[str, Any]) -> dict[str, object]:
         "WINDOWS/EDITIONID": edition["edition_id"],
         "WINDOWS/INSTALLATIONTYPE": _installation_type(edition),
         "WINDOWS/PRODUCTTYPE": "WinNT" if edition["client"] else "ServerNT",
-        "WINDOWS/LANGUAGES/LANGUAGE": _LANGUAGE,
-        "WINDOWS/LANGUAGES/DEFAULT": _LANGUAGE,
+        **{f"WINDOWS/LANGUAGES/LANGUAGE[{number}]": name for number, name in enumerate(_LANGUAGES, start=1)},
+        "WINDOWS/LANGUAGES/DEFAULT": _LANGUAGES[0],
         "WINDOWS/VERSION/MAJOR": major,
         "WINDOWS/VERSION/MINOR": minor,
         "WINDOWS/VERSION/BUILD": build,

@@ -16,7 +16,7 @@ NAMES = frozenset(
         "boot-loop",
         # The first boot from the disk stops with a blue screen.
         "stop-error",
-        # A driver's installation fails; the marker file says so.
+        # A driver's installation fails, so that the scripts report it and power off without sysprep.
         "driver-missing",
         # Sysprep fails and leaves no tag; the machine is powered off all the same.
         "no-tag",

@@ -23,17 +23,28 @@ _AGENT = "qemu-ga-x86_64.msi"
 _NOT_FOUND = 2
 
 
+class ScriptError(Exception):
+    """A step failed; the text is its name and exit code. The scripts report it, and power off unsealed."""
+
+
 def run(answers: Answers, faults: tuple[str, ...]) -> str | None:
-    """Install nothing, but leave every trace of it; return the scripts' text if they seal, else None."""
+    """Install nothing, but leave every trace of it; return the scripts' text if they seal, else None.
+
+    Raises ScriptError for a step that fails.
+    """
     report("first-logon")
     seed = next((path.parent for _, path in discs.find_on(discs.mount_all(), _MARK)), None)
     folder = discs.find(seed, "imgpipe") if seed else None
     if folder is None:
-        report("failed media 1")
-        return None
+        raise ScriptError("media 1")
     shutil.copytree(folder, windows.SCRIPTS, dirs_exist_ok=True)
     text = reached(answers.first_commands, windows.SCRIPTS)
-    results = [_install_driver(driver, faults) for driver in first_logon_drivers(windows.SCRIPTS)]
+    results = []
+    for driver in first_logon_drivers(windows.SCRIPTS):
+        code = _install_driver(driver, faults)
+        if code:
+            raise ScriptError(f"driver-{driver.name.lower()} {code}")
+        results.append({"name": driver.name.lower(), "exit": code})
     steps = []
     if discs.find(windows.SCRIPTS, _AGENT):
         report("agent")
@@ -59,12 +70,10 @@ def seals(text: str) -> bool:
     return all(word in words for word in ("sysprep", "/generalize", "/oobe", "/shutdown"))
 
 
-def _install_driver(folder: Path, faults: tuple[str, ...]) -> dict[str, object]:
+def _install_driver(folder: Path, faults: tuple[str, ...]) -> int:
     name = folder.name.lower()
     report(f"driver {name}")
     infs = [path for path in folder.rglob("*") if path.suffix.lower() == ".inf"]
     code = 0 if infs and "driver-missing" not in faults else _NOT_FOUND
     log_device(windows.DEVICE_LOG, name, code)
-    if code:
-        report(f"failed driver {name} {code}")
-    return {"name": name, "exit": code}
+    return code

@@ -12,6 +12,7 @@ from . import first_logon, ntfs, seal, setup, specialize, windows
 from .answers import AnswerError, Answers
 from .button import wait_for_power_button
 from .console import mention, report, show, show_alone
+from .first_logon import ScriptError
 from .logs import PantherLog
 
 _BLUE_SCREEN = (
@@ -66,7 +67,11 @@ def _first_logon(volume: Path, faults: tuple[str, ...]) -> Callable[[], None]:
     windows.change_system({"Setup": {"SystemSetupInProgress": 0}})
     if windows.ANSWERS.exists():
         windows.ANSWERS.write_text(seal.blanked(windows.ANSWERS.read_text(errors="replace")))
-    scripts = first_logon.run(answers, faults)
+    try:
+        scripts = first_logon.run(answers, faults)
+    except ScriptError as error:
+        report(f"failed {error}")
+        return lambda: leave("poweroff")
     if scripts is None:
         windows.go_on("desktop")
         return _desktop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ class Medium:
     """An installation medium that was found, verified and read.
 
     `title` is what the medium calls itself; `stand_in` says that it behaves as the system's installer but is not
-    the system's own.
+    the system's own. `further` are the media that are attached beside it, each with its `name`.
     """
 
     path: Path
@@ -19,6 +20,13 @@ class Medium:
     volume_id: str
     title: str
     stand_in: bool = False
+    name: str = ""
+    further: tuple[Medium, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What names all media together: the only one's sha256, else one of all of them in order."""
+        return joint_digest(self.sha256, *(medium.sha256 for medium in self.further))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +72,8 @@ class Package:
 class SealedState:
     """What was read back from the disk after sealing it.
 
-    `operations` were applied, in order; `asserted` are sentences that were found true.
+    `operations` were applied, in order; `asserted` are sentences that were found true. `generalized` is what a
+    system that sealed itself left as its proof, by name; empty for one that was sealed offline.
     """
 
     product: str
@@ -73,6 +82,7 @@ class SealedState:
     package_format: str
     operations: tuple[str, ...]
     asserted: tuple[str, ...]
+    generalized: tuple[tuple[str, str], ...] = ()
     packages: tuple[Package, ...] = field(repr=False, default=())
 
 
@@ -118,3 +128,8 @@ class GoldenImage:
     version: str
     path: Path
     manifest: Path
+
+
+def joint_digest(first: str, *further: str) -> str:
+    """Return one digest for several media; `first` itself where it is the only one."""
+    return hashlib.sha256(" ".join((first, *further)).encode()).hexdigest() if further else first

@@ -33,7 +33,7 @@ class Outcome:
 
 def published(plan: Plan, medium: Medium, store: Store) -> GoldenImage | None:
     """Return the image that this very plan and medium already gave, if it is still there."""
-    seal_key = plan.seal_key(plan.install_key(medium.sha256))
+    seal_key = plan.seal_key(plan.install_key(medium.digest))
     return find_published(plan.name, plan.publish_key(seal_key), store)
 
 
@@ -44,7 +44,7 @@ def build(plan: Plan, medium: Medium, plugins: Plugins, workplace: Workplace) ->
     HostError with what failed; what earlier stages finished is kept for the next run.
     """
     start = time.monotonic()
-    store, key = workplace.store, plan.install_key(medium.sha256)
+    store, key = workplace.store, plan.install_key(medium.digest)
     with (
         lock(store.root / "locks" / f"image-{plan.name}.lock", _waiting(workplace, plan.name)),
         lock(store.root / "locks" / f"install-{key}.lock", _waiting(workplace, "an equal install")),

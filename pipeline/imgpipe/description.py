@@ -50,6 +50,7 @@ def describe(plan: Plan, disk: VerifiedDisk, record: InstallRecord, published: P
         created=published.created,
         system=_system(plan, disk),
         medium=_medium(record.medium) if record.medium else None,
+        further_media={medium.name: _medium(medium) for medium in record.medium.further} if record.medium else {},
         answer_files=dict(record.answer_files),
         image=published.image,
         files=dict(published.files),
@@ -57,7 +58,7 @@ def describe(plan: Plan, disk: VerifiedDisk, record: InstallRecord, published: P
         verified=tuple(CheckPart(name=result.name, passed=result.passed) for result in disk.results),
         facts=_facts(disk),
         keys=Keys(
-            install=plan.install_key(record.medium.sha256) if record.medium else "",
+            install=plan.install_key(record.medium.digest) if record.medium else "",
             seal=sealed.key,
             publish=plan.publish_key(sealed.key),
         ),
@@ -116,6 +117,7 @@ def _sealed(disk: VerifiedDisk) -> SealedPart:
         packages=len(state.packages),
         operations=state.operations,
         asserted=tuple(printable(sentence, 500) for sentence in state.asserted),
+        generalized={printable(name, 100): printable(value, 500) for name, value in state.generalized},
     )
 
 

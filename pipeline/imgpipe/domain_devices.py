@@ -20,6 +20,7 @@ def add_devices(domain: ET.Element, spec: DomainSpec) -> None:
     # SATA names its devices in one row: the disk, where it is a SATA or SCSI one, is sda.
     for index, path in enumerate(spec.cds):
         _add_cd(devices, path, index, first="bcdefgh" if spec.hardware.disk_bus != "virtio" else "abcdefgh")
+    _add_usb(devices, spec)
     if spec.hotplug:
         _add_hotplug_ports(devices)
     if spec.hardware.disk_bus == "scsi":
@@ -42,6 +43,9 @@ def add_devices(domain: ET.Element, spec: DomainSpec) -> None:
     ET.SubElement(rng, "backend", model="random").text = "/dev/urandom"
     # The guest's kernel tells libvirt of its panic through this device, whatever its console shows.
     ET.SubElement(devices, "panic", model="isa")
+    if spec.hardware.hyperv and spec.accelerator == "kvm":
+        # Windows tells of a stop error through Hyper-V's own registers, without any driver.
+        ET.SubElement(devices, "panic", model="hyperv")
 
 
 def _add_disk(devices: ET.Element, disk: DomainDisk, bus: str) -> None:
@@ -73,9 +77,20 @@ def _add_cd(devices: ET.Element, path: Path, index: int, *, first: str) -> None:
         ET.SubElement(element, "boot", order="2")
 
 
+def _add_usb(devices: ET.Element, spec: DomainSpec) -> None:
+    """Write the USB controller out where the tablet, or a device added later, needs one the guest has a driver for."""
+    if spec.hardware.usb == "ehci":
+        # Version 2 with its companions for version 1, as virt-install: they share one slot, which libvirt chooses.
+        for model, port in (("ich9-ehci1", ""), ("ich9-uhci1", "0"), ("ich9-uhci2", "2"), ("ich9-uhci3", "4")):
+            controller = ET.SubElement(devices, "controller", type="usb", model=model)
+            if port:
+                ET.SubElement(controller, "master", startport=port)
+    elif spec.hotplug or spec.hardware.graphics:
+        ET.SubElement(devices, "controller", type="usb", model="qemu-xhci", ports="15")
+
+
 def _add_hotplug_ports(devices: ET.Element) -> None:
     """Add free PCIe ports: a q35 machine cannot take a disk or a NIC while it runs without one (as virt-install)."""
-    ET.SubElement(devices, "controller", type="usb", model="qemu-xhci", ports="15")
     ET.SubElement(devices, "controller", type="pci", model="pcie-root")
     for _ in range(_HOTPLUG_PORTS):
         ET.SubElement(devices, "controller", type="pci", model="pcie-root-port")

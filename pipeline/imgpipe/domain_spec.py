@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from imgpipe.os_family import CacheMode, Hardware
-from imgpipe.recipe import Machine
+from imgpipe.recipe import Machine, Nic
 
 Accelerator = Literal["kvm", "tcg"]
 CpuMode = Literal["host-passthrough", "host-model"]
@@ -92,6 +92,11 @@ class DomainSpec:
     os_id: str = ""
     uuid: str = ""
     metadata: str = ""
+
+
+def passing_mac(nic: Nic, index: int) -> str:
+    """Return the MAC address that the recipe's NIC `index` has in machines that will not stay, as the install's."""
+    return nic.mac or stable_mac("imgpipe", str(index))
 
 
 def stable_mac(*parts: str) -> str:

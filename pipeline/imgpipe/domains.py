@@ -17,7 +17,7 @@ from imgpipe.domain_spec import (
     DomainNic,
     DomainSpec,
     LogChannel,
-    stable_mac,
+    passing_mac,
 )
 from imgpipe.os_family import CacheMode, Hardware
 from imgpipe.plan import Plan
@@ -70,10 +70,12 @@ def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, folder: Path, ac
         accelerator=accelerator,
         disk=DomainDisk(path=folder / f"{INSTALL_DISK}.partial", cache=plan.install_cache, stop_on_error=True),
         nics=_passing_nics(plan, plan.install_network),
-        cds=(medium.path, *((seed.iso,) if seed.iso else ())),
+        cds=(medium.path, *(other.path for other in medium.further), *((seed.iso,) if seed.iso else ())),
         direct=direct,
         console=folder / CONSOLE,
         channels=(LogChannel(name=log, file=folder / INSTALLER_LOG),) if log else (),
+        # What seals itself installs its drivers and its agent before, which look for the devices they are for.
+        guest_agent=plan.unattended.sealing is not None,
         nvram=folder / "install-nvram.fd",
         screen=True,
     )
@@ -122,6 +124,6 @@ def final_domain(final: FinalMachine) -> DomainSpec:
 def _passing_nics(plan: Plan, kind: str) -> tuple[DomainNic, ...]:
     """Return NICs of a machine that will not stay: the recipe's MACs, else ones that any build may use again."""
     return tuple(
-        DomainNic(kind="user" if kind == "user" else "isolated", mac=nic.mac or stable_mac("imgpipe", str(index)))
+        DomainNic(kind="user" if kind == "user" else "isolated", mac=passing_mac(nic, index))
         for index, nic in enumerate(plan.nics)
     )

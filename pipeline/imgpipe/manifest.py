@@ -60,12 +60,16 @@ class HostPart(Record):
 
 
 class SealedPart(Record):
-    """What sysprep did, in order, and what was then found true of the disk."""
+    """What sysprep did, in order, and what was then found true of the disk.
+
+    `generalized` is the proof of a system that sealed itself; without it, such an image is no template.
+    """
 
     package_format: str
     packages: int
     operations: tuple[str, ...]
     asserted: tuple[str, ...]
+    generalized: dict[str, str] = {}
 
 
 class CheckPart(Record):
@@ -97,7 +101,8 @@ class Manifest(Record):
     """Everything that is known of one golden image, format 1.
 
     `plan` is what `imgpipe plan` shows, without secrets. `answer_files` and `files` have a sha256 by name: of what
-    the installer was told, and of what lies beside the image. `seconds` has how long each stage took.
+    the installer was told, and of what lies beside the image. `further_media` were attached beside the medium, by
+    name. `seconds` has how long each stage took.
     """
 
     format: Literal[1] = 1
@@ -106,6 +111,7 @@ class Manifest(Record):
     created: AwareDatetime
     system: SystemPart
     medium: MediumPart | None
+    further_media: dict[str, MediumPart] = {}
     answer_files: dict[str, str]
     image: ImagePart
     files: dict[str, Sha256]

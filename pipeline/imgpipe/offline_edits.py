@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,7 +10,7 @@ class WriteFile:
     """Write `content` to `path` in the image; parents are made (0755, root)."""
 
     path: str
-    content: str
+    content: str = field(repr=False)
     mode: int = 0o644
 
 

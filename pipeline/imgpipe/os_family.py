@@ -15,51 +15,18 @@ from pydantic import BaseModel
 
 from imgpipe.offline_edits import Operation, Step
 from imgpipe.recipe import Recipe, Table
+from imgpipe.self_sealing import SelfSealing, SystemVolume
+from imgpipe.system import UNTESTED, FurtherMedium, Inspected, MediumContent, MediumIdentity, System
 
 if TYPE_CHECKING:  # it is made of this module's records
     from imgpipe.deploy.wanted import Identity
 
+# A plugin imports all records from here, wherever they are.
+__all__ = ["UNTESTED", "FurtherMedium", "Inspected", "MediumContent", "MediumIdentity", "System"]
+
 AnswerKind = Literal["kickstart", "preseed", "autoinstall", "unattend"]
-UNTESTED = "rendered and checked only; never installed, for want of a medium"
 CacheMode = Literal["none", "writeback", "writethrough", "directsync", "unsafe"]
 NetworkTool = Literal["keyfile", "ifcfg", "ifupdown", "netplan", "none"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediumIdentity:
-    """What a medium must say of itself to be this system's; regular expressions, matched from the start.
-
-    `family` is matched with `.treeinfo`'s [general] family, `version` with its version, `disk_info` with
-    `.disk/info`, `volume_id` with the ISO's own; an empty expression is not looked at. A medium that carries
-    neither `.treeinfo` nor `.disk/info` is judged by its volume id alone.
-    """
-
-    family: str = ""
-    version: str = ""
-    disk_info: str = ""
-    volume_id: str = ""
-    arch: str = "x86_64"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class System:
-    """One release of an operating system.
-
-    `media` are file name patterns to look for, in order of preference. `makes` names the MediumMaker that can
-    make a medium where none is found. `tested` says in a phrase what was tried, and how. `memory` is the least
-    its installer really needs, in bytes; `cpu_level` the x86-64 level its binaries need (1 to 4).
-    """
-
-    name: str
-    title: str
-    libosinfo: str = ""
-    media: tuple[str, ...] = ()
-    download: str = ""
-    identity: MediumIdentity = MediumIdentity()
-    makes: str = ""
-    memory: int
-    cpu_level: int = 1
-    tested: str = UNTESTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +39,30 @@ class AnswerFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MediumCopy:
+    """Files of a medium that the seed ISO carries too.
+
+    `medium` is a FurtherMedium's name, empty for the installer's own. Of `sources`, paths on it, the first that is
+    there is taken: a file is copied to the path `target`, the files of a folder (not its folders) into it.
+    `leave_out` are wildcards of names that are not copied.
+    """
+
+    medium: str
+    sources: tuple[str, ...]
+    target: str
+    leave_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seed:
     """The answer files and the way they reach the installer.
 
-    `iso`: a small ISO with volume id `volume_id`, Joliet and Rock Ridge, as second CD. `initrd`: a cpio archive
-    appended to the installer's initrd, files at its root.
+    `iso`: a small ISO with volume id `volume_id`, Joliet and Rock Ridge, as last CD; `copies` are on it too.
+    `initrd`: a cpio archive appended to the installer's initrd, files at its root.
     """
 
     files: tuple[AnswerFile, ...]
+    copies: tuple[MediumCopy, ...] = ()
     place: Literal["iso", "initrd"] = "iso"
     volume_id: str = "ks"
 
@@ -106,7 +89,11 @@ class CdBoot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """The devices that this system gets, in the install and in every machine made from the image."""
+    """The devices that this system gets, in the install and in every machine made from the image.
+
+    `hyperv` offers Windows what it can use of a hypervisor, where the accelerator has it. `usb` is the controller:
+    systems older than USB 3 have no driver for 'xhci'.
+    """
 
     disk_bus: Literal["virtio", "sata", "scsi"] = "virtio"
     cache: CacheMode = "none"
@@ -116,6 +103,7 @@ class Hardware:
     tpm: bool = False
     secure_boot: bool = False
     graphics: bool = False
+    usb: Literal["xhci", "ehci"] = "xhci"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,17 +171,31 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Personalise:
-    """How a clone of this system gets its identity without an appliance."""
+    """How a clone of this system gets its identity; without an appliance, but for the way 'unattend'.
 
-    way: Literal["first-boot", "cloud-init", "unattend"] = "first-boot"
+    There, the family's own files are written to each clone's disk before its first boot: to `volume`. `settings`
+    are what the family must know of the template again then, such as its time zone; never a secret.
+    """
+
+    way: Literal["first-boot", "cloud-init", "cloudbase-init", "unattend"] = "first-boot"
     network: NetworkTool = "keyfile"
+    volume: SystemVolume | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_windows(self) -> bool:
+        """Say whether guests have a computer name, and an administrator whose password is told as it is."""
+        return self.way in {"unattend", "cloudbase-init"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unattended:
     """Everything that is particular about installing one recipe: the answer to `OsFamily.prepare`.
 
-    `needs_network` says that the installer fetches packages, so its NICs get user networking.
+    `needs_network` says that the installer fetches packages, so its NICs get user networking. With `sealing`, the
+    system generalizes itself before it switches off: its disk is the proof, it is never booted before a clone is, and
+    the core's operations and checks, which are for Linux, do not apply. `expects` is a frozen record of the plugin's
+    own, for `OsFamily.inspect`. `remarks` are lines that a plan shows beside what the pipeline decides.
     """
 
     seed: Seed
@@ -204,16 +206,23 @@ class Unattended:
     operations: tuple[Operation, ...] = ()
     checks: tuple[Check, ...] = ()
     personalise: Personalise = Personalise()
+    sealing: SelfSealing | None = None
     needs_network: bool = False
     disk_layout: tuple[str, ...] = ()
+    expects: object = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account's secrets, resolved and hashed (crypt(5)); `password_hash` empty means locked."""
+    """An account's secrets, resolved and hashed (crypt(5)); `password_hash` empty means locked.
+
+    `password` is the plain text, for a family that says `clear_passwords`; empty where the source holds a hash.
+    """
 
     name: str
     password_hash: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +231,7 @@ class Order:
 
     `own_answer_file` is the text that the operator brought instead of a rendered one. `mirror` is the package
     mirror that an installer from the network shall use (recipe, else the host's own); empty if unknown.
+    `product_key` is the one that `install.product_key` of the recipe leads to.
     """
 
     recipe: Recipe
@@ -230,6 +240,7 @@ class Order:
     accounts: Mapping[str, Account]
     own_answer_file: str | None = None
     mirror: str = ""
+    product_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +263,10 @@ class OsFamily:
     `lint` reports everything that is wrong in an answer file's text for a system, given the firmware ('bios' or
     'uefi'); what `prepare` renders must pass it. `stand_in` names the MediumMaker of a medium that behaves as
     this family's installer does. `personalise_files` gives the edits of one clone's disk, for a family whose
-    systems cannot take their identity from the machine's definition (`Personalise.way` is 'unattend').
+    systems cannot take their identity from the machine's definition (`Personalise.way` is 'unattend'); it raises
+    RecipeError, each fault a detail, for an identity that such a system would refuse.
+    `inspect` compares the media (the installer's own is '') with what a build needs of them, before anything boots.
+    `clear_passwords` says that its installers take no hashes, so `Account.password` is filled.
     """
 
     name: str
@@ -262,7 +276,9 @@ class OsFamily:
     lint: Callable[[str, System, str], tuple[Fault, ...]]
     options: type[BaseModel] = NoOptions
     stand_in: str = ""
-    personalise_files: Callable[[Identity], tuple[Step, ...]] | None = None
+    personalise_files: Callable[[Identity, Personalise], tuple[Step, ...]] | None = None
+    inspect: Callable[[System, Unattended, Mapping[str, MediumContent]], Inspected] | None = None
+    clear_passwords: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Passwords: read from a file or the environment, hashed, and never kept as plain text."""
+"""Passwords: read from a file or the environment, and hashed; kept as they are only for systems that take no hash."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Vault:
         root = root.model_copy(update={"password": SecretSource(env=ROOT_PASSWORD)})
         return recipe.model_copy(update={"guest": recipe.guest.model_copy(update={"root": root})})
 
-    def accounts(self, recipe: Recipe) -> dict[str, Account]:
-        """Return root and every user of the recipe with hashed passwords.
+    def accounts(self, recipe: Recipe, *, clear: bool = False) -> dict[str, Account]:
+        """Return root and every user of the recipe with hashed passwords, and with plain ones where `clear`.
 
         Raises RecipeError that lists every secret that is missing.
         """
@@ -45,13 +45,25 @@ class Vault:
         accounts, missing = {}, []
         for name, source in wanted.items():
             try:
-                password_hash = self.password_hash(f"{recipe.name}/{name}", source) if source else ""
-                accounts[name] = Account(name=name, password_hash=password_hash)
+                secret = self._read(source) if source else ""
+                password_hash = self._hash(f"{recipe.name}/{name}", secret) if secret else ""
+                password = secret if clear and secret != password_hash else ""
+                accounts[name] = Account(name=name, password_hash=password_hash, password=password)
             except RecipeError as error:
                 missing.append(f"password of '{name}': {error}")
         if missing:
             raise RecipeError(f"Recipe '{recipe.name}' names secrets that are not there.", details=missing)
         return accounts
+
+    def product_key(self, recipe: Recipe) -> str:
+        """Return the product key that the recipe leads to, empty where it names none; RecipeError if it is missing."""
+        source = recipe.install.product_key
+        if source is None:
+            return ""
+        try:
+            return self._read(source)
+        except RecipeError as error:
+            raise RecipeError(f"Recipe '{recipe.name}' names a product key that is not there: {error}.") from None
 
     def password_hash(self, owner: str, source: SecretSource) -> str:
         """Return the hash (crypt(5)) of a password, the same for the same `owner` on this data root.
@@ -59,6 +71,16 @@ class Vault:
         Raises RecipeError where the source is missing or empty.
         """
         return self._hash(owner, self._read(source))
+
+    def password(self, source: SecretSource) -> str:
+        """Return a password as it was given, for a system that takes no hash.
+
+        Raises RecipeError where the source is missing or empty, or holds a hash.
+        """
+        secret = self._read(source)
+        if _HASH.fullmatch(secret):
+            raise RecipeError("is a hash (crypt(5)), and this system needs the password itself")
+        return secret
 
     def _read(self, source: SecretSource) -> str:
         if source.env is not None:

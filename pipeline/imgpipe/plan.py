@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Literal
 
 from imgpipe.disclosure import without_secrets
@@ -28,7 +29,7 @@ class Plan:
     """What will be done for one image.
 
     `cache` is the mode that every machine made from the image gets; `install_cache` that of the install machine's
-    disk alone. `operations` and `checks` are complete and in order.
+    disk alone. `operations` and `checks` are complete and in order. `media` says where further media come from.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Plan:
     answer_kind: AnswerKind
     machine: Machine
     medium: MediumSource
+    media: tuple[tuple[str, MediumSource], ...] = ()
     nics: tuple[Nic, ...]
     install_network: Literal["isolated", "user"]
     cache: CacheMode
@@ -46,13 +48,13 @@ class Plan:
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
 
-    def install_key(self, medium_sha256: str) -> str:
+    def install_key(self, media_digest: str) -> str:
         """Name the install this plan needs; plans that differ only in what comes later share it."""
-        shape = dataclasses.replace(self.unattended, operations=(), checks=(), disk_layout=())
+        shape = dataclasses.replace(self.unattended, operations=(), checks=(), disk_layout=(), remarks=(), sealing=None)
         machine = self.machine.model_dump(exclude={"cache", "cache_reason"})
         parts = (
             INSTALL_FORMAT,
-            medium_sha256,
+            media_digest,
             machine,
             shape,
             len(self.nics),
@@ -62,8 +64,8 @@ class Plan:
         return _digest(parts)
 
     def seal_key(self, install_key: str) -> str:
-        """Name the sealed disk: the install and every operation on it."""
-        return _digest((SEAL_FORMAT, install_key, self.operations))
+        """Name the sealed disk: the install, every operation on it, and how one that sealed itself is judged."""
+        return _digest((SEAL_FORMAT, install_key, self.operations, self.unattended.sealing))
 
     def publish_key(self, seal_key: str) -> str:
         """Name the published image: the sealed disk, the checks it passed and the machine it is for."""
@@ -98,4 +100,6 @@ def _plain(value: object) -> object:
         return {"kind": type(value).__name__, **fields}
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
+    if isinstance(value, FunctionType):
+        return f"{value.__module__}.{value.__qualname__}"
     return str(value)

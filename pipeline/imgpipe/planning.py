@@ -7,7 +7,8 @@ and handed in, so that the same input gives the same plan.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -20,6 +21,8 @@ from imgpipe.recipe import Recipe, Table
 from imgpipe.recipe_files import faults
 from imgpipe.sizes import show_bytes
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
@@ -28,12 +31,13 @@ class Given:
     accounts: Mapping[str, Account]
     own_answer_file: str | None = None
     mirror: str = ""
+    product_key: str = field(default="", repr=False)
 
 
 def make_plan(recipe: Recipe, plugins: Plugins, given: Given) -> Plan:
     """Decide everything about the build of `recipe`; raises RecipeError with all faults at once."""
     family, system = plugins.system(recipe.os)
-    wrong = [*_too_small(recipe, system), *_cache_faults(recipe)]
+    wrong = [*_too_small(recipe, system), *_cache_faults(recipe), *_unsuited(recipe, system)]
     options, option_faults = _options(family, recipe)
     wrong += option_faults
     known = {operation.name for operation in plugins.operations(recipe)}
@@ -46,6 +50,7 @@ def make_plan(recipe: Recipe, plugins: Plugins, given: Given) -> Plan:
         accounts=given.accounts,
         own_answer_file=given.own_answer_file,
         mirror=given.mirror,
+        product_key=given.product_key,
     )
     unattended = plugins.render(family, order)
     known |= {operation.name for operation in unattended.operations}
@@ -68,15 +73,21 @@ def _decide(recipe: Recipe, family: OsFamily, system: System, unattended: Unatte
         answer_kind=family.answer_kind,
         machine=recipe.machine,
         medium=recipe.medium,
+        media=tuple(sorted(recipe.media.items())),
         nics=recipe.nics,
         install_network=network,
         cache=policy,
         install_cache="unsafe" if recipe.install.cache == "unsafe" else policy,
         unattended=unattended,
-        operations=_operations(recipe, plugins.operations(recipe), unattended.operations),
-        checks=_checks(plugins.checks(recipe), unattended.checks),
+        operations=_operations(recipe, _for_linux(plugins.operations(recipe), unattended), unattended.operations),
+        checks=_checks(_for_linux(plugins.checks(recipe), unattended), unattended.checks),
         notes=_notes(recipe, unattended, policy),
     )
+
+
+def _for_linux(common: tuple[T, ...], unattended: Unattended) -> tuple[T, ...]:
+    """Return the operations or checks of the core and of sites, which are for Linux; none for what seals itself."""
+    return () if unattended.sealing else common
 
 
 def _operations(recipe: Recipe, common: tuple[Operation, ...], special: tuple[Operation, ...]) -> tuple[Operation, ...]:
@@ -102,6 +113,16 @@ def _options(family: OsFamily, recipe: Recipe) -> tuple[Table | None, list[str]]
         return None, [f"options.{fault}" for fault in faults(error)]
     assert isinstance(options, Table)  # noqa: S101 (the type of OsFamily.options)
     return options, []
+
+
+def _unsuited(recipe: Recipe, system: System) -> list[str]:
+    """Return what the recipe asks for and the system has not: a firmware, or further media of another name."""
+    wrong = []
+    if recipe.machine.firmware not in system.firmware:
+        wrong.append(f"machine.firmware: {system.title} is installed on '{system.firmware[0]}' alone")
+    known = [medium.name for medium in system.further]
+    there = f"has {', '.join(known)}" if known else "needs no further medium"
+    return wrong + [f"media.{name}: {system.title} {there}" for name in recipe.media if name not in known]
 
 
 def _too_small(recipe: Recipe, system: System) -> list[str]:
@@ -139,7 +160,11 @@ def _lint(family: OsFamily, system: System, recipe: Recipe, unattended: Unattend
 def _notes(recipe: Recipe, unattended: Unattended, policy: CacheMode) -> tuple[str, ...]:
     """Return the decisions that would surprise someone who did not read the recipe closely."""
     notes = []
-    if not recipe.guest.root.keys and not any(user.keys or user.password for user in recipe.guest.users):
+    if (
+        not unattended.sealing
+        and not recipe.guest.root.keys
+        and not any(user.keys or user.password for user in recipe.guest.users)
+    ):
         notes.append(
             "Nobody can log in to this image before it is deployed, unless root has a password: "
             "set IMGPIPE_ROOT_PASSWORD, guest.root or guest.users."

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from imgpipe.artifacts import Medium
+from imgpipe.artifacts import Medium, joint_digest
 from imgpipe.disclosure import without_secrets
 from imgpipe.store import finished_file
 
@@ -23,13 +23,23 @@ RECORD = "install.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediumRecord:
-    """Which medium was installed from; `file` is its name alone, since folders differ between hosts."""
+    """Which medium was installed from; `file` is its name alone, since folders differ between hosts.
+
+    `name` is empty but for the `further` media that were attached beside the installer's own.
+    """
 
     title: str = ""
     sha256: str = ""
     volume_id: str = ""
     file: str = ""
     stand_in: bool = False
+    name: str = ""
+    further: tuple[MediumRecord, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What names all media together, as `Medium.digest`."""
+        return joint_digest(self.sha256, *(medium.sha256 for medium in self.further))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +72,8 @@ def medium_record(medium: Medium) -> MediumRecord:
         volume_id=medium.volume_id,
         file=medium.path.name,
         stand_in=medium.stand_in,
+        name=medium.name,
+        further=tuple(medium_record(other) for other in medium.further),
     )
 
 

@@ -204,6 +204,9 @@ class Install(Table):
     )
     mirror: Url | None = Field(default=None, description="Package mirror for installers that need one.")
     proxy: Url | None = None
+    product_key: SecretSource | None = Field(
+        default=None, description="Where the product key is, for systems with one."
+    )
 
 
 class Sysprep(Table):
@@ -222,6 +225,9 @@ class Recipe(Table):
     summary: Line = ""
     machine: Machine = Machine()
     medium: MediumSource = MediumSource()
+    media: dict[Identifier, MediumSource] = Field(
+        default={}, description="Further media that the installer needs, by name, such as 'virtio'."
+    )
     disk: Disk = Disk()
     nics: Annotated[tuple[Nic, ...], Field(max_length=16)] = (Nic(name="eth0"),)
     guest: Guest = Guest()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from collections.abc import Iterator
 
 from imgpipe.plan import Plan, secret_texts
 
@@ -30,6 +32,9 @@ _SHORTEST = 6
 
 # crypt(5): '$id$' and what follows, as every answer file spells it.
 _HASH = re.compile(r"\$(?:y|gy|7|6|5|1|2[abxy])\$[./A-Za-z0-9$=,]{8,}")
+# What Windows obfuscates: base64 of UTF-16, with the name of the setting after the password.
+_ENCODED = re.compile(r"<(?:\w+:)?Value>\s*(?P<word>[^<\s]+)\s*</")
+_SUFFIXES = ("AdministratorPassword", "Password")
 _PLAIN = (
     re.compile(r"^[ \t]*rootpw[ \t]+(?:--\S+[ \t]+)*(?P<word>[^-\s]\S*)", re.MULTILINE),
     re.compile(r"--password[= ](?P<word>\S+)"),
@@ -47,5 +52,18 @@ def passwords(plan: Plan) -> tuple[str, ...]:
         words = [match.group() for match in _HASH.finditer(file.text)]
         for pattern in _PLAIN:
             words += [match["word"].strip("\"'") for match in pattern.finditer(file.text)]
+        for match in _ENCODED.finditer(file.text):
+            words += [match["word"], *_decoded(match["word"])]
         found.update(dict.fromkeys(word for word in words if len(word) >= _SHORTEST))
     return tuple(found)
+
+
+def _decoded(word: str) -> Iterator[str]:
+    try:
+        text = base64.b64decode(word, validate=True).decode("utf-16-le")
+    except ValueError:
+        return
+    for suffix in _SUFFIXES:
+        if text.endswith(suffix):
+            yield text.removesuffix(suffix)
+            return

@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 from imgpipe.errors import RecipeError
 from imgpipe.os_family import Account, Order, OsFamily, System, Unattended
 from imgpipe.recipe import Disk, Guest, Machine, Nic, Recipe, Table
+from imgpipe.self_sealing import DiskFacts
 from imgpipe.sizes import GIB
 
 MIRROR = "http://mirror.example/debian"
 _HASH = "$6$rounds=5000$testtesttest$0000000000000000000000000000000000000000000000000000000000000000"
+_PASSWORD = "Correct-Horse-1"  # noqa: S105 (a password of tests)
 _NICS = (
     (Nic(name="eth0"),),
     (Nic(name="eth0", address="192.0.2.10/24", gateway="192.0.2.1", dns=("192.0.2.1",)), Nic(name="eth1")),
@@ -37,12 +39,12 @@ def order_of(family: OsFamily, system: System, recipe: Recipe) -> Order:
     """Return the order that a build of `recipe` would put to the family, with a password for root."""
     options = family.options()
     assert isinstance(options, Table), f"the options of '{family.name}' are no Table"
-    accounts = {"root": Account(name="root", password_hash=_HASH)}
+    accounts = {"root": Account(name="root", password_hash=_HASH, password=_PASSWORD if family.clear_passwords else "")}
     return Order(recipe=recipe, system=system, options=options, accounts=accounts, mirror=MIRROR)
 
 
 def _recipes(system: System) -> Iterator[Recipe]:
-    for layout, firmware, nics in itertools.product(("plain", "lvm"), ("bios", "uefi"), _NICS):
+    for layout, firmware, nics in itertools.product(("plain", "lvm"), system.firmware, _NICS):
         yield Recipe(
             name="check",
             os=system.name,
@@ -63,6 +65,9 @@ def _check(family: OsFamily, system: System, recipe: Recipe) -> None:
     assert answer == family.prepare(order), f"{where}: two answers to one order differ"
     _check_seed(answer, where)
     _check_console(answer, where)
+    if answer.sealing:
+        nothing = answer.sealing.judge(DiskFacts(files={}, registry={}))
+        assert nothing.faults, f"{where}: a disk without any proof is taken for sealed"
     names = [*(item.name for item in answer.operations), *(check.name for check in answer.checks)]
     assert len(names) == len(set(names)), f"{where}: two operations or checks have one name"
     faults = family.lint(answer.seed.files[0].text, system, recipe.machine.firmware)
@@ -73,7 +78,8 @@ def _check_seed(answer: Unattended, where: str) -> None:
     """Check that nothing secret is unmarked, and nothing of today is in a file that names an install."""
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for file in answer.seed.files:
-        assert file.secret or _HASH not in file.text, f"{where}: '{file.name}' holds a password and is not secret"
+        told = _HASH in file.text or _PASSWORD in file.text
+        assert file.secret or not told, f"{where}: '{file.name}' holds a password and is not secret"
         assert today not in file.text, f"{where}: '{file.name}' holds a date, so each day would install anew"
         assert "{volume_id}" not in file.text, f"{where}: '{file.name}' has a place holder that nobody fills"
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
-import shlex
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,22 +11,14 @@ from pathlib import Path
 
 from imgpipe.adapters import process
 from imgpipe.errors import HostError
-from imgpipe.host import debian_mirror
+from imgpipe.media import debian_root
+from imgpipe.media.debian_root import DebianRoot
 from imgpipe_demo import packages, tree
 
-HOST_PROGRAMS = ("mmdebstrap", "mksquashfs", "xorriso", "cpio", "xz", "zstd", "tar")
-HOST_PACKAGES = (
-    "mmdebstrap",
-    "squashfs-tools",
-    "xorriso",
-    "cpio",
-    "xz-utils",
-    "tar",
-    "debian-archive-keyring",
-)
+HOST_PROGRAMS = (*debian_root.PROGRAMS, "mksquashfs", "xorriso", "cpio", "xz", "zstd")
+HOST_PACKAGES = (*debian_root.HOST_PACKAGES, "squashfs-tools", "xorriso", "cpio", "xz-utils")
 # Unprivileged users need this as well, and a range in /etc/subuid.
 HOST_PACKAGES_UNPRIVILEGED = ("uidmap",)
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 Notify = Callable[[str], None]
 
@@ -54,14 +43,12 @@ def make(target: Path, notify: Notify) -> None:
 
     Raises HostError if a program or a mirror is missing, or if a step fails.
     """
-    _check_host()
+    debian_root.check_host(HOST_PROGRAMS, HOST_PACKAGES)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         work = Path(folder)
-        notify("stand-in medium: collecting the installer")
-        _pack_kit(work)
         notify(f"stand-in medium: installing {len(packages.TARGET)} packages of Debian {packages.SUITE}")
-        _bootstrap(work, debian_mirror.of_host().url)
+        debian_root.build(_root(), work)
         notify("stand-in medium: writing the ISO")
         _lay_out(work, int(time.time()))
         _write_iso(work / "tree", work / "finished.iso")
@@ -71,22 +58,7 @@ def make(target: Path, notify: Notify) -> None:
 
 def fingerprint() -> str:
     """Return the sha256 of what the medium is made from, apart from the packages' versions."""
-    digest = hashlib.sha256()
-    for name, path in _kit():
-        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
-    for source in ("medium.py", "packages.py", "tree.py"):
-        digest.update((_HERE / source).read_bytes())
-    return digest.hexdigest()
-
-
-def _check_host() -> None:
-    missing = [program for program in HOST_PROGRAMS if not process.is_installed(program)]
-    if missing or not KEYRING.is_file():
-        wanted = ", ".join(f"'{name}'" for name in missing) or f"'{KEYRING}'"
-        raise HostError(
-            f"The stand-in medium cannot be made: {wanted} is missing.",
-            hint=f"Install the packages {' '.join(HOST_PACKAGES)} (names of Debian).",
-        )
+    return debian_root.digest(_kit(), (_HERE / name for name in ("medium.py", "packages.py", "tree.py")))
 
 
 def _kit() -> Iterator[tuple[str, Path]]:
@@ -106,55 +78,23 @@ def _kit() -> Iterator[tuple[str, Path]]:
             yield f"{name}/{path.relative_to(root)}", path
 
 
-def _pack_kit(work: Path) -> None:
-    kit = work / "kit"
-    for name, path in _kit():
-        place = kit / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
-    (kit / "settings").write_text(_settings())
-    process.run(
-        "tar", "--create", "--file", work / "kit.tar", "--directory", work,
-        "--owner=0", "--group=0", "--mode=u=rwX,go=rX", "kit",
-    )  # fmt: skip
-
-
-def _bootstrap(work: Path, archive: str) -> None:
-    source = f"deb [signed-by={KEYRING}] {archive} {packages.SUITE} main"
-    results = work / "results"
-    results.mkdir()
-    process.run(
-        "mmdebstrap", "--mode=auto", "--variant=apt", "--architectures=amd64",
-        "--format=null", "--skip=cleanup",
-        f"--include={','.join(packages.TARGET)}",
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
-        '--setup-hook=mkdir -p "$1/.imgpipe/out"',
-        f"--setup-hook=tar-in {work / 'kit.tar'} /.imgpipe",
-        '--essential-hook=. "$1/.imgpipe/kit/early.sh"',
-        '--customize-hook=. "$1/.imgpipe/kit/root.sh"',
-        *(f"--customize-hook=download /.imgpipe/out/{name} {results / name}" for name in _RESULTS),
-        packages.SUITE, "/dev/null", "-",
-        # By stdin, because an error shows the command, and the mirror's address is the host's own business.
-        stdin=source,
-        timeout_s=3600,
-        env=_temporary_folder(work),
-    )  # fmt: skip
-
-
-def _temporary_folder(work: Path) -> dict[str, str]:
-    # The mapped user of an unprivileged build may not enter our folder; /tmp lets everybody in.
-    return {"TMPDIR": os.fspath(work)} if os.geteuid() == 0 else {}
-
-
-def _settings() -> str:
-    """Return the package lists as variables for the hooks' scripts."""
-    values = {
-        "INITRD_APPLETS": packages.INITRD_APPLETS,
-        "INITRD_MODULES": packages.INITRD_MODULES,
-        "TARGET_MODULES": packages.TARGET_MODULES,
-        "PACKING": _PACKING,
-    }
-    return "".join(f"{name}={shlex.quote(' '.join(words))}\n" for name, words in values.items())
+def _root() -> DebianRoot:
+    return DebianRoot(
+        suite=packages.SUITE,
+        variant="apt",
+        packages=packages.TARGET,
+        kit=tuple(_kit()),
+        scripts=(("essential", "early.sh"), ("customize", "root.sh")),
+        last_hook="customize",
+        results=_RESULTS,
+        settings={
+            "INITRD_APPLETS": packages.INITRD_APPLETS,
+            "INITRD_MODULES": packages.INITRD_MODULES,
+            "TARGET_MODULES": packages.TARGET_MODULES,
+            "PACKING": _PACKING,
+        },
+        left_out=_LEFT_OUT,
+    )
 
 
 def _lay_out(work: Path, made_at: int) -> None:

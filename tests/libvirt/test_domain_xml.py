@@ -14,6 +14,7 @@ import pytest
 
 import deploy_site
 import private_libvirt
+from domain_facts import differences, facts, virt_install
 from imgpipe.adapters.hypervisor import Hypervisor, connect
 from imgpipe.artifacts import Medium, SeedMedia
 from imgpipe.deploy.definitions import HostPolicy, definition
@@ -181,12 +182,12 @@ EXPECTED_DIFFERENCES = {
 @pytest.mark.programs
 @pytest.mark.skipif(not shutil.which("virt-install"), reason="virt-install is not installed")
 @pytest.mark.skipif(bool(private_libvirt.lacking()), reason=private_libvirt.lacking())
-def test_the_final_machine_is_the_runbooks_but_for_known_differences() -> None:
+def test_the_final_machine_is_the_runbooks_but_for_knowndifferences() -> None:
     with private_libvirt.private_libvirt() as daemon:
         disk = daemon.folder / "vm003.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "15G"], check=True)
         location = f"path={disk},bus=virtio,cache=none"
-        imported = _virt_install(daemon.uri, *IMPORT, "--disk", location, "--import")
+        imported = virt_install(daemon.uri, *IMPORT, "--disk", location, "--import")
         medium = daemon.folder / "medium"
         for name in ("images/pxeboot/vmlinuz", "images/pxeboot/initrd.img"):
             (medium / name).parent.mkdir(parents=True, exist_ok=True)
@@ -197,14 +198,14 @@ def test_the_final_machine_is_the_runbooks_but_for_known_differences() -> None:
         )
         seed = daemon.folder / "ks.iso"
         seed.write_bytes(bytes(4096))
-        installed = _virt_install(
+        installed = virt_install(
             daemon.uri, *IMPORT, "--disk", location, "--location", str(medium), "--disk", f"path={seed},device=cdrom"
         )
-    ours = _facts(domain_xml(final_domain(rocky(disk))))
-    assert _differences(_facts(imported), ours) == set(EXPECTED_DIFFERENCES)
+    ours = facts(domain_xml(final_domain(rocky(disk))))
+    assert differences(facts(imported), ours) == set(EXPECTED_DIFFERENCES)
     # virt-install's install command ends in the same machine, plus the CD of the answer file, empty.
-    left = {fact for fact in _facts(installed) if "cdrom" not in fact and str(seed) not in fact}
-    assert _differences(left, ours) - set(EXPECTED_DIFFERENCES) == LEFT_BY_INSTALL
+    left = {fact for fact in facts(installed) if "cdrom" not in fact and str(seed) not in fact}
+    assert differences(left, ours) - set(EXPECTED_DIFFERENCES) == LEFT_BY_INSTALL
 
 
 ADDED_BY_DEPLOY = {
@@ -232,7 +233,7 @@ def test_a_deployed_machine_is_the_runbooks_and_what_a_fleet_needs() -> None:
     wanted = replace(deploy_site.machine("vm003", made_from), identity=Identity(hostname="vm003", nics=nics))
     policy = HostPolicy(folder=disk.parent, accelerator="kvm")
     deployed = definition(wanted, ("name",), record_of(wanted, "imgpipe"), policy, made_from.disk)
-    found = _differences(_facts(domain_xml(final_domain(base))), _facts(deployed))
+    found = differences(facts(domain_xml(final_domain(base))), facts(deployed))
     found = {fact for fact in found if not fact.startswith(("+ metadata/machine/", "+ uuid"))}
     assert found == set(ADDED_BY_DEPLOY)
 
@@ -243,37 +244,3 @@ LEFT_BY_INSTALL = {
     "- devices/disk/readonly",
 }
 """The drive of the answer file, which virt-install leaves in the machine."""
-
-
-def _virt_install(uri: str, *arguments: str) -> str:
-    done = subprocess.run(
-        ["virt-install", "--connect", uri, *arguments, "--dry-run", "--print-xml"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout[done.stdout.rindex("<domain ") :]
-
-
-def _facts(xml: str) -> set[str]:
-    """Return every element as one line, MAC addresses and the uuid left out; ports are counted."""
-    found: set[str] = set()
-    counted: dict[str, int] = {}
-    for path, element in _walk(ET.fromstring(xml), ""):
-        tag = element.tag.rpartition("}")[2]
-        attributes = "".join(f" {key}={value}" for key, value in sorted(element.attrib.items()) if tag != "mac")
-        text = (element.text or "").strip() if tag != "uuid" else ""
-        fact = f"{path}{attributes}{f' = {text}' if text else ''}"
-        counted[fact] = counted.get(fact, 0) + 1
-        found.add(fact if counted[fact] == 1 else f"{fact} #{counted[fact]}")
-    return found
-
-
-def _walk(element: ET.Element, path: str) -> Iterator[tuple[str, ET.Element]]:
-    for child in element:
-        place = f"{path}{child.tag.rpartition('}')[2]}"
-        yield place, child
-        yield from _walk(child, f"{place}/")
-
-
-def _differences(theirs: set[str], ours: set[str]) -> set[str]:
-    return {f"- {fact}" for fact in theirs - ours} | {f"+ {fact}" for fact in ours - theirs}

@@ -16,6 +16,7 @@ from imgpipe.adapters.guest_process import GuestProcess
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError, HostError, ImgpipeError
 from imgpipe.offline_edits import Absent, Sealed, Step
+from imgpipe.self_sealing import SystemVolume
 
 Edited = tuple[Path, tuple[Step, ...]]
 
@@ -38,27 +39,40 @@ def inject(
     log: Path | None = None,
     *,
     claims: Sequence[Sealed] = (),
+    volume: SystemVolume | None = None,
 ) -> tuple[Refused, ...]:
     """Apply to each qcow2 disk its steps, give SELinux labels to what is new, and check the claims.
 
     One launch for at most 24 disks. A disk that fails is told of and spoils no other; one whose layout cannot be
-    found this way is inspected and edited in an appliance of its own. Raises HostError if no appliance starts, or
-    if appliances die again and again.
+    found this way is inspected and edited in an appliance of its own. With `volume` the system is not Linux: that one
+    file system is edited, and a disk without it is refused. Raises HostError if no appliance starts, or if appliances
+    die again and again.
     """
+    batch = _Batch(claims=claims, volume=volume, accelerator=accelerator, log=log)
     refused: list[Refused] = []
     left = list(disks)
     deaths = 0
     while left:
         launched, left = left[:MOST_DISKS], left[MOST_DISKS:]
-        outcome = _together(launched, claims, accelerator, log)
+        outcome = _together(launched, batch)
         for disk in outcome.apart:
-            outcome.refused += _alone(disk, claims, accelerator, log)
+            outcome.refused += _alone(disk, batch)
         refused += outcome.refused
         left = outcome.unreached + left
         deaths += bool(outcome.death)
         if outcome.death and deaths > _MOST_DEATHS:
             raise outcome.death
     return tuple(refused)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """What holds for all disks."""
+
+    claims: Sequence[Sealed]
+    volume: SystemVolume | None
+    accelerator: Accelerator
+    log: Path | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,17 +85,17 @@ class _Outcome:
     death: HostError | None = None
 
 
-def _together(disks: list[Edited], claims: Sequence[Sealed], accelerator: Accelerator, log: Path | None) -> _Outcome:
+def _together(disks: list[Edited], batch: _Batch) -> _Outcome:
     outcome = _Outcome()
-    with start_worker(log) as worker:
+    with start_worker(batch.log) as worker:
         paths = [os.fspath(path.resolve()) for path, _steps in disks]
-        worker.ask("open_batch", OPEN_S, paths=paths, force_tcg=accelerator == "tcg")
+        worker.ask("open_batch", OPEN_S, paths=paths, force_tcg=batch.accelerator == "tcg")
         for number, (path, steps) in enumerate(disks):
             try:
-                if not _mounts(worker, number):
+                if not _mounts(worker, number, batch.volume):
                     outcome.apart.append((path, steps))
                     continue
-                worker.ask("edit_in_batch", EDIT_S, steps=as_requests(steps), claims=as_requests(claims))
+                worker.ask("edit_in_batch", EDIT_S, steps=as_requests(steps), claims=as_requests(batch.claims))
             except GuestError as error:
                 outcome.refused.append(_refused(path, error))
             except HostError as error:
@@ -93,7 +107,12 @@ def _together(disks: list[Edited], claims: Sequence[Sealed], accelerator: Accele
     return outcome
 
 
-def _mounts(worker: GuestProcess, number: int) -> bool:
+def _mounts(worker: GuestProcess, number: int, volume: SystemVolume | None) -> bool:
+    """Mount a disk's system; say whether Linux was found. A volume that is missing is not looked for in another way."""
+    if volume:
+        holds, filesystem = list(volume.holds), volume.filesystem
+        worker.ask("mount_volume_in_batch", EDIT_S, number=number, filesystem=filesystem, holds=holds)
+        return True
     try:
         worker.ask("mount_in_batch", EDIT_S, number=number)
     except GuestError:
@@ -101,13 +120,13 @@ def _mounts(worker: GuestProcess, number: int) -> bool:
     return True
 
 
-def _alone(disk: Edited, claims: Sequence[Sealed], accelerator: Accelerator, log: Path | None) -> list[Refused]:
+def _alone(disk: Edited, batch: _Batch) -> list[Refused]:
     path, steps = disk
     try:
-        with open_disk(path, accelerator=accelerator, log=log) as guest:
+        with open_disk(path, accelerator=batch.accelerator, log=batch.log) as guest:
             guest.apply(steps)
             guest.relabel()
-            faults = [fault for claim in claims for fault in _faults(claim, guest)]
+            faults = [fault for claim in batch.claims for fault in _faults(claim, guest)]
             if faults:
                 raise GuestError(f"{len(faults)} claims do not hold after the edits.", details=faults)
     except GuestError as error:

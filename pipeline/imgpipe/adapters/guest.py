@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from imgpipe.adapters.guest_process import GuestProcess
 from imgpipe.artifacts import Package
@@ -26,7 +26,7 @@ from imgpipe.errors import GuestError, HostError
 from imgpipe.offline_edits import Absent, Sealed, Step
 
 # The worker's Python is isolated (-I), so that nothing of our environment reaches it but this one path, last.
-_WORKER = "import sys; sys.path.append(sys.argv[1]); from imgpipe.guest_worker.serve import serve; serve()"
+_WORKER = "import sys; sys.path.append(sys.argv[1]); from imgpipe.guest_worker.serve import serve; serve(sys.argv[2])"
 _PACKAGES = Path(__file__).parents[2]
 
 # Seconds, for a host without KVM that is busy besides; a healthy one needs a tenth of it.
@@ -152,9 +152,9 @@ def try_appliance(accelerator: Accelerator, folder: Path) -> tuple[str, tuple[st
     return str(told["kernel"]), known
 
 
-def start_worker(log: Path | None) -> AbstractContextManager[GuestProcess]:
-    """Return the block's worker process, not yet asked anything."""
-    return GuestProcess.start([guestfs_python(), "-I", "-B", "-c", _WORKER, os.fspath(_PACKAGES)], log)
+def start_worker(log: Path | None, kind: Literal["linux", "volume"] = "linux") -> AbstractContextManager[GuestProcess]:
+    """Return the block's worker process, not yet asked anything: for Linux, or for one volume of another system."""
+    return GuestProcess.start([guestfs_python(), "-I", "-B", "-c", _WORKER, os.fspath(_PACKAGES), kind], log)
 
 
 def as_requests(records: Iterable[Step | Sealed]) -> list[dict[str, Any]]:
@@ -168,7 +168,7 @@ def _inspection(found: dict[str, Any]) -> Inspection:
     if known["kind"] != "linux":
         raise GuestError(
             f"The disk holds '{known['product'] or known['kind']}', not Linux.",
-            hint="Only Linux systems can be sealed offline.",
+            hint="Only Linux can be sealed offline; Windows has to seal itself, as 'imgpipe build' has it do.",
         )
     return Inspection(mountpoints=mountpoints, **known)
 

@@ -122,7 +122,12 @@ def _error(message: str, details: list[str], call: str) -> ImgpipeError:
     for sign, hint in _HINTS:
         if sign in text:
             return GuestError(message, hint=hint, details=details)
-    if call == "open" and "launch" in text:
+    if "cannot read NTFS" in text:
+        return HostError(
+            "libguestfs cannot read NTFS on this host.",
+            hint="Install 'ntfs-3g', on Enterprise Linux 'libguestfs-winsupport'.",
+        )
+    if call in ("open", "launch") and "launch" in text:
         return HostError(
             "libguestfs' appliance does not start.", hint="Run 'libguestfs-test-tool' to see why.", details=details
         )

@@ -21,10 +21,12 @@ import pycdlib
 from pycdlib.dr import DirectoryRecord
 from pycdlib.pycdlibexception import PyCdlibException
 
+from imgpipe.adapters.iso_signature import check_signature, incomplete
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.sizes import KIB, MIB, show_bytes
 
 SMALL_FILE = MIB
+SMALL_PART = 16 * MIB
 # A DVD of 12,000 packages has 3 MiB of tables.
 _TABLES = 64 * MIB
 _SECTOR = 2048
@@ -88,6 +90,14 @@ class Iso:
                 )
             return bytes(file.read(length) or b"")
 
+    def read_part(self, path: str, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes of a file from `offset`; RecipeError if there is no such file."""
+        with self._open(path) as (file, whole), _readable(self.path):
+            if not 0 <= offset <= whole or length > SMALL_PART:
+                return b""
+            file.seek(offset)
+            return bytes(file.read(min(length, whole - offset)) or b"")
+
     def glob(self, pattern: str) -> tuple[str, ...]:
         """Return the files whose path matches, in order; `*` and `?` stay within a folder's name."""
         found = [("", "")]
@@ -111,7 +121,7 @@ class Iso:
                 if progress:
                     progress(done, length)
             if file.tell() != length:
-                raise _incomplete(self.path)
+                raise incomplete(self.path)
         return digest.hexdigest()
 
     def _find(self, path: str) -> _Entry | None:
@@ -152,7 +162,7 @@ class Iso:
         with _readable(self.path), self._reader.open_file_from_iso(**{self._names: entry.native}) as stream:
             length = int(stream.length())
             if length > self.path.stat().st_size:
-                raise _incomplete(self.path)
+                raise incomplete(self.path)
             yield stream, length
 
 
@@ -167,14 +177,14 @@ def open_iso(path: Path) -> Iterator[Iso]:
         ) from None
     reader = pycdlib.PyCdlib()
     with file:
-        _check_signature(file, path)
+        check_signature(file, path)
         bounded = _BoundedFile(file, path)
         with _readable(path):
             reader.open_fp(bounded)
         bounded.lift_budget()
         try:
             if reader.pvd.space_size * _SECTOR > path.stat().st_size + _PADDING:
-                raise _incomplete(path)
+                raise incomplete(path)
             yield Iso(path, reader)
         finally:
             reader.close()
@@ -255,31 +265,6 @@ def _copy(source: io.RawIOBase, target: io.BufferedWriter, digest: _Digest) -> I
         digest.update(chunk)
         done += len(chunk)
         yield done
-
-
-def _check_signature(file: io.BufferedReader, path: Path) -> None:
-    """Tell apart, before pycdlib does it in its own words, what a wrong file may be (ECMA-119 and ECMA-167)."""
-    file.seek(16 * _SECTOR)
-    identifiers = {file.read(_SECTOR)[1:6] for _ in range(8)}
-    file.seek(0)
-    if b"CD001" in identifiers:
-        return
-    if identifiers & {b"BEA01", b"NSR02", b"NSR03"}:
-        raise RecipeError(
-            f"The medium '{path.name}' has UDF names alone, which cannot be read yet.",
-            hint="Use the publisher's ordinary ISO, which carries ISO 9660 as well.",
-        )
-    raise RecipeError(
-        f"The file '{path.name}' is not an ISO 9660 medium.",
-        hint="Check that it is an installation ISO, whole and unpacked (not .xz, .zip or a disk image).",
-    )
-
-
-def _incomplete(path: Path) -> RecipeError:
-    return RecipeError(
-        f"The medium '{path.name}' is incomplete: the file ends before the medium does.",
-        hint="Its download or copy broke off; get it again and compare its checksum.",
-    )
 
 
 @contextmanager

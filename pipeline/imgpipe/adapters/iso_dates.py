@@ -6,7 +6,10 @@ volumes, 9.1.5 dates of records), SUSP (system use fields, CE) and RRIP 4.1.6 (T
 
 from __future__ import annotations
 
+import mmap
 import struct
+
+Image = bytearray | mmap.mmap
 
 _SECTOR = 2048
 _VOLUME_DATE = b"2000010100000000\0"
@@ -15,7 +18,7 @@ _VOLUME_DATES = (813, 830, 864)
 _LONG_FORM = 0x80
 
 
-def set_dates(image: bytearray) -> None:
+def set_dates(image: Image) -> None:
     """Set the dates of volumes, folders and files to the start of the year 2000, in UTC, in place."""
     sector = 16
     while (kind := image[sector * _SECTOR]) != 255:
@@ -28,7 +31,7 @@ def set_dates(image: bytearray) -> None:
         sector += 1
 
 
-def _set_folder(image: bytearray, start: int, length: int) -> None:
+def _set_folder(image: Image, start: int, length: int) -> None:
     offset = start
     while offset < start + length:
         size = image[offset]
@@ -42,14 +45,14 @@ def _set_folder(image: bytearray, start: int, length: int) -> None:
         offset += size
 
 
-def _set_record(image: bytearray, offset: int) -> None:
+def _set_record(image: Image, offset: int) -> None:
     image[offset + 18 : offset + 25] = _RECORD_DATE
     name_length = image[offset + 32]
     fields = offset + 33 + name_length + (name_length + 1) % 2
     _set_fields(image, fields, offset + image[offset])
 
 
-def _set_fields(image: bytearray, offset: int, end: int) -> None:
+def _set_fields(image: Image, offset: int, end: int) -> None:
     """Set the dates of Rock Ridge's TF fields between two offsets, and in the area that a CE field points to."""
     while offset + 4 <= end and (size := image[offset + 2]) >= 4:
         signature = image[offset : offset + 2]
@@ -63,7 +66,7 @@ def _set_fields(image: bytearray, offset: int, end: int) -> None:
         offset += size
 
 
-def _extent(image: bytearray, record: int) -> tuple[int, int]:
+def _extent(image: Image, record: int) -> tuple[int, int]:
     """Return where a folder's records start and how many bytes they take."""
     block, length = struct.unpack_from("<I4xI", image, record + 2)
     return block * _SECTOR, length

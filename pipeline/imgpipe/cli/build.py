@@ -22,8 +22,8 @@ def build(
         typer.Argument(help="A recipe's name, with a size if you like, or its file.", autocompletion=complete_recipe),
     ],
     media: Annotated[
-        str | None,
-        typer.Option(help="The ISO: a path, a name in the media folders, a URL, or 'stand-in'.", show_default=False),
+        list[str] | None,
+        typer.Option(help="The ISO: a path, a name, a URL, or 'stand-in'; NAME=... a further one.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help=YES)] = False,  # noqa: ARG001 (read by the launcher)
@@ -42,6 +42,8 @@ def build(
       imgpipe build rocky9 --media ~/Rocky-9.7-x86_64-minimal.iso
 
       imgpipe build rocky9-4c2g15g --media stand-in
+
+      imgpipe build win2016 --media windows.iso --media virtio=virtio-win-0.1.285.iso
     """
     from imgpipe.build import STAGES
     from imgpipe.cli.built import show_image
@@ -50,11 +52,11 @@ def build(
 
     plan = plan_named(recipe)
     with listener(as_json, STAGES) as show:
-        image, state = _run(plan, media, show)
+        image, state = _run(plan, media or [], show)
     show_image(image, state, as_json=as_json)
 
 
-def _run(plan: Plan, media: str | None, show: Listener) -> tuple[GoldenImage, str]:
+def _run(plan: Plan, media: list[str], show: Listener) -> tuple[GoldenImage, str]:
     """Build, or find that it was built; libvirt is not even asked where nothing is to be done."""
     from imgpipe.build import build as run
     from imgpipe.build import published

@@ -119,15 +119,16 @@ def _shop(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor) -> Works
 
 def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Workshop) -> tuple[DeployPlan, HostFacts]:
     from imgpipe.cli.shop import foreign
-    from imgpipe.deploy.accounts import accounts_of
+    from imgpipe.deploy.accounts import accounts_of, plain_groups
     from imgpipe.deploy.facts import gather
     from imgpipe.deploy.planning import make_deploy_plan
     from imgpipe.deploy.resolving import Choices
     from imgpipe.deploy.templates import load_templates
 
-    accounts = accounts_of(fleet, context.vault())
     facts = gather(hypervisor, shop.pool)
-    templates = load_templates(fleet, facts.machines, shop.store, lambda disk: foreign(hypervisor, disk))
+    families = context.plugins().families
+    templates = load_templates(fleet, facts.machines, shop.store, lambda disk: foreign(hypervisor, disk), families)
+    accounts = accounts_of(fleet, context.vault(), plain_groups(fleet, templates))
     choices = Choices(prune=options.prune, rebuild=options.rebuild)
     return make_deploy_plan(fleet, templates, facts, accounts, choices), facts
 

@@ -15,7 +15,7 @@ from imgpipe.cli import output
 from imgpipe.cli.planned import complete_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from imgpipe.host.doctor.finding import Finding, State
 
@@ -31,7 +31,7 @@ def doctor(
         typer.Argument(help="Also judge what this recipe needs.", autocompletion=complete_recipe, show_default=False),
     ] = None,
     media: Annotated[
-        str | None, typer.Option(help="The recipe's ISO, as 'imgpipe build' takes it.", show_default=False)
+        list[str] | None, typer.Option(help="The recipe's ISOs, as 'imgpipe build' takes them.", show_default=False)
     ] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Boot a machine and libguestfs' appliance to see.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended safely; it is shown first.")] = False,
@@ -54,17 +54,17 @@ def doctor(
     from imgpipe.host.doctor.finding import failures
 
     start = time.monotonic()
-    found = _look(recipe, media, deep=deep)
+    found = _look(recipe, media or (), deep=deep)
     if fix and _mend(found, yes=yes):
-        found = _look(recipe, media, deep=deep)
+        found = _look(recipe, media or (), deep=deep)
     _show(found, time.monotonic() - start, as_json=as_json)
     if failures(found):
         raise typer.Exit(_FAILED)
 
 
-def _look(recipe: str | None, media: str | None, *, deep: bool) -> tuple[Finding, ...]:
+def _look(recipe: str | None, media: Sequence[str], *, deep: bool) -> tuple[Finding, ...]:
     """Run all checks; what was launched comes first, because it decides how the rest is judged."""
-    from imgpipe.cli.planned import medium_request, plan_named
+    from imgpipe.cli.planned import media_request, plan_named
     from imgpipe.cli.readiness import this_host
     from imgpipe.host.doctor.checkup import file_checks, launch_checks, quick_checks, recipe_checks
     from imgpipe.host.doctor.run import run
@@ -72,7 +72,8 @@ def _look(recipe: str | None, media: str | None, *, deep: bool) -> tuple[Finding
     plan = plan_named(recipe) if recipe else None
     launched = run(launch_checks(this_host())) if deep else ()
     host = this_host()
-    special = recipe_checks(host, plan, (medium_request(plan, media),)) if plan else ()
+    asked = media_request(plan, media) if plan else None
+    special = recipe_checks(host, plan, (asked.own, *asked.further)) if plan and asked else ()
     names = {check.name for check in special}
     usual = (*(() if deep else quick_checks(host)), *file_checks(host))
     return (*launched, *run((*(check for check in usual if check.name not in names), *special)))

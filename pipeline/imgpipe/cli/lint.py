@@ -16,7 +16,7 @@ def _complete_system(incomplete: str) -> list[str]:
 
 
 def lint(
-    file: Annotated[Path, typer.Argument(help="A kickstart, a preseed file or an autoinstall user-data.")],
+    file: Annotated[Path, typer.Argument(help="A kickstart, preseed, autoinstall user-data or autounattend.xml.")],
     system: Annotated[
         str, typer.Option("--os", help="The system that it is for, such as rocky10.", autocompletion=_complete_system)
     ],
@@ -30,6 +30,8 @@ def lint(
       imgpipe lint ks-rocky10.cfg --os rocky10
 
       imgpipe lint preseed.cfg --os debian13 --firmware uefi
+
+      imgpipe lint autounattend.xml --os win2016
     """
     import dataclasses
 

@@ -31,7 +31,7 @@ def plan(
     """
     from imgpipe.cli.output import show_json, show_line
     from imgpipe.cli.plan_text import describe
-    from imgpipe.cli.planned import plan_named
+    from imgpipe.cli.planned import attached_cds, plan_named
     from imgpipe.plan import show
 
     made = plan_named(recipe)
@@ -40,4 +40,4 @@ def plan(
     elif as_json:
         show_json(show(made))
     else:
-        show_line(describe(made))
+        show_line(describe(made, attached_cds(made)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imgpipe.os_family import CdBoot, KernelBoot
+from imgpipe.os_family import CdBoot, FurtherMedium, KernelBoot, System
 from imgpipe.plan import Plan
-from imgpipe.recipe import Nic
+from imgpipe.recipe import MediumSource, Nic
 from imgpipe.sizes import show_bytes
 
 
-def describe(plan: Plan) -> str:
-    """Return the plan as text for a person: every decision, no secret."""
+def describe(plan: Plan, cds: tuple[str, ...] = ()) -> str:
+    """Return the plan as text for a person: every decision, no secret; `cds` are attached to the install machine."""
     machine = plan.machine
     lines = [
         f"{plan.name}: {plan.system.title}, by {plan.answer_kind}",
@@ -22,12 +22,13 @@ def describe(plan: Plan) -> str:
         f"layout       {'; '.join(plan.unattended.disk_layout) or 'as the answer file says'}",
         *(f"network      {_nic(nic)}" for nic in plan.nics),
         f"             during the install: {plan.install_network}",
-        f"medium       {_medium(plan)}",
+        *_media(plan),
+        *(f"{'' if number else 'attached':<12} {line}" for number, line in enumerate(cds)),
         *_boot(plan),
         *_answers(plan),
         f"proof        '{plan.unattended.proof.console}' on the console and {plan.unattended.proof.file or 'no file'}",
-        f"sysprep      {len(plan.operations)} operations: {', '.join(item.name for item in plan.operations)}",
-        f"verify       {len(plan.checks)} checks: {', '.join(check.name for check in plan.checks)}",
+        *_sealing(plan),
+        *_remarks(plan),
         f"tested       {plan.system.tested}",
         *(f"note         {note}" for note in plan.notes),
     ]
@@ -42,12 +43,33 @@ def _nic(nic: Nic) -> str:
     return f"{who}: {nic.address}{extra}"
 
 
-def _medium(plan: Plan) -> str:
-    source = plan.medium.file or plan.medium.url
+def _media(plan: Plan) -> Iterator[str]:
+    """Yield the CDs in the order in which they are attached; the seed ISO comes after them."""
+    yield f"medium       {_medium(plan.system, plan.medium)}"
+    sources = dict(plan.media)
+    for other in plan.system.further:
+        yield f"{other.name:<12} {_medium(other, sources.get(other.name, MediumSource()))}"
+
+
+def _medium(wanted: System | FurtherMedium, given: MediumSource) -> str:
+    source = given.file or given.url
     if source:
         return source
-    made = f"; else made from packages ('{plan.system.makes}')" if plan.system.makes else ""
-    return f"{', '.join(plan.system.media) or 'no file looked for'} in the media folders{made}"
+    made = f"; else made from packages ('{wanted.makes}')" if wanted.makes else ""
+    return f"{', '.join(wanted.media) or 'no file looked for'} in the media folders{made}"
+
+
+def _remarks(plan: Plan) -> Iterator[str]:
+    for number, remark in enumerate(plan.unattended.remarks):
+        yield f"{'' if number else 'settings':<12} {remark}"
+
+
+def _sealing(plan: Plan) -> Iterator[str]:
+    if plan.unattended.sealing:
+        yield "sysprep      inside, by the installed system itself, as its last act"
+    if plan.operations or not plan.unattended.sealing:
+        yield f"sysprep      {len(plan.operations)} operations: {', '.join(item.name for item in plan.operations)}"
+        yield f"verify       {len(plan.checks)} checks: {', '.join(check.name for check in plan.checks)}"
 
 
 def _boot(plan: Plan) -> Iterator[str]:
@@ -63,3 +85,5 @@ def _answers(plan: Plan) -> Iterator[str]:
     seed = plan.unattended.seed
     way = f"on a small ISO labelled '{seed.volume_id}'" if seed.place == "iso" else "inside the installer's initrd"
     yield f"answers      {', '.join(file.name for file in seed.files)}, {way}"
+    for copy in seed.copies:
+        yield f"             {copy.target} from {copy.medium or 'the medium'}: {' or '.join(copy.sources)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
     from imgpipe.artifacts import Medium
     from imgpipe.events import Listener
     from imgpipe.media.request import MediumRequest
+    from imgpipe.media.several import MediaRequest
+    from imgpipe.os_family import FurtherMedium, System
     from imgpipe.plan import Plan
-    from imgpipe.recipe import Recipe
+    from imgpipe.recipe import MediumSource, Recipe
 
 YES = "Let ./imgpipe install missing packages of the host without asking."
 
@@ -32,37 +35,76 @@ def plan_for(recipe: Recipe) -> Plan:
     """Return the plan of a recipe, with the host's secrets and package mirror."""
     from imgpipe.planning import Given, make_plan
 
+    family, _ = context.plugins().system(recipe.os)
     vault = context.vault()
     recipe = vault.with_default(recipe)
     given = Given(
-        accounts=vault.accounts(recipe),
+        accounts=vault.accounts(recipe, clear=family.clear_passwords),
         own_answer_file=_own_answer_file(recipe),
         mirror=recipe.install.mirror or context.settings().mirror or _host_mirror(),
+        product_key=vault.product_key(recipe),
     )
     return make_plan(recipe, context.plugins(), given)
 
 
-def find_medium(plan: Plan, override: str | None, notify: Listener) -> Medium:
-    """Find or make the plan's medium, verify and read it."""
-    from imgpipe.media.resolve import resolve
+def find_medium(plan: Plan, overrides: Sequence[str], notify: Listener) -> Medium:
+    """Find or make the plan's media, verify, read and inspect them."""
+    from imgpipe.media.several import resolve_all
 
-    return resolve(medium_request(plan, override), context.store(), notify)
+    return resolve_all(media_request(plan, overrides), context.store(), notify)
 
 
-def medium_request(plan: Plan, override: str | None) -> MediumRequest:
-    """Return what is asked of the search for the plan's medium."""
+def media_request(plan: Plan, overrides: Sequence[str]) -> MediaRequest:
+    """Return what the search for the plan's media is asked; `overrides` are the words of --media."""
     from imgpipe.media.request import MediumRequest
+    from imgpipe.media.several import MediaRequest, named_overrides
+    from imgpipe.recipe import MediumSource
 
     plugins = context.plugins()
     family, system = plugins.system(plan.system.name)
-    return MediumRequest(
-        system=system,
-        source=plan.medium,
-        override=override,
-        maker=plugins.makers.get(system.makes),
-        stand_in=plugins.makers.get(family.stand_in),
-        folders=tuple(Path(folder).expanduser() for folder in context.settings().media),
+    folders = tuple(Path(folder).expanduser() for folder in context.settings().media)
+    said, sources, inspect = named_overrides(overrides, system), dict(plan.media), family.inspect
+
+    def request(wanted: System | FurtherMedium, source: MediumSource, name: str, stand_in: str) -> MediumRequest:
+        return MediumRequest(
+            system=wanted,
+            source=source,
+            override=said.get(name),
+            maker=plugins.makers.get(wanted.makes),
+            stand_in=plugins.makers.get(stand_in),
+            folders=folders,
+        )
+
+    return MediaRequest(
+        own=request(system, plan.medium, "", family.stand_in),
+        further=tuple(
+            request(other, sources.get(other.name, MediumSource()), other.name, other.stand_in)
+            for other in system.further
+        ),
+        inspect=(lambda content: inspect(system, plan.unattended, content)) if inspect else None,
     )
+
+
+def attached_cds(plan: Plan) -> tuple[str, ...]:
+    """Return the install machine's CDs in their order, each with the file that a build would take now."""
+    asked = media_request(plan, ())
+    lines = [f"the medium: {_where(asked.own)}"]
+    lines += [f"{request.system.name}: {_where(request)}" for request in asked.further]
+    if plan.unattended.seed.place == "iso":
+        lines.append(f"the seed ISO, '{plan.unattended.seed.volume_id}'")
+    return tuple(f"sd{letter}  {line}" for letter, line in zip("abcdef", lines, strict=False))
+
+
+def _where(request: MediumRequest) -> str:
+    from imgpipe.media.find import find_medium as look
+
+    try:
+        found = look(request, context.store())
+    except RecipeError as error:
+        return f"missing ({str(error).rstrip('.')})"
+    if found is None:
+        return f"made when it is needed ('{request.maker.name}')" if request.maker else "missing"
+    return str(found.path) if found.path else f"downloaded when it is needed ({found.url})"
 
 
 def _own_answer_file(recipe: Recipe) -> str | None:

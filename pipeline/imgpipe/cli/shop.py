@@ -84,12 +84,12 @@ def foreign(hypervisor: Hypervisor, disk: Path) -> Template:
 
 
 def _injection(hypervisor: Hypervisor) -> Inject:
-    """Return what writes identities to disks of systems that imgpipe did not build."""
+    """Return what writes identities to disks that no unit of imgpipe's gives one."""
 
     def inject(disks: Sequence[tuple[WantedMachine, Path]]) -> None:
         from imgpipe.deploy.injection import injection
 
         log = context.store().root / "work" / "injection.log"
-        injection(hypervisor.accelerator, log, context.plugins().families)(disks)
+        injection(hypervisor.accelerator, log)(disks)
 
     return inject

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from imgpipe.deploy.fleet import Fleet
+from imgpipe.deploy.wanted import Template
 from imgpipe.errors import RecipeError
 from imgpipe.os_family import Account
 from imgpipe.passwords import Vault
@@ -14,8 +17,17 @@ def account_key(group: str, user: str) -> str:
     return f"{group}/{user}"
 
 
-def accounts_of(fleet: Fleet, vault: Vault) -> dict[str, Account]:
-    """Return every account that gets a password, by `account_key`; raises RecipeError that lists what is missing."""
+def plain_groups(fleet: Fleet, templates: Mapping[str, Template]) -> frozenset[str]:
+    """Return the groups whose machines are told a password and not its hash."""
+    windows = {name for name, template in templates.items() if template.personalise.is_windows}
+    return frozenset(group for group in fleet.groups if fleet.group(group).template in windows)
+
+
+def accounts_of(fleet: Fleet, vault: Vault, plain: Collection[str] = ()) -> dict[str, Account]:
+    """Return every account that gets a password, by `account_key`; raises RecipeError that lists what is missing.
+
+    In the groups `plain`, whose systems take no hash, root's password is kept as it was given, too.
+    """
     accounts: dict[str, Account] = {}
     missing: dict[str, None] = {}
     known: dict[tuple[str, SecretSource], str] = {}
@@ -27,10 +39,12 @@ def accounts_of(fleet: Fleet, vault: Vault) -> dict[str, Account]:
             try:
                 if (name, source) not in known:
                     known[name, source] = vault.password_hash(f"fleet/{fleet.name}/{name}", source)
+                password = vault.password(source) if group in plain and name == "root" else ""
             except RecipeError as error:
                 missing[f"password of '{name}': {error}"] = None
                 continue
-            accounts[account_key(group, name)] = Account(name=name, password_hash=known[name, source])
+            account = Account(name=name, password_hash=known[name, source], password=password)
+            accounts[account_key(group, name)] = account
     if missing:
         raise RecipeError(f"The fleet '{fleet.name}' names secrets that are not there.", details=missing)
     return accounts

@@ -84,7 +84,7 @@ def change_of(machine: WantedMachine, existing: ExistingMachine | None, *, rebui
 
 
 def _modified(machine: WantedMachine, existing: ExistingMachine, record: MachineRecord) -> Modify | None:
-    stopped = [*_hardware(machine, existing), *_identity(machine, record)]
+    stopped = [*_hardware(machine, existing), *identity_changes(machine, record)]
     grow = bool(existing.virtual_size) and machine.machine.disk > existing.virtual_size
     if grow:
         stopped.append(f"{show_bytes(machine.machine.disk)} disk instead of {show_bytes(existing.virtual_size)}")
@@ -126,7 +126,7 @@ def _plugs(nics: Sequence[tuple[str, str]]) -> str:
     return ", ".join(source or kind for kind, source in nics) or "nothing"
 
 
-def _identity(machine: WantedMachine, record: MachineRecord) -> Iterator[str]:
+def identity_changes(machine: WantedMachine, record: MachineRecord) -> Iterator[str]:
     """Say what the guest will be told anew at its next start."""
     asked = record_of(machine, record.pool)
     if asked.hostname != record.hostname:

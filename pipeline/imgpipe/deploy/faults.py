@@ -48,6 +48,7 @@ def machine_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) ->
     yield from _clashes("UUID", uuids, _there(given, lambda one: {one.uuid}))
     yield from _disk_faults(given, machines)
     yield from _carriage_faults(machines)
+    yield from _own_file_faults(given, machines)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -122,7 +123,7 @@ def _host_names(machine: ExistingMachine) -> set[str]:
 
 def _computer_name_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
     """Check the names that Windows makes of ours; it knows 15 characters, and refuses a number for a name."""
-    windows = [machine for machine in machines if machine.template.personalise.way == "unattend"]
+    windows = [machine for machine in machines if machine.template.personalise.is_windows]
     for machine in windows:
         if computer_name(machine.name).isdigit():
             yield f"{machine.name}: Windows takes no computer name of digits alone"
@@ -152,7 +153,6 @@ def _carriage_faults(machines: tuple[WantedMachine, ...]) -> Iterator[str]:
     """Check that what a guest is told can reach it; in a group all guests are told about as much."""
     for machine in {machine.group: machine for machine in machines}.values():
         personalise = machine.template.personalise
-        # Windows is told by files that its plugin answers, written to the disk.
         if personalise.way == "unattend":
             continue
         asked = any(nic.address for nic in machine.identity.nics)
@@ -165,6 +165,23 @@ def _carriage_faults(machines: tuple[WantedMachine, ...]) -> Iterator[str]:
             carry(machine.identity, personalise, machine.name)
         except RecipeError as error:
             yield f"groups.{machine.group}: {error}"
+
+
+def _own_file_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
+    """Let the plugin write every machine's own files once, for what such a system would refuse."""
+    told: dict[str, None] = {}
+    for machine in machines:
+        template = machine.template
+        if template.personalise.way != "unattend" or template.own_files is None:
+            continue
+        shape = given.groups[machine.group]
+        if shape.users or shape.files or shape.root.keys:
+            told[f"groups.{machine.group}: users, files and keys cannot be given to clones of '{template.name}'"] = None
+        try:
+            template.own_files(machine.identity, template.personalise)
+        except RecipeError as error:
+            told |= dict.fromkeys(f"{machine.name}: {fault}" for fault in error.details or (str(error),))
+    yield from told
 
 
 def cache_faults(given: Circumstances, shape: Group, group: str, mode: str) -> Iterator[str]:

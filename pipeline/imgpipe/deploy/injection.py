@@ -1,49 +1,65 @@
-"""Identities for disks of systems that imgpipe did not build: written offline, many in one appliance."""
+"""Identities for disks that have no unit of imgpipe's: written offline, many in one appliance."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from imgpipe.adapters.batch_guest import inject
+from imgpipe.adapters.batch_guest import Edited, Refused, inject
 from imgpipe.deploy.foreign import clone_claims, clone_steps
 from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError
-from imgpipe.offline_edits import Step
-from imgpipe.os_family import OsFamily
+from imgpipe.self_sealing import SystemVolume
 
 Disks = Sequence[tuple[WantedMachine, Path]]
 
 
-def injection(
-    accelerator: Callable[[], Accelerator], log: Path, families: Sequence[OsFamily]
-) -> Callable[[Disks], None]:
+def injection(accelerator: Callable[[], Accelerator], log: Path) -> Callable[[Disks], None]:
     """Return what makes the disks of machines their own before they start; it asks for the accelerator when called.
 
     A family that answers with files of its own has those written; any other Linux gets the unit that applies what
     the machine's definition carries. Raises GuestError that names every machine whose disk could not be edited.
     """
-    own = {system.name: family.personalise_files for family in families for system in family.systems}
 
     def inject_all(disks: Disks) -> None:
-        linux = [(path, _linux_steps(machine)) for machine, path in disks if not own.get(machine.template.system)]
-        others: list[tuple[Path, tuple[Step, ...]]] = []
-        for machine, path in disks:
-            if answer := own.get(machine.template.system):
-                others.append((path, answer(machine.identity)))
+        linux = [(path, clone_steps(machine.identity.hostname)) for machine, path in disks if not _own(machine)]
+        own = _by_volume(disks)
         log.parent.mkdir(parents=True, exist_ok=True)
-        refused = [*inject(linux, accelerator(), log, claims=clone_claims()), *inject(others, accelerator(), log)]
-        names = {path: machine.name for machine, path in disks}
-        if refused:
-            raise GuestError(
-                f"{len(refused)} of {len(disks)} disks could not be given an identity.",
-                hint=f"What libguestfs said is in '{log}'.",
-                details=[f"{names[one.path]}: {line}" for one in refused for line in (one.reason, *one.details[:5])],
-            )
+        refused = [*inject(linux, accelerator(), log, claims=clone_claims())]
+        for volume, others in own.items():
+            refused += inject(others, accelerator(), log, volume=volume)
+        _refuse(disks, refused, log)
 
     return inject_all
 
 
-def _linux_steps(machine: WantedMachine) -> tuple[Step, ...]:
-    return clone_steps(machine.identity.hostname)
+def _own(machine: WantedMachine) -> bool:
+    return machine.template.personalise.way == "unattend"
+
+
+def _by_volume(disks: Disks) -> dict[SystemVolume | None, list[Edited]]:
+    """Return what families write themselves, by where it goes."""
+    found: dict[SystemVolume | None, list[Edited]] = {}
+    for machine, path in disks:
+        template = machine.template
+        if not _own(machine):
+            continue
+        if template.own_files is None:
+            raise GuestError(
+                f"No plugin can tell clones of '{template.reference}' who they are.",
+                hint=f"Install the plugin that knows '{template.system}'.",
+            )
+        steps = template.own_files(machine.identity, template.personalise)
+        found.setdefault(template.personalise.volume, []).append((path, steps))
+    return found
+
+
+def _refuse(disks: Disks, refused: Sequence[Refused], log: Path) -> None:
+    names = {path: machine.name for machine, path in disks}
+    if refused:
+        raise GuestError(
+            f"{len(refused)} of {len(disks)} disks could not be given an identity.",
+            hint=f"What libguestfs said is in '{log}'.",
+            details=[f"{names[one.path]}: {line}" for one in refused for line in (one.reason, *one.details[:5])],
+        )

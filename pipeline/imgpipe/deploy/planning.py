@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imgpipe.deploy.changes import Change, Keep, Make, Modify, Rebuild, Remove, change_of
+from imgpipe.deploy.changes import Change, Keep, Make, Modify, Rebuild, Remove, change_of, identity_changes
 from imgpipe.deploy.existing import ExistingMachine, HostFacts
 from imgpipe.deploy.faults import cache_faults, fleet_faults, listed, machine_faults
 from imgpipe.deploy.fleet import Fleet
@@ -82,6 +82,7 @@ def make_deploy_plan(
     wrong = [
         *fleet_faults(given),
         *_template_faults(given, changes),
+        *_told_once_faults(changes),
         *machine_faults(given, machines),
         *_cache_faults(given, changes),
         *room_faults(changes, facts),
@@ -115,6 +116,11 @@ def _template_faults(given: Circumstances, changes: tuple[Change, ...]) -> Itera
     for group, shape in given.groups.items():
         if shape.template and shape.template not in given.templates:
             yield f"groups.{group}.template: there is no image '{shape.template}'"
+        elif shape.template and not given.templates[shape.template].proven:
+            yield (
+                f"groups.{group}.template: nothing proves that '{given.templates[shape.template].reference}' was "
+                "generalized (sysprep), so its clones could share one identity; build it again with 'imgpipe build'"
+            )
     if not given.facts.local:
         for reference in {
             machine.template.reference: None for machine in _new(changes) if not machine.template.prepared
@@ -122,6 +128,19 @@ def _template_faults(given: Circumstances, changes: tuple[Change, ...]) -> Itera
             yield (
                 f"'{reference}' was not prepared by imgpipe, so identities are written to its clones' disks, and the "
                 f"pool '{given.facts.pool}' is out of reach; run imgpipe on that host, or import the disk first"
+            )
+
+
+def _told_once_faults(changes: tuple[Change, ...]) -> Iterator[str]:
+    """Find what would be told anew to machines that listen at their first boot alone."""
+    for change in changes:
+        if not isinstance(change, Modify) or change.machine.template.personalise.way != "unattend":
+            continue
+        record, name = change.existing.record, change.machine.name
+        for what in identity_changes(change.machine, record) if record else ():
+            yield (
+                f"{name}: {what}; but it is told who it is at its first boot alone: leave that as it was, or "
+                f"'imgpipe machines destroy {name}' and deploy again"
             )
 
 
@@ -164,11 +183,7 @@ def _template_notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterat
     foreign = {one.template.reference: None for one in _new(changes) if not one.template.prepared}
     for reference in foreign:
         yield f"'{reference}' has no unit that applies an identity: each new disk gets it before its first boot."
-    long = [
-        one.name
-        for one in _new(changes)
-        if one.template.personalise.way == "unattend" and len(one.name) > COMPUTER_NAME
-    ]
+    long = [one.name for one in _new(changes) if one.template.personalise.is_windows and len(one.name) > COMPUTER_NAME]
     if long:
         yield f"{listed(long)}: Windows keeps the first {COMPUTER_NAME} characters of the name."
 

@@ -188,6 +188,7 @@ def _shared_identity(given: Circumstances, group: str, shape: Group) -> Identity
         nics=(),
         keys=shape.root.keys,
         password_hash=password_hash("root"),
+        password=root.password if (root := given.accounts.get(account_key(group, "root"))) else "",
         users=tuple(
             WantedUser(
                 name=user.name,

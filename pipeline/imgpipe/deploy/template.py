@@ -52,8 +52,10 @@ def of_image(image: Image) -> Template:
             hardware=_HARDWARE.validate_python(_table(unattended, "hardware")),
             cache=_CACHE.validate_python(plan.get("cache")),
             personalise=personalise,
-            prepared=FIRST_BOOT in image.manifest.sealed.operations or personalise.way == "cloud-init",
+            prepared=FIRST_BOOT in image.manifest.sealed.operations
+            or personalise.way in {"cloud-init", "cloudbase-init"},
             size=image.manifest.image.size,
+            proven=not _seals_itself(unattended, personalise) or bool(image.manifest.sealed.generalized),
         )
     except ValidationError as error:
         raise HostError(
@@ -62,6 +64,10 @@ def of_image(image: Image) -> Template:
             details=faults(error),
         ) from None
     return template
+
+
+def _seals_itself(unattended: dict[str, Any], personalise: Personalise) -> bool:
+    return personalise.is_windows or bool(unattended.get("sealing"))
 
 
 def os_id(short_id: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from imgpipe.deploy.existing import ExistingMachine
@@ -11,11 +12,16 @@ from imgpipe.deploy.template import of_image
 from imgpipe.deploy.wanted import Template
 from imgpipe.errors import HostError, ImgpipeError, RecipeError
 from imgpipe.images.catalog import find
+from imgpipe.os_family import OsFamily
 from imgpipe.store import Store
 
 
 def load_templates(
-    fleet: Fleet, machines: Iterable[ExistingMachine], store: Store, foreign: Callable[[Path], Template]
+    fleet: Fleet,
+    machines: Iterable[ExistingMachine],
+    store: Store,
+    foreign: Callable[[Path], Template],
+    families: Sequence[OsFamily] = (),
 ) -> dict[str, Template]:
     """Return templates by what they are called; `foreign` makes one of a disk that imgpipe did not build.
 
@@ -39,7 +45,8 @@ def load_templates(
         except ImgpipeError:
             # Machines outlive the version that they were copied from; its name is enough then.
             continue
-    return found
+    own = {system.name: family.personalise_files for family in families for system in family.systems}
+    return {name: replace(template, own_files=own.get(template.system)) for name, template in found.items()}
 
 
 def of_catalog(store: Store, reference: str) -> Template:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Literal
 
+from imgpipe.offline_edits import Step
 from imgpipe.os_family import CacheMode, Hardware, Personalise
 from imgpipe.recipe import Machine
 
@@ -18,7 +20,8 @@ class Template:
     `disk` is a file of this host. `sha256` is empty for a foreign disk, and `version` too; `prepared` says that its
     seal stage put in the unit which applies an identity at first boot, so that no appliance is needed.
     Sizes are in bytes: `size` is the file's own, which a full copy takes, 0 where unknown. `machine` is what clones
-    get unless they ask for something else.
+    get unless they ask for something else. `proven` is False for a system that should have generalized itself, and
+    of which nobody saw the proof. `own_files` is the family's `personalise_files`, where it has one.
     """
 
     name: str
@@ -34,6 +37,10 @@ class Template:
     personalise: Personalise
     prepared: bool
     size: int = 0
+    proven: bool = True
+    own_files: Callable[[Identity, Personalise], tuple[Step, ...]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
     @property
     def reference(self) -> str:
@@ -77,12 +84,16 @@ class WantedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What tells one machine from another, as its guest shall see it; root's keys and password hash included."""
+    """What tells one machine from another, as its guest shall see it; root's keys and password hash included.
+
+    `password` is root's (the administrator's) own, only where the system takes no hash.
+    """
 
     hostname: str
     nics: tuple[WantedNic, ...]
     keys: tuple[str, ...] = ()
     password_hash: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
     users: tuple[WantedUser, ...] = ()
     files: tuple[WantedFile, ...] = ()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import guestfs
 
+from imgpipe.guest_worker import volumes
 from imgpipe.guest_worker.appliance import Drive, launch
 from imgpipe.guest_worker.edits import Edits
 from imgpipe.guest_worker.files import Files
@@ -20,6 +21,7 @@ class Batch:
         self.g = guestfs.GuestFS(python_return_dict=True)
         self.disks: list[str] = []
         self.layout: Layout | None = None
+        self.ignore_case = False
 
     def open(self, paths: list[str], force_tcg: bool) -> int:
         """Launch with qcow2 disks; return how many there are."""
@@ -41,13 +43,20 @@ class Batch:
             self.layout = devices.find()
         devices.mount(self.layout)
 
+    def mount_volume(self, number: int, filesystem: str, holds: list[str]) -> None:
+        """Mount for writing the one file system of disk `number` that has every path, and nothing of any other."""
+        self.g.umount_all()
+        device = volumes.find(self.g, volumes.on(self.g, self.disks[number]), filesystem, holds)
+        volumes.mount_for_writing(self.g, device)
+        self.ignore_case = True
+
     def edit(self, steps: list[dict[str, Any]], claims: list[dict[str, Any]]) -> int:
         """Apply the steps to the mounted system, label what is new, check the claims; return how many paths changed.
 
         Whatever happens, the disk is unmounted and written out afterwards.
         """
         try:
-            edits = Edits(self.g)
+            edits = Edits(self.g, self._files())
             changed = edits.apply(steps)
             edits.relabel()
             faults = [fault for claim in claims for fault in self._faults(dict(claim))]
@@ -62,8 +71,11 @@ class Batch:
         self.g.shutdown()
         self.g.close()
 
+    def _files(self) -> Files:
+        return Files(self.g, ignore_case=self.ignore_case)
+
     def _faults(self, claim: dict[str, Any]) -> list[str]:
-        files = Files(self.g)
+        files = self._files()
         if claim.pop("kind") == "Absent":
             return [f"'{path}' is still there" for path in files.remains(**claim)]
         size = files.size(claim["path"])

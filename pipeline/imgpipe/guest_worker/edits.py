@@ -15,9 +15,9 @@ from imgpipe.guest_worker.text import WorkerError, as_bytes
 class Edits:
     """Steps on a mounted guest; `new` are the paths that were made, and lack SELinux labels."""
 
-    def __init__(self, g: Any) -> None:  # noqa: ANN401 (libguestfs has no types)
+    def __init__(self, g: Any, files: Files | None = None) -> None:  # noqa: ANN401 (libguestfs has no types)
         self.g = g
-        self.files = Files(g)
+        self.files = files or Files(g)
         self.new: list[str] = []
 
     def apply(self, steps: list[dict[str, Any]]) -> int:
@@ -26,6 +26,7 @@ class Edits:
 
     def write_file(self, path: str, content: str, mode: int) -> int:
         """Write a file in place, so that it keeps its label; a symbolic link there is replaced, not followed."""
+        path = self.files.spelled(path)
         found = self.files.mode(path)
         if found is None:
             self._make_parents(path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import fnmatch
 import posixpath
+import re
 import stat
 from typing import Any
 
@@ -16,17 +18,43 @@ MOST_MATCHES = 20_000
 
 
 class Files:
-    """The files of a mounted guest."""
+    """The files of a mounted guest; with `ignore_case`, names of any case are found, as Windows finds them."""
 
-    def __init__(self, g: Any) -> None:  # noqa: ANN401 (libguestfs has no types)
+    def __init__(self, g: Any, *, ignore_case: bool = False) -> None:  # noqa: ANN401 (libguestfs has no types)
         self.g = g
+        self.ignore_case = ignore_case
+
+    def spelled(self, path: str) -> str:
+        """Return the path as the image spells it, as far as it is there."""
+        if not self.ignore_case or path == "/":
+            return path
+        try:
+            return str(self.g.case_sensitive_path(path))
+        except RuntimeError:
+            parent, name = posixpath.split(path)
+            return posixpath.join(self.spelled(parent), name)
 
     def glob(self, pattern: str) -> list[str]:
         """Return what matches inside the image, sorted."""
-        found = self.g.glob_expand_opts(pattern, directoryslash=False)
+        if self.ignore_case:
+            found = self._glob_any_case(pattern)
+        else:
+            found = self.g.glob_expand_opts(pattern, directoryslash=False)
         if len(found) > MOST_MATCHES:
             raise WorkerError(f"More than {MOST_MATCHES} paths in the image match '{pattern}'.")
         return sorted(map(str, found))
+
+    def _glob_any_case(self, pattern: str) -> list[str]:
+        found = [""]
+        for part in pattern.strip("/").split("/"):
+            matches = re.compile(fnmatch.translate(part), re.IGNORECASE).match
+            found = [f"{folder}/{name}" for folder in found for name in self._names(folder or "/") if matches(name)]
+            if len(found) > MOST_MATCHES:
+                break
+        return found
+
+    def _names(self, folder: str) -> list[str]:
+        return list(map(str, self.g.ls(folder))) if self.g.is_dir(folder, followsymlinks=False) else []
 
     def exists(self, path: str) -> bool:
         """Say whether something has this very name."""
@@ -49,11 +77,16 @@ class Files:
         mode = self.mode(path)
         if mode is None or not stat.S_ISREG(mode):
             return None
-        return base64.b64encode(as_bytes(self.g.pread(path, min(limit, MOST_BYTES), 0))).decode()
+        return base64.b64encode(as_bytes(self.g.pread(self.spelled(path), min(limit, MOST_BYTES), 0))).decode()
+
+    def ending(self, path: str, limit: int) -> bytes:
+        """Return the last bytes of a regular file, from an even offset, so that UTF-16 stays whole."""
+        start = max(0, int(self.g.filesize(path)) - limit)
+        return as_bytes(self.g.pread(path, limit, start + start % 2))
 
     def search(self, patterns: list[str], needles: list[str]) -> list[str]:
         """Return the regular files that match the patterns and contain one of the texts."""
-        wanted = [needle.encode() for needle in needles]
+        wanted = [needle.encode(coding) for needle in needles for coding in ("utf-8", "utf-16-le")]
         return [path for path in self.regular(patterns) if self._contains(path, wanted)]
 
     def _contains(self, path: str, wanted: list[bytes]) -> bool:
@@ -80,7 +113,7 @@ class Files:
 
     def mode(self, path: str) -> int | None:
         """Return the mode of what has this name; None where there is nothing."""
-        parent, name = posixpath.split(path)
+        parent, name = posixpath.split(self.spelled(path))
         if not self.g.is_dir(parent, followsymlinks=True):
             return None
         status = self.g.lstatnslist(parent, [name])[0]
@@ -89,7 +122,7 @@ class Files:
     def size(self, path: str) -> int | None:
         """Return the size of a regular file, None for what is not one."""
         mode = self.mode(path)
-        return int(self.g.filesize(path)) if mode is not None and stat.S_ISREG(mode) else None
+        return int(self.g.filesize(self.spelled(path))) if mode is not None and stat.S_ISREG(mode) else None
 
     def content(self, path: str) -> bytes:
         """Return a whole file; raises WorkerError if it is large."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from imgpipe.deploy.wanted import Identity
 from imgpipe.errors import PluginError, RecipeError
-from imgpipe.identity import cloud_init
+from imgpipe.identity import cloud_init, cloudbase_init
 from imgpipe.identity.document import Document, document, encoded, heading
 from imgpipe.identity.first_boot import SEED_VOLUME_ID
 from imgpipe.identity.oem_strings import fits, oem_strings
@@ -36,6 +36,10 @@ def carry(identity: Identity, personalise: Personalise, name: str) -> Carried:
     """
     if personalise.way == "cloud-init":
         files = cloud_init.documents(identity, name)
+        _check_size(name, files)
+        return Carried(seed_files=files, seed_volume_id=cloud_init.VOLUME_ID)
+    if personalise.way == "cloudbase-init":
+        files = cloudbase_init.documents(identity, name)
         _check_size(name, files)
         return Carried(seed_files=files, seed_volume_id=cloud_init.VOLUME_ID)
     if personalise.way == "first-boot":

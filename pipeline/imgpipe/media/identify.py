@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.adapters.iso import Iso, open_iso
-from imgpipe.os_family import AnswerKind, System
+from imgpipe.os_family import AnswerKind, FurtherMedium, System
 
 STAND_IN_FAMILY = "imgpipe stand-in"
 """The family by which stand-in media announce themselves in `.treeinfo`."""
+
+WINDOWS_STAND_IN = "IMGPIPE_WINDOWS_STANDIN"
+"""The volume id of a medium that behaves as Windows Setup does; Windows' own media have no `.treeinfo`."""
+
+LANDMARKS = ("sources/install.*", "viostor/*/*/viostor.inf")
+"""Files that tell media apart which carry no description: Windows' own, and the drivers for KVM."""
 
 _ARCHITECTURES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 _ARCHITECTURE = re.compile(
@@ -30,7 +36,8 @@ class MediumFacts:
     """What a medium says of itself; what it does not say is empty.
 
     `family` and `version` come from `.treeinfo` alone. `kernel` and `initrd` are paths on the medium.
-    `stand_in_for` names the kind of answer file that a stand-in reads.
+    `stand_in_for` names the kind of answer file that a stand-in reads. `landmarks` are those of LANDMARKS that are
+    on it.
     """
 
     title: str
@@ -42,6 +49,7 @@ class MediumFacts:
     kernel: str = ""
     initrd: str = ""
     stand_in_for: AnswerKind | None = None
+    landmarks: tuple[str, ...] = ()
 
 
 def identify(path: Path) -> MediumFacts:
@@ -72,11 +80,18 @@ def read_facts(medium: Iso) -> MediumFacts:
         disk_info=disk_info,
         kernel=tree.first(f"images-{arch}:kernel", "images-x86_64:kernel"),
         initrd=tree.first(f"images-{arch}:initrd", "images-x86_64:initrd"),
-        stand_in_for="kickstart" if family == STAND_IN_FAMILY else None,
+        stand_in_for=_stand_in_for(family, volume_id),
+        landmarks=tuple(pattern for pattern in LANDMARKS if medium.glob(pattern)),
     )
 
 
-def mismatches(facts: MediumFacts, system: System, *, allow_stand_in: bool = False) -> tuple[str, ...]:
+def _stand_in_for(family: str, volume_id: str) -> AnswerKind | None:
+    if volume_id.startswith(WINDOWS_STAND_IN):
+        return "unattend"
+    return "kickstart" if family == STAND_IN_FAMILY else None
+
+
+def mismatches(facts: MediumFacts, system: System | FurtherMedium, *, allow_stand_in: bool = False) -> tuple[str, ...]:
     """Return every way in which a medium is not the system's, as sentences without their stop.
 
     The volume id counts only where the medium says nothing else that the system asks for: respins change it.
@@ -87,6 +102,10 @@ def mismatches(facts: MediumFacts, system: System, *, allow_stand_in: bool = Fal
         faults.append(f"its architecture is '{facts.arch}', wanted is '{wanted.arch}'")
     if facts.stand_in_for and allow_stand_in:
         return tuple(faults)
+    if facts.stand_in_for == "unattend":
+        faults.append("it only behaves as Windows Setup does")
+    if wanted.landmark and wanted.landmark not in facts.landmarks:
+        faults.append(f"it has no '{wanted.landmark}'")
     asked = (("family", wanted.family, facts.family), ("description", wanted.disk_info, facts.disk_info))
     compared = [(what, pattern, said) for what, pattern, said in asked if pattern and said]
     if facts.family and wanted.version:
@@ -104,7 +123,7 @@ def mismatches(facts: MediumFacts, system: System, *, allow_stand_in: bool = Fal
     return tuple(faults)
 
 
-def _asked_files(system: System) -> tuple[str, ...]:
+def _asked_files(system: System | FurtherMedium) -> tuple[str, ...]:
     wanted = system.identity
     tree = (".treeinfo",) if wanted.family or wanted.version else ()
     return (*tree, *((".disk/info",) if wanted.disk_info else ()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgpipe.os_family import MediumMaker, System
+from imgpipe.os_family import FurtherMedium, MediumMaker, System
 from imgpipe.recipe import MediumSource
 
 STAND_IN = "stand-in"
@@ -14,13 +14,14 @@ STAND_IN = "stand-in"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediumRequest:
-    """A system's medium, wanted from `source`, or from where the operator says instead (`override`).
+    """A system's medium, or a further one that its installer needs.
 
-    `override` is a path, a name (wildcards allowed), a URL, or `stand-in`. `folders` are the project's own media
-    folders. `maker` is what `system.makes` names; `stand_in` what the system's family names.
+    It is wanted from `source`, or from where the operator says instead (`override`): a path, a name (wildcards
+    allowed), a URL, or `stand-in`. `folders` are the project's own media folders. `maker` is what `system.makes`
+    names; `stand_in` what the system's family names.
     """
 
-    system: System
+    system: System | FurtherMedium
     source: MediumSource
     override: str | None = None
     maker: MediumMaker | None = None

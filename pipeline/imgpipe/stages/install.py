@@ -18,14 +18,16 @@ from imgpipe.artifacts import InstalledDisk, Medium, SeedMedia
 from imgpipe.domain_spec import DomainSpec
 from imgpipe.domain_xml import domain_xml
 from imgpipe.domains import CONSOLE, INSTALL_DISK, INSTALLER_LOG, install_domain
-from imgpipe.events import Note
+from imgpipe.errors import GuestError
+from imgpipe.events import Note, Progress
 from imgpipe.host.room import LEAST_INSTALL, require_space
 from imgpipe.machine_state import Activity
 from imgpipe.os_family import CdBoot
 from imgpipe.plan import Plan
 from imgpipe.provenance import RECORD, InstallRecord, medium_record, read_record, write_record
-from imgpipe.sizes import MIB
+from imgpipe.stages import self_sealed
 from imgpipe.stages.following import FollowedFile
+from imgpipe.stages.keys import KeyPresser
 from imgpipe.stages.second_try import Stray, with_second_try
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
 from imgpipe.store import finished_file, lock
@@ -35,10 +37,7 @@ from imgpipe.watch.verdict import Failure, Judge
 from imgpipe.workplace import Workplace
 
 _SCREENSHOT = "screenshot.png"
-_KEYS_SECONDS = 60.0
-_KEYS_EVERY_SECONDS = 1.0
-_KEYS_READ = 32 * MIB
-"""Once so much was read, the medium's loader runs and asks no more."""
+_DISK_LOG = "proof-appliance.log"
 
 
 def install(plan: Plan, medium: Medium, seed: SeedMedia, workplace: Workplace) -> InstalledDisk:
@@ -54,7 +53,7 @@ def install_patiently(
     plan: Plan, medium: Medium, seed: SeedMedia, workplace: Workplace, borne: Patience
 ) -> InstalledDisk:
     """Install as `install` does, with another measure of how long what is borne."""
-    key = plan.install_key(medium.sha256)
+    key = plan.install_key(medium.digest)
     folder = workplace.store.work(key)
     with lock(folder / "install.lock", lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
         reused = (folder / INSTALL_DISK).exists()
@@ -85,6 +84,7 @@ class _Installation:
         self._spec = spec
         self._folder = folder
         self._hypervisor: Hypervisor = workplace.hypervisor
+        self._notify = workplace.notify
         self._tell = Teller("install", workplace.notify)
         self._console = FollowedFile(folder / CONSOLE)
         self._log = FollowedFile(folder / INSTALLER_LOG) if spec.channels else None
@@ -101,11 +101,36 @@ class _Installation:
             machine = self._hypervisor.start_transient(xml, prepare=lambda: self._prepare(partial))
             try:
                 self._watch(machine, borne)
+            except GuestError as error:
+                machine.destroy()
+                raise self._with_logs(error, partial) from error
             finally:
                 self._close()
                 machine.destroy()
+            self._require_sealed(partial)
             seconds = round(time.monotonic() - started, 1)
             write_record(self._folder, replace(known, seconds=seconds, phases=self._tell.phases))
+
+    def _with_logs(self, error: GuestError, disk: Path) -> GuestError:
+        """Add to a failure what the logs on the disk tell, for a system that keeps its own there."""
+        sealing = self._plan.unattended.sealing
+        if sealing is None:
+            return error
+        self._tell_phase("Reading the logs on the disk")
+        told = self_sealed.why(self._plan, sealing, disk, self._hypervisor.accelerator(), self._folder / _DISK_LOG)
+        seen = (f"seen: {error}",) if told.reason else ()
+        return GuestError(told.reason or str(error), hint=error.hint, details=(*seen, *told.lines, *error.details))
+
+    def _require_sealed(self, disk: Path) -> None:
+        """Raise GuestError where power-off was all that a system which seals itself has to show."""
+        sealing = self._plan.unattended.sealing
+        if sealing:
+            self._tell_phase("Reading the proof on the disk")
+            accelerator = self._hypervisor.accelerator()
+            self_sealed.judged(self._plan, sealing, disk, accelerator, self._folder / _DISK_LOG)
+
+    def _tell_phase(self, phase: str) -> None:
+        self._notify(Progress(stage="install", phase=phase, percent=99))
 
     def _prepare(self, partial: Path) -> None:
         partial.unlink(missing_ok=True)
@@ -122,31 +147,22 @@ class _Installation:
     def _watch(self, machine: RunningMachine, borne: Patience) -> None:
         boot = self._plan.unattended.boot
         classifier = Classifier(self._plan.unattended.console, self._plan.unattended.proof)
-        judge = Judge(time.monotonic(), classifier, borne, reboots_allowed=isinstance(boot, CdBoot))
-        press = _presses(machine, boot.keys) if isinstance(boot, CdBoot) and boot.keys else _no_keys
+        judge = Judge(
+            time.monotonic(),
+            classifier,
+            borne,
+            reboots_allowed=isinstance(boot, CdBoot),
+            proof_on_disk=self._plan.unattended.sealing is not None,
+        )
+        press: Callable[[Activity | None], bool] = _no_keys
+        if isinstance(boot, CdBoot) and boot.keys:
+            press = KeyPresser(machine, boot.keys, speaks=lambda: bool(self._tell.phases))
         verdict = Watch(machine, judge, self._console, self._log).until_verdict(self._tell, press)
         if isinstance(verdict, Failure):
             pictured = machine.screenshot(self._folder / _SCREENSHOT)
             files = f"'{CONSOLE}'{f' and {_SCREENSHOT!r}' if pictured else ''} in '{self._folder}'"
             error = failed(verdict, judge, machine, hint=f"Look at {files}.")
             raise Stray(error) if verdict.stray else error
-
-
-def _presses(machine: RunningMachine, keys: tuple[str, ...]) -> Callable[[Activity | None], bool]:
-    """Return what presses `keys` once a second, until the medium's loader has read what it needs."""
-    start = time.monotonic()
-    last = 0.0
-
-    def press(activity: Activity | None) -> bool:
-        nonlocal last
-        now = time.monotonic()
-        asking = activity is not None and activity.disk_bytes < _KEYS_READ and now - start < _KEYS_SECONDS
-        if asking and now - last >= _KEYS_EVERY_SECONDS:
-            last = now
-            machine.press(keys)
-        return False
-
-    return press
 
 
 def _no_keys(_activity: Activity | None) -> bool:

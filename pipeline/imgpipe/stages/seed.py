@@ -18,6 +18,7 @@ from imgpipe.media.identify import MediumFacts, read_facts
 from imgpipe.media.label import escape
 from imgpipe.os_family import KernelBoot
 from imgpipe.plan import Plan
+from imgpipe.stages.seed_copies import copied_files
 from imgpipe.store import finished_file, lock
 from imgpipe.workplace import Workplace
 
@@ -35,7 +36,7 @@ def write_seed(plan: Plan, medium: Medium, workplace: Workplace) -> SeedMedia:
     boot, seed = plan.unattended.boot, plan.unattended.seed
     if seed.place == "initrd" and not isinstance(boot, KernelBoot):
         raise PluginError(f"'{plan.family}' puts answer files in the initrd, but boots the medium, which has its own.")
-    folder = workplace.store.work(plan.install_key(medium.sha256))
+    folder = workplace.store.work(plan.install_key(medium.digest))
     files = ((_KERNEL, _INITRD) if isinstance(boot, KernelBoot) else ()) + ((_ISO,) if seed.place == "iso" else ())
     with lock(folder / "seed.lock", lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
         if not _is_whole(folder, files):
@@ -93,8 +94,8 @@ def _write(plan: Plan, medium: Medium, folder: Path, say: Callable[[str], None])
             _write_initrd(iso, facts, folder / _INITRD, boot, contents if seed.place == "initrd" else {})
     if seed.place == "iso":
         say("writing the seed ISO")
-        with finished_file(folder / _ISO) as partial:
-            write_seed_iso(partial, seed.volume_id, contents)
+        with finished_file(folder / _ISO) as partial, copied_files(seed.copies, medium, folder) as copied:
+            write_seed_iso(partial, seed.volume_id, {**contents, **copied})
 
 
 def _write_initrd(iso: Iso, facts: MediumFacts, target: Path, boot: KernelBoot, added: dict[str, bytes]) -> None:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.guest import Guest, open_disk
+from imgpipe.adapters.volume import open_volume_disk
 from imgpipe.artifacts import InstalledDisk, SealedDisk, SealedState
 from imgpipe.errors import GuestError
 from imgpipe.events import Listener, Note, Progress
@@ -19,6 +20,7 @@ from imgpipe.operations import CORE
 from imgpipe.os_family import Proof
 from imgpipe.plan import Plan
 from imgpipe.sealed_secrets import SECRET_PLACES, passwords
+from imgpipe.stages import self_sealed
 from imgpipe.store import finished_file
 from imgpipe.workplace import Workplace
 
@@ -40,7 +42,8 @@ _RECORD = TypeAdapter(_Record)
 def seal(plan: Plan, disk: InstalledDisk, workplace: Workplace) -> SealedDisk:
     """Seal an overlay of `disk`, which itself is never changed; what the same plan sealed before is reused.
 
-    Raises GuestError if the installation's proof is missing, or with every claim that does not hold afterwards.
+    A system that sealed itself is judged by its own proof, and only rid of what it could not remove. Raises GuestError
+    if the installation's proof is missing, or with every claim that does not hold afterwards.
     """
     key = plan.seal_key(disk.key)
     folder = workplace.store.work(disk.key)
@@ -53,13 +56,20 @@ def seal(plan: Plan, disk: InstalledDisk, workplace: Workplace) -> SealedDisk:
     start = time.monotonic()
     with finished_file(path) as partial:
         qemu_img.create_overlay(partial, backing=disk.path)
-        accelerator = workplace.hypervisor.accelerator()
-        with open_disk(partial, accelerator=accelerator, log=folder / "sysprep.log") as guest:
-            state = _edit(plan, guest, workplace.notify)
+        state = _sealed_state(plan, partial, folder / "sysprep.log", workplace)
     record = _Record(state=state, seconds=time.monotonic() - start)
     with finished_file(beside) as partial:
         partial.write_bytes(_RECORD.dump_json(record))
     return SealedDisk(path=path, folder=folder, key=key, state=state, seconds=record.seconds)
+
+
+def _sealed_state(plan: Plan, overlay: Path, log: Path, workplace: Workplace) -> SealedState:
+    accelerator, sealing = workplace.hypervisor.accelerator(), plan.unattended.sealing
+    if sealing:
+        with open_volume_disk(overlay, accelerator=accelerator, log=log) as volume:
+            return self_sealed.edit(plan, sealing, volume, workplace.notify)
+    with open_disk(overlay, accelerator=accelerator, log=log) as guest:
+        return _edit(plan, guest, workplace.notify)
 
 
 def _kept(beside: Path) -> _Record | None:

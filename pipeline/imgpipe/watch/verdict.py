@@ -21,6 +21,9 @@ _REBOOTS_BORNE = 25
 _CAUSE_SECONDS = 3.0
 """How long after 'it failed' a line is waited for that says why: installers print both in one go."""
 
+_SHUTDOWN_SECONDS = 60.0
+"""How long a system that keeps its logs on its disk is given to write them and switch itself off."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
@@ -59,7 +62,10 @@ Verdict = Success | Failure
 
 
 class Judge:
-    """Hears every observation of one machine, in order; `work` is what it is there for, in its sentences."""
+    """Hears every observation of one machine, in order; `work` is what it is there for, in its sentences.
+
+    With `proof_on_disk`, a machine that switches itself off has done what can be seen from outside.
+    """
 
     def __init__(
         self,
@@ -68,8 +74,10 @@ class Judge:
         patience: Patience,
         *,
         reboots_allowed: bool,
+        proof_on_disk: bool = False,
         work: str = "installation",
     ) -> None:
+        self._proof_on_disk = proof_on_disk
         self._work = work
         self._classifier = classifier
         self._patience = patience
@@ -134,8 +142,8 @@ class Judge:
     def _told(self, seen: Observation) -> Failure | None:
         if self._failed is None:
             return None
-        cause_may_come = self._failed.general and seen.state.situation == "running"
-        if cause_may_come and seen.now - self._failed_at < _CAUSE_SECONDS:
+        patience = _SHUTDOWN_SECONDS if self._proof_on_disk else _CAUSE_SECONDS if self._failed.general else 0.0
+        if seen.state.situation == "running" and seen.now - self._failed_at < patience:
             return None
         return Failure(reason=self._failed.reason)
 
@@ -154,7 +162,7 @@ class Judge:
 
     def _of_ending(self, state: MachineState) -> Verdict:
         match state.ending:
-            case "powered-off" if self._proven:
+            case "powered-off" if self._proven or self._proof_on_disk:
                 return Success()
             case "powered-off":
                 return Failure(reason=f"The machine switched itself off before the {self._work} had finished.")

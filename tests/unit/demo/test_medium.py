@@ -3,6 +3,7 @@ import configparser
 import pytest
 
 from imgpipe.errors import HostError
+from imgpipe.media import debian_root
 from imgpipe_demo import medium, tree
 
 
@@ -50,7 +51,7 @@ def test_a_failed_build_leaves_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(medium.process, "is_installed", lambda _name: True)
     keyring = tmp_path / "keyring.gpg"
     keyring.touch()
-    monkeypatch.setattr(medium, "KEYRING", keyring)
+    monkeypatch.setattr(debian_root, "KEYRING", keyring)
     monkeypatch.setattr(medium.process, "run", refuse)
     with pytest.raises(HostError):
         medium.make(tmp_path / "media" / "standin.iso", lambda _line: None)

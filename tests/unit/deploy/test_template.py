@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -6,6 +7,7 @@ from imgpipe.deploy.template import of_image, os_id
 from imgpipe.errors import HostError
 from imgpipe.images.catalog import find
 from imgpipe.recipe import Machine
+from imgpipe.self_sealing import SystemVolume
 
 
 def edited(image, store, edit):
@@ -32,6 +34,7 @@ def test_a_template_is_what_the_manifest_says(add_image):
         (["machine-id", "first-boot-identity"], "first-boot", True),
         (["machine-id"], "cloud-init", True),
         (["machine-id"], "unattend", False),
+        ([], "cloudbase-init", True),
     ],
 )
 def test_an_image_is_prepared_if_something_in_it_applies_an_identity(add_image, store, operations, way, prepared):
@@ -40,6 +43,38 @@ def test_an_image_is_prepared_if_something_in_it_applies_an_identity(add_image, 
         manifest["plan"]["unattended"]["personalise"]["way"] = way
 
     assert of_image(edited(add_image("rocky9", "20260301.1"), store, edit)).prepared is prepared
+
+
+@pytest.mark.parametrize(
+    ("way", "sealing", "generalized", "proven"),
+    [
+        ("first-boot", None, {}, True),
+        ("unattend", {"kind": "SelfSealing"}, {"image state": "sealed"}, True),
+        ("unattend", {"kind": "SelfSealing"}, {}, False),
+        ("unattend", None, {}, False),
+        ("cloudbase-init", {"kind": "SelfSealing"}, {}, False),
+        ("first-boot", {"kind": "SelfSealing"}, {}, False),
+    ],
+)
+def test_an_image_that_should_have_sealed_itself_needs_its_proof(add_image, store, way, sealing, generalized, proven):
+    def edit(manifest):
+        manifest["sealed"]["generalized"] = generalized
+        manifest["plan"]["unattended"]["sealing"] = sealing
+        manifest["plan"]["unattended"]["personalise"]["way"] = way
+
+    assert of_image(edited(add_image("rocky9", "20260301.1"), store, edit)).proven is proven
+
+
+def test_where_a_clone_is_told_who_it_is_stands_in_the_manifest(add_image, store):
+    def edit(manifest):
+        personalise = manifest["plan"]["unattended"]["personalise"]
+        volume = SystemVolume(holds=("/SOFTWARE",))
+        personalise["volume"] = {"kind": "SystemVolume", **dataclasses.asdict(volume)}
+        personalise["settings"] = [["time-zone", "UTC"]]
+
+    template = of_image(edited(add_image("rocky9", "20260301.1"), store, edit))
+    assert template.personalise.volume == SystemVolume(holds=("/SOFTWARE",))
+    assert template.personalise.settings == (("time-zone", "UTC"),)
 
 
 def test_a_manifest_that_does_not_say_enough_is_told_with_the_key(add_image, store):

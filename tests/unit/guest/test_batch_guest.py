@@ -9,6 +9,7 @@ from imgpipe.adapters import batch_guest
 from imgpipe.adapters.batch_guest import MOST_DISKS, inject
 from imgpipe.errors import GuestError, HostError
 from imgpipe.offline_edits import Empty, WriteFile
+from imgpipe.self_sealing import SystemVolume
 
 STEPS = (WriteFile(path="/etc/hostname", content="x\n"),)
 
@@ -90,6 +91,24 @@ def test_a_disk_that_fails_is_named_and_the_others_are_edited(appliances):
 def test_a_system_that_is_not_found_is_looked_for_alone(appliances):
     assert run("a", "strange", "b") == {"strange": ("The disk holds no operating system.",)}
     assert (appliances.edited, appliances.alone) == (["a", "b"], ["strange"])
+
+
+def test_the_volume_of_another_system_is_never_looked_for_in_another_way(appliances, monkeypatch):
+    asked = []
+
+    def ask(call, _timeout_s, **arguments):
+        asked.append((call, arguments))
+        if call == "mount_volume_in_batch" and arguments["number"] == 1:
+            raise GuestError("No system.")
+
+    monkeypatch.setattr(appliances, "ask", ask)
+    disks = [(Path(f"/d/{name}.qcow2"), STEPS) for name in ("a", "strange", "b")]
+    refused = inject(disks, "tcg", volume=SystemVolume(holds=("/SOFTWARE",)))
+    assert [(one.path.stem, one.reason) for one in refused] == [("strange", "No system.")]
+    mounts = [arguments for call, arguments in asked if call == "mount_volume_in_batch"]
+    assert mounts == [{"number": number, "filesystem": "ntfs", "holds": ["/SOFTWARE"]} for number in range(3)]
+    assert [call for call, _ in asked].count("edit_in_batch") == 2
+    assert appliances.alone == []
 
 
 def test_after_a_death_only_the_disks_behind_it_are_launched_again(appliances):

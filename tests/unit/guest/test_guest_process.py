@@ -76,6 +76,7 @@ def test_garbage_is_not_taken_for_an_answer(worker):
             "chmod 0644",
         ),
         ({"error": "libguestfs failed at 'open'.", "details": ["guestfs_launch failed"]}, HostError, "test-tool"),
+        ({"error": "libguestfs cannot read NTFS on this host.", "details": []}, HostError, "'ntfs-3g'"),
         ({"error": "The disk holds 2 operating systems.", "details": []}, GuestError, "Only disks with one"),
     ],
 )

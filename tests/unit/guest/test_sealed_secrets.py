@@ -18,6 +18,11 @@ YESCRYPT = "$y$j9T$abcdefgh$0123456789ABCDEF"
         ("d-i passwd/root-password password hunter22\n", ("hunter22",)),
         (f"d-i passwd/root-password-crypted password {HASH}\n", (HASH,)),
         (f'identity:\n  password: "{YESCRYPT}"\n', (YESCRYPT,)),
+        (
+            "<Value>YQBiAGMAZABlAGYAUABhAHMAcwB3AG8AcgBkAA==</Value>",
+            ("YQBiAGMAZABlAGYAUABhAHMAcwB3AG8AcgBkAA==", "abcdef"),
+        ),
+        ("<u:Value>\n hunter22 </u:Value>", ("hunter22",)),
         ("rootpw --lock\npoweroff\n", ()),
         ("rootpw abc\n", ()),
     ],

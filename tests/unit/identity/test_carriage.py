@@ -126,6 +126,20 @@ def test_user_data_writes_files_and_the_digest_after_the_users_are_there():
     assert base64.b64decode(files["/var/lib/imgpipe/identity"]["content"]).decode().strip() == identity_digest(FULL)
 
 
+def test_windows_with_cloudbase_init_gets_a_seed_of_its_own():
+    told = dataclasses.replace(PUBLIC, keys=(), users=(), files=(), password="Good-pass-1")
+    carried = carry(told, Personalise(way="cloudbase-init", network="none"), "win-01")
+    assert (carried.oem_strings, carried.seed_volume_id) == ((), "cidata")
+    files = {name: yaml.safe_load(text) for name, text in carried.seed_files}
+    assert files["meta-data"]["local-hostname"] == told.hostname
+    assert files["user-data"]["set_hostname"] == told.hostname.partition(".")[0]
+    assert files["user-data"]["users"] == [{"name": "Administrator", "passwd": "Good-pass-1", "inactive": False}]
+    assert files["network-config"]["version"] == 2
+    assert "Good-pass-1" not in repr(carried)
+    with pytest.raises(RecipeError, match="no users, files or keys"):
+        carry(dataclasses.replace(told, keys=("ssh-ed25519 AAAA",)), Personalise(way="cloudbase-init"), "win-01")
+
+
 def test_other_ways_are_refused():
     with pytest.raises(PluginError, match="unattend"):
         carry(PUBLIC, Personalise(way="unattend", network="none"), "win-01")

@@ -27,6 +27,21 @@ RUNNING = MachineState(situation="running")
 OFF = MachineState(situation="ended", ending="powered-off")
 
 
+def test_where_the_disk_has_the_proof_a_power_off_is_all_there_is_to_see():
+    judge = Judge(0.0, Classifier(CONSOLE, PROOF), BORNE, reboots_allowed=True, proof_on_disk=True)
+    assert judge.observe(Observation(now=1.0, state=RUNNING))[1] is None
+    assert judge.observe(Observation(now=2.0, state=OFF))[1] == Success()
+    assert not judge.proven
+
+
+@pytest.mark.parametrize(("seconds", "state", "ended"), [(59, RUNNING, False), (60, RUNNING, True), (1, OFF, True)])
+def test_a_system_with_its_logs_on_the_disk_may_write_them_before_its_failure_ends_it(seconds, state, ended):
+    judge = Judge(0.0, Classifier(CONSOLE, PROOF), BORNE, reboots_allowed=True, proof_on_disk=True)
+    assert judge.observe(Observation(now=1.0, state=RUNNING, console=b"ERROR\n"))[1] is None
+    verdict = judge.observe(Observation(now=1.0 + seconds, state=state))[1]
+    assert verdict == (Failure(reason="It failed.") if ended else None)
+
+
 class Scene:
     """A machine that is looked at once a second."""
 

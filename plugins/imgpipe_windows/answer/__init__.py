@@ -1,0 +1,1 @@
+"""The answer file (autounattend.xml), built as XML."""

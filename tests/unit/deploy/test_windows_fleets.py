@@ -1,0 +1,150 @@
+"""Fleets of systems that are told who they are by files on their disks, or take no password's hash."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from sample_fleets import FACTS, HASH, TEMPLATE, WINDOWS, existing, fleet, plan
+
+from imgpipe.adapters.batch_guest import Refused
+from imgpipe.deploy import injection as module
+from imgpipe.deploy.accounts import accounts_of, plain_groups
+from imgpipe.deploy.injection import injection
+from imgpipe.errors import GuestError, RecipeError
+from imgpipe.identity.digest import identity_digest
+from imgpipe.offline_edits import WriteFile
+from imgpipe.os_family import Account, Personalise
+from imgpipe.passwords import Vault
+from imgpipe.self_sealing import SystemVolume
+
+VOLUME = SystemVolume(holds=("/SOFTWARE",))
+ACCOUNTS = {"web/root": Account(name="root", password_hash=HASH, password="Good-pass-1")}
+
+
+def own_files(identity, personalise):
+    """Refuse the second machine, twice."""
+    if identity.hostname.startswith("web-02"):
+        raise RecipeError("No.", details=["its name is odd", "its password is weak"])
+    return (WriteFile(path="/who", content=f"{identity.hostname} {identity.password} {personalise.settings}"),)
+
+
+PERSONALISE = Personalise(way="unattend", network="none", volume=VOLUME, settings=(("time-zone", "UTC"),))
+OWN = dataclasses.replace(WINDOWS, prepared=False, personalise=PERSONALISE, own_files=own_files)
+
+
+def faults(asked, template=OWN):
+    with pytest.raises(RecipeError) as caught:
+        plan(asked, templates={"rocky9": template}, accounts=ACCOUNTS)
+    return caught.value.details
+
+
+def test_an_image_without_the_proof_of_its_seal_is_no_template():
+    unproven = dataclasses.replace(WINDOWS, proven=False)
+    (fault,) = faults(fleet(), unproven)
+    assert fault.startswith("groups.web.template: nothing proves that 'win2016@20260301.1' was generalized")
+    assert "imgpipe build" in fault
+
+
+def test_what_the_plugin_refuses_is_told_of_every_machine_before_anything_is_made():
+    assert faults(fleet()) == ("web-02: its name is odd", "web-02: its password is weak")
+
+
+def test_what_such_a_clone_cannot_be_given_is_told_once_for_a_group():
+    told = faults(fleet(count=1, users=[{"name": "ann"}]))
+    assert told == ("groups.web: users, files and keys cannot be given to clones of 'win2016'",)
+
+
+def test_the_password_reaches_the_identity_and_neither_its_name_nor_what_is_shown():
+    (machine,) = plan(fleet(count=1), templates={"rocky9": OWN}, accounts=ACCOUNTS).machines
+    assert machine.identity.password == "Good-pass-1"
+    assert "Good-pass-1" not in repr(machine)
+    other = dataclasses.replace(machine.identity, password="Other-pass-1")
+    assert identity_digest(other) == identity_digest(machine.identity)
+    hashed = dataclasses.replace(machine.identity, password_hash=f"{HASH}x")
+    assert identity_digest(hashed) != identity_digest(machine.identity)
+
+
+def test_only_groups_of_such_a_system_keep_the_password_as_it_was_given():
+    asked = fleet(count=1, root={"password": {"env": "PW"}})
+    vault = Vault(environ={"PW": "Good-pass-1"}, salt=b"x" * 32)
+    assert plain_groups(asked, {"rocky9": OWN}) == {"web"}
+    assert plain_groups(asked, {"rocky9": TEMPLATE}) == frozenset()
+    kept = accounts_of(asked, vault, plain_groups(asked, {"rocky9": OWN}))["web/root"]
+    assert (kept.password, kept.password_hash[:3]) == ("Good-pass-1", "$6$")
+    assert "Good-pass-1" not in repr(kept)
+    assert accounts_of(asked, vault)["web/root"].password == ""
+
+
+def test_a_hash_is_refused_where_the_password_itself_is_needed():
+    asked = fleet(count=1, root={"password": {"env": "PW"}})
+    with pytest.raises(RecipeError) as caught:
+        accounts_of(asked, Vault(environ={"PW": HASH}, salt=b"x" * 32), {"web"})
+    assert "needs the password itself" in caught.value.details[0]
+
+
+def test_a_machine_that_listens_at_its_first_boot_alone_cannot_be_told_anew():
+    asked = fleet(count=1, nics=[{"bridge": "br1", "fixed": {"web-01": "10.100.1.5/24"}}])
+    first = plan(asked, templates={"rocky9": OWN}, accounts=ACCOUNTS)
+    there = dataclasses.replace(FACTS, machines=(existing(first.machines[0]),), volumes=frozenset({"web-01.qcow2"}))
+    assert plan(asked, there, templates={"rocky9": OWN}, accounts=ACCOUNTS).is_done
+    moved = fleet(count=1, nics=[{"bridge": "br1", "fixed": {"web-01": "10.100.1.6/24"}}])
+    with pytest.raises(RecipeError) as caught:
+        plan(moved, there, templates={"rocky9": OWN}, accounts=ACCOUNTS)
+    (fault,) = caught.value.details
+    assert "10.100.1.6/24 instead of 10.100.1.5/24" in fault
+    assert "'imgpipe machines destroy web-01'" in fault
+    larger = fleet(count=1, cpus=4, nics=[{"bridge": "br1", "fixed": {"web-01": "10.100.1.5/24"}}])
+    assert plan(larger, there, templates={"rocky9": OWN}, accounts=ACCOUNTS).changes
+
+
+@pytest.fixture
+def injected(monkeypatch):
+    """Record what is asked of the appliance; the disk called 'bad' is refused."""
+    calls = []
+
+    def inject(disks, accelerator, log, *, claims=(), volume=None):
+        calls.append(
+            (
+                [(path.name, [getattr(step, "path", "") for step in steps]) for path, steps in disks],
+                bool(claims),
+                volume,
+            )
+        )
+        return tuple(Refused(path=path, reason="No.") for path, _ in disks if path.stem == "bad")
+
+    monkeypatch.setattr(module, "inject", inject)
+    return calls
+
+
+def machine_of(template, name="web-01"):
+    (machine,) = plan(fleet(count=1), FACTS).machines
+    return dataclasses.replace(machine, name=name, template=template)
+
+
+def test_files_of_the_plugins_own_go_to_the_volume_that_the_template_names(injected, tmp_path):
+    disks = [(machine_of(OWN), tmp_path / "a"), (machine_of(OWN), tmp_path / "b")]
+    injection(lambda: "tcg", tmp_path / "log")(disks)
+    assert injected[1:] == [([("a", ["/who"]), ("b", ["/who"])], False, VOLUME)]
+
+
+def test_a_foreign_linux_is_told_as_before(injected, tmp_path):
+    foreign = dataclasses.replace(TEMPLATE, prepared=False)
+    injection(lambda: "tcg", tmp_path / "log")([(machine_of(foreign), tmp_path / "a")])
+    ((disks, claims, volume),) = injected
+    assert ("/etc/hostname" in disks[0][1], claims, volume) == (True, True, None)
+
+
+def test_disks_that_were_refused_are_told_by_the_machines_names(injected, tmp_path):
+    disks = [(machine_of(OWN), tmp_path / "a"), (machine_of(OWN, "web-07"), tmp_path / "bad")]
+    with pytest.raises(GuestError, match="1 of 2 disks") as caught:
+        injection(lambda: "tcg", tmp_path / "log")(disks)
+    assert caught.value.details == ("web-07: No.",)
+
+
+def test_without_the_plugin_nothing_is_written(injected, tmp_path):
+    alone = dataclasses.replace(OWN, own_files=None)
+    with pytest.raises(GuestError, match="No plugin can tell") as caught:
+        injection(lambda: "tcg", tmp_path / "log")([(machine_of(alone), tmp_path / "a")])
+    assert "'win2016'" in caught.value.hint
+    assert injected == []

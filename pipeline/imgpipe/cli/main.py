@@ -61,6 +61,14 @@ app.add_typer(media.app, name="media")
 app.add_typer(host.app, name="host")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"imgpipe {version('imgpipe')}")  # noqa: T201
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     connect: Annotated[
@@ -70,6 +78,9 @@ def options(
         ),
     ] = None,
     debug: Annotated[bool, typer.Option(help="Show tracebacks, and what imgpipe runs.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
 ) -> None:
     """Turn an installer ISO into a golden image, unattended."""
     context.choose(context.Choices(connect=connect, debug=debug))

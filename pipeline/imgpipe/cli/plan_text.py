@@ -26,7 +26,7 @@ def describe(plan: Plan, cds: tuple[str, ...] = ()) -> str:
         *(f"{'' if number else 'attached':<12} {line}" for number, line in enumerate(cds)),
         *_boot(plan),
         *_answers(plan),
-        f"proof        '{plan.unattended.proof.console}' on the console and {plan.unattended.proof.file or 'no file'}",
+        *_proof(plan),
         *_sealing(plan),
         *_remarks(plan),
         f"tested       {plan.system.tested}",
@@ -64,11 +64,22 @@ def _remarks(plan: Plan) -> Iterator[str]:
         yield f"{'' if number else 'settings':<12} {remark}"
 
 
+def _proof(plan: Plan) -> Iterator[str]:
+    proof, sealing = plan.unattended.proof, plan.unattended.sealing
+    if sealing is None:
+        yield f"proof        '{proof.console}' on the console and {proof.file or 'no file'}"
+        return
+    yield f"proof        on the disk, after the power-off: {', '.join(sealing.files)}"
+    yield f"             and in its registry {', '.join(value.name for value in sealing.registry)}"
+
+
 def _sealing(plan: Plan) -> Iterator[str]:
     if plan.unattended.sealing:
         yield "sysprep      inside, by the installed system itself, as its last act"
-    if plan.operations or not plan.unattended.sealing:
-        yield f"sysprep      {len(plan.operations)} operations: {', '.join(item.name for item in plan.operations)}"
+    yield f"sysprep      {len(plan.operations)} operations: {', '.join(item.name for item in plan.operations)}"
+    if plan.unattended.sealing and not plan.checks:
+        yield "verify       the same proof once more, on the sealed disk; it is never booted before its clones are"
+    else:
         yield f"verify       {len(plan.checks)} checks: {', '.join(check.name for check in plan.checks)}"
 
 

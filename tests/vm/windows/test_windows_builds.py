@@ -1,0 +1,110 @@
+"""Every stage on the stand-ins for Windows' media, by BIOS and by UEFI, and a clone of what came of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+import windows_disk
+from command import Command, hung
+from imgpipe.adapters.hypervisor import connect
+from imgpipe.adapters.machines import Machines
+from private_libvirt import lacking, private_libvirt
+from windows_builds import PASSWORD, RECIPE
+
+pytestmark = pytest.mark.vm
+
+ENV = {"IMGPIPE_ROOT_PASSWORD": PASSWORD}
+GENERALIZED = "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE"
+# The stand-in's loader, kernel and shim are signed as Secure Boot asks for.
+SIZES = {"bios": 'firmware = "bios"', "uefi": 'firmware = "uefi"\n[options]\nsecure_boot = true\ntpm = true'}
+FLEET = """
+name = "office"
+[defaults.root]
+password = { env = "IMGPIPE_ROOT_PASSWORD" }
+[groups.desks]
+template = "windows-uefi"
+names = ["front-desk-number-one"]
+start = false
+"""
+LONGEST_S = 600
+
+
+@pytest.fixture(scope="module")
+def images(data, tmp_path_factory):
+    """Both builds, side by side: each computes on one processor most of the time."""
+    folder = tmp_path_factory.mktemp("windows")
+    commands = {}
+    for firmware, shape in SIZES.items():
+        path = folder / f"windows-{firmware}.toml"
+        path.write_text(RECIPE + shape)
+        words = ("build", str(path), "--media", "stand-in", "--json")
+        commands[firmware] = (words, Command(data, *words, env=ENV))
+        commands[firmware][1].until("stage_started", stage="seed")
+    return {
+        firmware: (Command(data, *words, env=ENV) if hung(command) else command).succeed()
+        for firmware, (words, command) in commands.items()
+    }
+
+
+@pytest.mark.parametrize("firmware", SIZES)
+def test_it_goes_through_every_stage_to_an_image_with_its_proof(images, data, firmware):
+    build = images[firmware]
+    stages = [told["stage"] for told in build.named("stage_finished")]
+    assert stages == ["seed", "install", "sysprep", "verify", "publish"]
+    text = Path(build.image["manifest"]).read_text()
+    manifest = json.loads(text)
+    assert manifest["medium"]["stand_in"] is True
+    assert manifest["further_media"]["virtio"]["stand_in"] is True
+    assert manifest["sealed"]["product"].endswith("(imgpipe stand-in)")
+    assert dict(manifest["sealed"]["generalized"])["image state"] == GENERALIZED
+    assert PASSWORD not in text
+    assert PASSWORD not in build.stderr + "".join(build.lines)
+
+
+def test_what_is_published_is_a_generalized_windows_to_libguestfs(images):
+    path = Path(images["bios"].image["path"])
+    kept = ("/imgpipe/sealed.json", "/Windows/System32/Sysprep/Sysprep_succeeded.tag", "/Windows/Panther/setupact.log")
+    gone = ("/Windows/Panther/unattend.xml", "/imgpipe/first-logon.cmd")
+    found = windows_disk.read(path, *kept, *gone)
+    assert (found["type"], found["arch"], found["major"], found["table"]) == ("windows", "x86_64", 10, "msdos")
+    assert found["letters"]["C"] == found["roots"][0]
+    assert (found["image_state"], found["dirty"]) == (GENERALIZED, False)
+    assert set(found["files"]) == set(kept)
+    log = base64.b64decode(found["files"]["/Windows/Panther/setupact.log"]).decode()
+    assert "Successfully injected driver package viostor.inf" in log
+
+
+@pytest.mark.skipif(bool(lacking()), reason=lacking())
+def test_a_clone_comes_up_with_its_own_name_and_obeys_the_power_button(images, data, tmp_path):
+    fleet = tmp_path / "office.toml"
+    fleet.write_text(FLEET)
+    with private_libvirt() as daemon:
+        uri = f"qemu:///system?socket={daemon.socket}" if os.geteuid() == 0 else daemon.uri
+        Command(data, "--connect", uri, "deploy", str(fleet), "--yes", "--json", env=ENV).succeed()
+        hypervisor = connect(uri, print)
+        machines = Machines(hypervisor)
+        (name,) = machines.names()
+        machines.start(name, paused=False)
+        said = _console(machines, name, b"is up")
+        assert b"imgpipe stand-in: the computer 'FRONT-DESK-NUMB' is up" in said
+        assert machines.stop(name, LONGEST_S)
+        hypervisor.close()
+        Command(data, "--connect", uri, "machines", "destroy", "--fleet", "office", "--yes", env=ENV).succeed()
+        assert daemon.machines() == []
+
+
+def _console(machines, name, sign):
+    """Return what a machine said until it said `sign`."""
+    console, said, end = machines.open_console(name), b"", time.monotonic() + LONGEST_S
+    while sign not in said:
+        assert time.monotonic() < end, said[-2000:]
+        said += console.read()
+        time.sleep(0.2)
+    console.close()
+    return said

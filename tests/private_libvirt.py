@@ -54,16 +54,22 @@ class PrivateLibvirt:
     """The daemon, its URI and a folder that its machines can reach.
 
     With `network`, a script for sh, it runs in a network namespace of its own, which the script sets up. Root's
-    daemon finds the folders `hidden` empty.
+    daemon finds the folders `hidden` empty. `within` is a program that runs it as its own process, with its arguments.
     """
 
     def __init__(
-        self, folder: Path, network: str = "", hidden: tuple[Path, ...] = (), qemu_conf: str = QEMU_CONF
+        self,
+        folder: Path,
+        network: str = "",
+        hidden: tuple[Path, ...] = (),
+        qemu_conf: str = QEMU_CONF,
+        within: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.network = network
         self._hidden = hidden
         self._qemu_conf = qemu_conf
+        self._within = within
         self.socket = folder / "libvirt-sock"
         self.uri = f"qemu+unix:///{'system' if os.geteuid() == 0 else 'session'}?socket={self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,7 +88,7 @@ class PrivateLibvirt:
         else:
             env |= {name: str(self.folder) for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
         with (self.folder / "daemon.log").open("ab") as log:
-            self._process = subprocess.Popen(argv, stdout=log, stderr=log, env=env)
+            self._process = subprocess.Popen([*self._within, *argv], stdout=log, stderr=log, env=env)
         self._wait()
 
     @property
@@ -134,12 +140,14 @@ class PrivateLibvirt:
 
 
 @contextmanager
-def private_libvirt(*hidden: Path, network: str = "", qemu_conf: str = QEMU_CONF) -> Iterator[PrivateLibvirt]:
+def private_libvirt(
+    *hidden: Path, network: str = "", qemu_conf: str = QEMU_CONF, within: tuple[str, ...] = ()
+) -> Iterator[PrivateLibvirt]:
     """Run a daemon for the block; leave no process and no file."""
     # Short, because the path of a UNIX socket may be 107 bytes long at most.
     folder = Path(tempfile.mkdtemp(prefix="lv-"))
     folder.chmod(0o755)
-    daemon = PrivateLibvirt(folder, network, hidden, qemu_conf)
+    daemon = PrivateLibvirt(folder, network, hidden, qemu_conf, within)
     try:
         daemon.start()
         yield daemon

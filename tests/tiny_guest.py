@@ -9,10 +9,12 @@ from __future__ import annotations
 import shutil
 import stat
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PROOF = "TINY INSTALL OK"
 MODULES = ("virtio_pci", "virtio_blk", "virtio_console")
+NO_SCRIPTS: Mapping[str, str] = {}
 
 INIT = r"""#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp
@@ -63,16 +65,19 @@ def lacking() -> str:
     return "" if _modules_folder().is_dir() else f"no modules in '{_modules_folder()}'"
 
 
-def make(folder: Path) -> tuple[Path, Path]:
-    """Make kernel and initrd in `folder`; return their paths."""
+def make(
+    folder: Path, init: str = INIT, modules: Sequence[str] = MODULES, scripts: Mapping[str, str] = NO_SCRIPTS
+) -> tuple[Path, Path]:
+    """Make kernel and initrd in `folder`; return their paths. `scripts` are further programs in its root."""
     kernel, initrd = folder / "vmlinuz", folder / "initrd"
     shutil.copyfile(_kernel(), kernel)
-    modules = _module_files()
+    found = _module_files(modules)
     files = {
-        "init": (INIT.replace("PROOF", PROOF).encode(), 0o755),
+        "init": (init.replace("PROOF", PROOF).encode(), 0o755),
+        **{name: (text.encode(), 0o755) for name, text in scripts.items()},
         "bin/busybox": (Path(_busybox()).read_bytes(), 0o755),
-        "modules/order": ("\n".join(path.name for path in modules).encode(), 0o644),
-        **{f"modules/{path.name}": (path.read_bytes(), 0o644) for path in modules},
+        "modules/order": ("\n".join(path.name for path in found).encode(), 0o644),
+        **{f"modules/{path.name}": (path.read_bytes(), 0o644) for path in found},
     }
     with initrd.open("wb") as archive:
         for name in ("bin", "modules", "dev"):
@@ -109,9 +114,9 @@ def _busybox() -> str:
     return shutil.which("busybox") or ""
 
 
-def _module_files() -> list[Path]:
+def _module_files(modules: Sequence[str]) -> list[Path]:
     found: list[Path] = []
-    for module in MODULES:
+    for module in modules:
         told = subprocess.run(
             ["modprobe", "--show-depends", "--set-version", _modules_folder().name, module],
             capture_output=True, text=True, check=True,

@@ -11,6 +11,7 @@ from imgpipe.adapters import process
 from imgpipe.media import debian_root
 from imgpipe.media.debian_root import DebianRoot
 from imgpipe_windows_standin import editions, packages
+from imgpipe_windows_standin.virtio_tree import treeinfo
 
 HOST_PROGRAMS = (*debian_root.PROGRAMS, "xorriso", "cpio", "xz")
 HOST_PACKAGES = (*debian_root.HOST_PACKAGES, "xorriso", "cpio", "xz-utils")
@@ -55,7 +56,9 @@ def make(target: Path, notify: Notify) -> None:
 
 def fingerprint() -> str:
     """Return the sha256 of what the medium is made from, apart from the packages' versions."""
-    sources = [_HERE / name for name in ("setup_medium.py", "packages.py", "editions.py", "build/cd.cfg")]
+    sources = [
+        _HERE / name for name in ("setup_medium.py", "packages.py", "editions.py", "virtio_tree.py", "build/cd.cfg")
+    ]
     return debian_root.digest(_kit(), sources)
 
 
@@ -106,6 +109,7 @@ def _lay_out(results: Path, tree: Path) -> None:
     languages = "".join(f"{language} = 3\r\n" for language in LANGUAGES)
     texts = {
         "README.txt": README,
+        ".treeinfo": treeinfo(README.strip()),
         # GRUB as Debian signs it for CDs finds its CD by this file.
         ".disk/info": README,
         "sources/lang.ini": f"[Available UI Languages]\r\n{languages}\r\n[Fallback Languages]\r\n",

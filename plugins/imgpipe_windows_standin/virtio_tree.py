@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from imgpipe.media.identify import STAND_IN_FAMILY
+
 VERSION = "0.1.285"
 VOLUME_ID = f"virtio-win-{VERSION}"
 DUMMY = "This is imgpipe's stand-in for {name} of a virtio-win ISO: it does nothing.\r\n"
@@ -76,7 +78,13 @@ def files() -> dict[str, str]:
         if folder == "Balloon":
             tree[f"{folder}/{system}/{arch}/blnsvr.exe"] = DUMMY.format(name="blnsvr.exe")
     tree["data/info.json"] = info()
+    tree[".treeinfo"] = treeinfo("imgpipe's stand-in for a virtio-win ISO. No driver is on it.")
     return tree
+
+
+def treeinfo(title: str) -> str:
+    """Return the `.treeinfo` by which imgpipe tells a stand-in from what it stands for; the real ones have none."""
+    return f"[general]\nname = {title}\nfamily = {STAND_IN_FAMILY}\nanswers = unattend\n"
 
 
 def info() -> str:

@@ -10,15 +10,15 @@ import configparser
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from imgpipe.adapters.iso import Iso, open_iso
 from imgpipe.os_family import AnswerKind, FurtherMedium, System
 
 STAND_IN_FAMILY = "imgpipe stand-in"
-"""The family by which stand-in media announce themselves in `.treeinfo`."""
+"""The family by which stand-in media announce themselves in `.treeinfo`; `answers` beside it is what they read."""
 
-WINDOWS_STAND_IN = "IMGPIPE_WINDOWS_STANDIN"
-"""The volume id of a medium that behaves as Windows Setup does; Windows' own media have no `.treeinfo`."""
+_ANSWERS: dict[str, AnswerKind] = {kind: kind for kind in get_args(AnswerKind)}
 
 LANDMARKS = ("sources/install.*", "viostor/*/*/viostor.inf")
 """Files that tell media apart which carry no description: Windows' own, and the drivers for KVM."""
@@ -80,15 +80,9 @@ def read_facts(medium: Iso) -> MediumFacts:
         disk_info=disk_info,
         kernel=tree.first(f"images-{arch}:kernel", "images-x86_64:kernel"),
         initrd=tree.first(f"images-{arch}:initrd", "images-x86_64:initrd"),
-        stand_in_for=_stand_in_for(family, volume_id),
+        stand_in_for=_ANSWERS.get(tree.first("general:answers"), "kickstart") if family == STAND_IN_FAMILY else None,
         landmarks=tuple(pattern for pattern in LANDMARKS if medium.glob(pattern)),
     )
-
-
-def _stand_in_for(family: str, volume_id: str) -> AnswerKind | None:
-    if volume_id.startswith(WINDOWS_STAND_IN):
-        return "unattend"
-    return "kickstart" if family == STAND_IN_FAMILY else None
 
 
 def mismatches(facts: MediumFacts, system: System | FurtherMedium, *, allow_stand_in: bool = False) -> tuple[str, ...]:
@@ -103,7 +97,7 @@ def mismatches(facts: MediumFacts, system: System | FurtherMedium, *, allow_stan
     if facts.stand_in_for and allow_stand_in:
         return tuple(faults)
     if facts.stand_in_for == "unattend":
-        faults.append("it only behaves as Windows Setup does")
+        faults.append("it is a stand-in, and nothing of Windows is on it")
     if wanted.landmark and wanted.landmark not in facts.landmarks:
         faults.append(f"it has no '{wanted.landmark}'")
     asked = (("family", wanted.family, facts.family), ("description", wanted.disk_info, facts.disk_info))

@@ -24,7 +24,10 @@ COLUMNS = ("medium", "is", "arch", "size", "for")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediumRow:
-    """One ISO file: what it says it is, and the systems that take it; `trouble` says why it could not be read."""
+    """One ISO file: what it says it is, and the systems that take it; `trouble` says why it could not be read.
+
+    `answers` is the kind of answer file that a stand-in reads.
+    """
 
     path: Path
     size: int
@@ -35,13 +38,14 @@ class MediumRow:
     volume_id: str = ""
     systems: tuple[str, ...] = ()
     stand_in: bool = False
+    answers: str = ""
     trouble: str = ""
     sha256: str = ""
     verified: bool = False
 
     def cells(self) -> tuple[str, ...]:
         """Return the row's text in the order of COLUMNS."""
-        fits = ", ".join(self.systems) or ("any kickstart system (--media stand-in)" if self.stand_in else "-")
+        fits = ", ".join(self.systems) or (f"any {self.answers} system (--media stand-in)" if self.stand_in else "-")
         return (str(self.path), self.trouble or self.title, self.arch or "-", show_bytes(self.size), fits)
 
     def as_json(self) -> dict[str, Any]:
@@ -89,6 +93,7 @@ def _described(
         volume_id=facts.volume_id,
         systems=tuple(system.name for system in systems if not mismatches(facts, system)),
         stand_in=facts.stand_in_for is not None,
+        answers=facts.stand_in_for or "",
         sha256=sha256,
         verified=verified,
     )

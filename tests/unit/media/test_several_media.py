@@ -141,18 +141,15 @@ def test_a_part_of_a_file_is_read_from_where_it_is(medium):
 
 def test_what_only_behaves_as_windows_setup_is_never_taken_for_windows(make_iso, media, store, events):
     from imgpipe_windows.systems import RELEASES
+    from imgpipe_windows_standin.virtio_tree import treeinfo
 
     system = RELEASES["win2016"].system
-    path = make_iso("windows.iso", {"sources/install.wim": "x"}, "IMGPIPE_WINDOWS_STANDIN"[:16])
-    content = bytearray(path.read_bytes())
-    # The writer of seeds has no room for the whole label: 32 bytes of the primary descriptor (ECMA-119, 8.4.7).
-    start = 16 * 2048 + 40
-    content[start : start + 32] = b"IMGPIPE_WINDOWS_STANDIN".ljust(32)
-    path.write_bytes(content)
-    with pytest.raises(RecipeError) as raised:
-        resolve_all(
-            MediaRequest(own=MediumRequest(system=system, source=MediumSource(), override=str(path))),
-            store,
-            events.append,
-        )
-    assert "it only behaves as Windows Setup does" in raised.value.details
+    for wanted, landmark in ((system, "sources/install.wim"), (system.further[0], "viostor/2k16/amd64/viostor.inf")):
+        path = make_iso("windows.iso", {landmark: "x", ".treeinfo": treeinfo("A stand-in")}, "IMGPIPE")
+        with pytest.raises(RecipeError) as raised:
+            resolve_all(
+                MediaRequest(own=MediumRequest(system=wanted, source=MediumSource(), override=str(path))),
+                store,
+                events.append,
+            )
+        assert "it is a stand-in, and nothing of Windows is on it" in raised.value.details

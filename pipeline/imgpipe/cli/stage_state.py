@@ -45,7 +45,7 @@ class StageState:
         """
         elapsed = self.elapsed_s()
         told = self.progress.percent / 100 if self.progress and self.progress.percent else 0.0
-        by_percent = elapsed * (1 - told) / told if told >= 0.05 and elapsed >= 5 else None
+        by_percent = elapsed * (1 - told) / told if told >= 0.15 and elapsed >= 5 else None
         by_last_time = self.estimate_s - elapsed if self.estimate_s and self.estimate_s > elapsed else None
         if by_percent is None or by_last_time is None:
             guess = by_last_time if by_percent is None else by_percent

@@ -144,6 +144,12 @@ def test_no_time_left_is_guessed_without_grounds(clock):
     stage = StageState(name="install", clock=clock, condition="running", begun=clock.now)
     assert stage.left_s() is None
     assert stage.fraction() is None
+    clock.now += 60
+    # A first percentage says how much was done before the slow part, not how slow that is.
+    stage.progress = moved(5.0)
+    assert stage.left_s() is None
+    stage.progress = None
+    clock.now -= 60
     stage.estimate_s = 60.0
     clock.now += 90
     assert stage.left_s() is None

@@ -1,6 +1,6 @@
 """A second try for machines that stop by themselves.
 
-Under emulation, about once in fifty starts of machines with several processors on a busy host, a guest's kernel hangs
+Under emulation, about twice in a hundred starts of machines with several processors on a busy host, a guest's kernel hangs
 or QEMU ends by an assertion of its own (`iotlb_to_section`, a race of its processors' threads; both seen with QEMU
 10.0): nothing that was asked for is at fault, and whoever started a build would only start it again.
 """

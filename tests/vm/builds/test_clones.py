@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from command import Command
-from imgpipe.sizes import GIB
 from host_namespace import Host, missing
+from imgpipe.sizes import GIB
 from private_libvirt import lacking, private_libvirt
 
 LACKING = lacking() or missing()

@@ -1,8 +1,8 @@
 """A second try for machines that stop by themselves.
 
-Under emulation, about twice in a hundred starts of machines with several processors on a busy host, a guest's kernel hangs
-or QEMU ends by an assertion of its own (`iotlb_to_section`, a race of its processors' threads; both seen with QEMU
-10.0): nothing that was asked for is at fault, and whoever started a build would only start it again.
+Under emulation, about twice in a hundred starts of machines with several processors on a busy host, a guest's kernel
+hangs or QEMU ends by an assertion of its own (`iotlb_to_section`, a race of its processors' threads; both seen with
+QEMU 10.0): nothing that was asked for is at fault, and whoever started a build would only start it again.
 """
 
 from __future__ import annotations

@@ -276,7 +276,12 @@ def _connect(path: Path) -> socket.socket:
         channel = socket.socket(socket.AF_UNIX)
         try:
             channel.connect(str(path))
+            channel.settimeout(30)
             channel.sendall(b'{"execute": "qmp_capabilities"}')
+            # Its answer must not be taken for that of the first command.
+            said = b""
+            while b'"return"' not in said:
+                said += channel.recv(4096) or b'"return"'
             return channel
         except OSError:
             channel.close()

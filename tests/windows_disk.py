@@ -21,7 +21,7 @@ root = roots[0]
 found |= {
     "type": g.inspect_get_type(root), "arch": g.inspect_get_arch(root), "product": g.inspect_get_product_name(root),
     "major": g.inspect_get_major_version(root), "hostname": g.inspect_get_hostname(root),
-    "letters": g.inspect_get_drive_mappings(root), "build": g.inspect_get_build_id(root),
+    "letters": g.inspect_get_drive_mappings(root),
 }
 info = g.debug("sh", ["ntfsinfo", "-m", root])
 found["dirty"] = "DIRTY" in info

@@ -1,7 +1,7 @@
 """The stand-in Setup on QEMU alone, by BIOS and by UEFI with Secure Boot, and every way it is made to fail.
 
 Whole builds use it in test_windows_builds.py and test_windows_failures.py. These look at the stand-in itself, take a
-minute or two each, and are asked for by IMGPIPE_STAND_IN_TESTS=1; what imgpipe counts on most is tried always.
+minute or two each, and are asked for by IMGPIPE_STAND_IN_TESTS=1.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import setup_stand_in
 import windows_disk
 from imgpipe_windows_standin import setup_medium
 
-pytestmark = pytest.mark.vm
-on_request = pytest.mark.skipif(
-    not os.environ.get("IMGPIPE_STAND_IN_TESTS"), reason="IMGPIPE_STAND_IN_TESTS is not set"
-)
+pytestmark = [
+    pytest.mark.vm,
+    pytest.mark.skipif(not os.environ.get("IMGPIPE_STAND_IN_TESTS"), reason="IMGPIPE_STAND_IN_TESTS is not set"),
+]
 
 SEALED = "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE"
 TAG = "/Windows/System32/Sysprep/Sysprep_succeeded.tag"
@@ -94,7 +94,6 @@ def assert_sealed(found: dict[str, Any]) -> None:
     assert ANSWERS not in found["files"]
 
 
-@on_request
 def test_by_bios_a_blank_disk_is_installed_without_a_key(setup: Setup) -> None:
     disk, discs = setup(setup_stand_in.answers())
     with setup_stand_in.machine(disk, discs) as machine:
@@ -110,7 +109,6 @@ def test_by_bios_a_blank_disk_is_installed_without_a_key(setup: Setup) -> None:
         machine.until_off()
 
 
-@on_request
 def test_by_uefi_with_secure_boot_setup_wants_a_key_and_the_disk_boots_afterwards(setup: Setup) -> None:
     disk, discs = setup(setup_stand_in.answers(uefi=True))
     with setup_stand_in.machine(disk, discs, uefi=True, secure=True) as machine:
@@ -134,7 +132,6 @@ def test_by_uefi_nothing_is_installed_when_no_key_is_pressed(setup: Setup) -> No
     assert disk.stat().st_blocks == before
 
 
-@on_request
 @pytest.mark.parametrize(
     ("image", "seed"),
     [
@@ -154,7 +151,6 @@ def test_a_dialog_waits_for_ever_and_touches_nothing(setup: Setup, image: str, s
     assert disk.stat().st_blocks == before
 
 
-@on_request
 def test_faults_of_sealing_are_on_the_disk_after_power_off(setup: Setup) -> None:
     files = {"standin.fault": "undeployable, dirty-ntfs"}
     disk, discs = setup(setup_stand_in.answers(), files=files)
@@ -166,7 +162,6 @@ def test_faults_of_sealing_are_on_the_disk_after_power_off(setup: Setup) -> None
     assert "undeployable" in text(found, SYSPREP_LOG, "utf-16")
 
 
-@on_request
 def test_a_driver_that_fails_ends_in_power_off_without_a_marker(setup: Setup) -> None:
     disk, discs = setup(setup_stand_in.answers(), files={"standin.fault": "driver-missing"})
     with setup_stand_in.machine(disk, discs) as machine:
@@ -177,7 +172,6 @@ def test_a_driver_that_fails_ends_in_power_off_without_a_marker(setup: Setup) ->
     assert "FAILURE(0x00000002)" in text(found, DEVICE_LOG)
 
 
-@on_request
 def test_a_failed_sysprep_leaves_no_tag_and_powers_off(setup: Setup) -> None:
     disk, discs = setup(setup_stand_in.answers(image="Windows Server 2016 STANDIN FAULT NO-TAG"))
     with setup_stand_in.machine(disk, discs) as machine:
@@ -188,7 +182,6 @@ def test_a_failed_sysprep_leaves_no_tag_and_powers_off(setup: Setup) -> None:
     assert "not provisioned for all users" in text(found, SYSPREP_LOG, "utf-16")
 
 
-@on_request
 def test_a_boot_loop_starts_over_and_over(setup: Setup) -> None:
     disk, discs = setup(setup_stand_in.answers(image="Windows Server 2016 STANDIN FAULT BOOT-LOOP"))
     with setup_stand_in.machine(disk, discs) as machine:
@@ -196,7 +189,6 @@ def test_a_boot_loop_starts_over_and_over(setup: Setup) -> None:
     assert said(machine) == []
 
 
-@on_request
 def test_a_stop_error_stays_on_the_screen(setup: Setup) -> None:
     disk, discs = setup(setup_stand_in.answers(image="Windows Server 2016 STANDIN FAULT STOP-ERROR"))
     with setup_stand_in.machine(disk, discs) as machine:

@@ -247,7 +247,8 @@ def machine(disk: Path, discs: Sequence[Path], *, uefi: bool = False, secure: bo
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        yield Machine(process, folder, _connect(folder / "monitor"))
+        with _connect(folder / "monitor") as monitor:
+            yield Machine(process, folder, monitor)
     finally:
         process.kill()
         process.wait(30)

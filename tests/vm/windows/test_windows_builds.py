@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import windows_disk
-from command import Command, hung
+from command import Command
 from imgpipe.adapters.hypervisor import connect
 from imgpipe.adapters.machines import Machines
 from private_libvirt import lacking, private_libvirt
@@ -43,12 +43,8 @@ def images(data, tmp_path_factory):
     for firmware, shape in SIZES.items():
         path = folder / f"windows-{firmware}.toml"
         path.write_text(RECIPE + shape)
-        words = ("build", str(path), "--media", "stand-in", "--json")
-        commands[firmware] = (words, Command(data, *words, env=ENV))
-    return {
-        firmware: (Command(data, *words, env=ENV) if hung(command) else command).succeed()
-        for firmware, (words, command) in commands.items()
-    }
+        commands[firmware] = Command(data, "build", str(path), "--media", "stand-in", "--json", env=ENV)
+    return {firmware: command.succeed() for firmware, command in commands.items()}
 
 
 @pytest.mark.parametrize("firmware", SIZES)

@@ -70,7 +70,8 @@ class SelfSealing:
     """How it is proven that a system sealed itself: power-off ends the install, and `judge` says what it was worth.
 
     `files` and `registry` are read for it. Where it finds a fault, `explain` gets the ends of what matches the glob
-    patterns `logs`, by path. No password of the answer files may be in what matches `secret_places` afterwards.
+    patterns `logs`, and the first KiB of what matches `dumps`, by path. No password of the answer files may be in what
+    matches `secret_places` afterwards.
     """
 
     volume: SystemVolume
@@ -80,3 +81,4 @@ class SelfSealing:
     logs: tuple[str, ...]
     explain: Callable[[Mapping[str, bytes]], Explanation]
     secret_places: tuple[str, ...]
+    dumps: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imgpipe.offline_edits import Absent, Operation, Remove
+from imgpipe_windows import stop_errors
 from imgpipe_windows.clones import PANTHER_FILE
 from imgpipe_windows.proof import MARKER
 
@@ -16,7 +17,7 @@ _COPIES = (
     "/Windows/System32/Sysprep/Panther/*.xml",
 )
 _SETUP = ("/$WINDOWS.~BT", "/$WINDOWS.~LS")
-_MEMORY = ("/pagefile.sys", "/swapfile.sys", "/hiberfil.sys")
+_MEMORY = ("/pagefile.sys", "/swapfile.sys", "/hiberfil.sys", *stop_errors.PATTERNS)
 
 
 def operations(*, cloudbase_init: bool = False) -> tuple[Operation, ...]:
@@ -31,7 +32,7 @@ def operations(*, cloudbase_init: bool = False) -> tuple[Operation, ...]:
             steps=(Remove(patterns=("/imgpipe/*",), keep=(MARKER,)),),
             sealed=(Absent(patterns=("/imgpipe/*",), keep=(MARKER,)),),
         ),
-        _removal("windows-paged-memory", "Remove the files of paged memory, which may hold secrets.", _MEMORY),
+        _removal("windows-paged-memory", "Remove paged memory and crash dumps, which may hold secrets.", _MEMORY),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from imgpipe.disclosure import one_line
 from imgpipe.self_sealing import Explanation
 from imgpipe_windows.redaction import redacted
+from imgpipe_windows.stop_errors import is_dump, stop_errors
 
 PATTERNS = (
     "/Windows/System32/Sysprep/Panther/setup*.log",
@@ -104,10 +105,15 @@ _EXPRESSIONS = tuple((re.compile(cause.pattern), cause.reason) for cause in CAUS
 
 
 def explain(logs: Mapping[str, bytes]) -> Explanation:
-    """Return the known cause, if there is one, and the last lines of trouble of each log; secrets are taken out."""
-    texts = {path: redacted(decoded(content)).splitlines() for path, content in _in_order(logs)}
+    """Return the known cause, if there is one, and the last lines of trouble of each log; secrets are taken out.
+
+    Dumps among them tell of stop errors; a cause that a log names comes first, because it is the more particular.
+    """
+    stopped = stop_errors({path: content for path, content in logs.items() if is_dump(path)})
+    texts = {path: redacted(decoded(content)).splitlines() for path, content in _in_order(logs) if not is_dump(path)}
     reason = next(_reasons([line for lines in texts.values() for line in lines if _tells(line)]), "")
-    shown: list[str] = []
+    reason = reason or next((f"Windows stopped with the stop error {told}." for told in stopped.values()), "")
+    shown = [line for path, told in stopped.items() for line in (f"{path}:", f"  stop error {told}")]
     for path, lines in texts.items():
         trouble = [line for line in lines if _tells(line)]
         if trouble:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from imgpipe.disclosure import one_line
 from imgpipe.self_sealing import DiskFacts, Judgement, RegistryValue, SelfSealing, SystemVolume
-from imgpipe_windows import logs
+from imgpipe_windows import logs, stop_errors
 
 TAG = "/Windows/System32/Sysprep/Sysprep_succeeded.tag"
 STATE = "/Windows/Setup/State/State.ini"
@@ -161,4 +161,5 @@ SEALING = SelfSealing(
     logs=logs.PATTERNS,
     explain=logs.explain,
     secret_places=SECRET_PLACES,
+    dumps=stop_errors.PATTERNS,
 )

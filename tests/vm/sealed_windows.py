@@ -58,6 +58,7 @@ def files(fault: str) -> dict[str, bytes]:
         "/imgpipe/first-logon.cmd": b"@echo off\r\n",
         "/imgpipe/sysprep.xml": ANSWER_FILE.encode(),
         "/pagefile.sys": b"\0" * 4096,
+        "/Windows/MEMORY.DMP": b"PAGEDU64" + bytes(0x30) + struct.pack("<IIQQQQ", 0x7B, 0, 1, 2, 3, 4) + bytes(4096),
         "/Users/Administrator/kept.txt": b"kept\r\n",
     }
     if fault != "no-tag":

@@ -139,6 +139,7 @@ def test_a_failure_is_explained_by_the_logs_without_any_secret(made):
     told = (str(caught.value), caught.value.hint, *caught.value.details)
     assert "found: Sysprep did not succeed: 'Sysprep_succeeded.tag' is missing" in told
     assert any("SYSPRP Package Microsoft.Edge" in line for line in told)
+    assert any("stop error 0x0000007b (INACCESSIBLE_BOOT_DEVICE) with 0x1, 0x2, 0x3, 0x4" in line for line in told)
     for secret in SECRETS:
         assert not any(secret in line for line in told)
         assert secret not in log.read_text(errors="replace")

@@ -50,9 +50,19 @@ class VolumeGuest(Guest):
         """Let what is mounted be edited from now on; raises GuestError where it was not closed as it should be."""
         self._worker.ask("mount_writable", EDIT_S)
 
-    def logs(self, volume: SystemVolume, patterns: Sequence[str]) -> dict[str, bytes]:
-        """Return the ends of what matches, on every file system of the kind; nothing is mounted afterwards."""
-        told = self._worker.ask("logs", EDIT_S, filesystem=volume.filesystem, patterns=list(patterns), limit=MOST_LOG)
+    def logs(self, volume: SystemVolume, patterns: Sequence[str], dumps: Sequence[str] = ()) -> dict[str, bytes]:
+        """Return the ends of what matches, and the first KiB of dumps; nothing is mounted afterwards.
+
+        Every file system of the kind is looked at.
+        """
+        told = self._worker.ask(
+            "logs",
+            EDIT_S,
+            filesystem=volume.filesystem,
+            patterns=list(patterns),
+            limit=MOST_LOG,
+            dumps=list(dumps),
+        )
         return {str(path): base64.b64decode(content) for path, content in told.items()}
 
 

@@ -14,6 +14,7 @@ from imgpipe.guest_worker.files import MOST_BYTES, Files
 from imgpipe.guest_worker.text import WorkerError
 
 MOST_LOGS = 24
+DUMP_HEADER = 1024
 
 
 class Volume:
@@ -52,8 +53,11 @@ class Volume:
         """Return values of the registry, None for what is not there."""
         return registry.read(self.g, self.files, wanted)
 
-    def logs(self, filesystem: str, patterns: list[str], limit: int) -> dict[str, str]:
-        """Return the ends of what matches on every such file system, in base64; what cannot be read is left out."""
+    def logs(self, filesystem: str, patterns: list[str], limit: int, dumps: list[str]) -> dict[str, str]:
+        """Return the ends of what matches on every such file system, in base64; what cannot be read is left out.
+
+        Of dumps it is the start.
+        """
         found: dict[str, str] = {}
         for device in self.g.list_partitions():
             with suppress(RuntimeError):
@@ -62,6 +66,8 @@ class Volume:
                 volumes.mount_for_reading(self.g, device)
                 for path in self.files.regular(patterns)[:MOST_LOGS]:
                     found.setdefault(path, base64.b64encode(self.files.ending(path, min(limit, MOST_BYTES))).decode())
+                for path in self.files.regular(dumps)[:MOST_LOGS]:
+                    found.setdefault(path, self.files.read(path, DUMP_HEADER) or "")
         self.g.umount_all()
         return found
 

@@ -28,6 +28,8 @@ from imgpipe.provenance import RECORD, InstallRecord, medium_record, read_record
 from imgpipe.stages import self_sealed
 from imgpipe.stages.following import FollowedFile
 from imgpipe.stages.keys import KeyPresser
+from imgpipe.stages.pictures import FOLDER as SCREENS
+from imgpipe.stages.pictures import Pictures
 from imgpipe.stages.second_try import Stray, with_second_try
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
 from imgpipe.store import finished_file, lock
@@ -154,19 +156,20 @@ class _Installation:
             reboots_allowed=isinstance(boot, CdBoot),
             proof_on_disk=self._plan.unattended.sealing is not None,
         )
-        press: Callable[[Activity | None], bool] = _no_keys
+        each: list[Callable[[Activity | None], bool]] = []
         if isinstance(boot, CdBoot) and boot.keys:
-            press = KeyPresser(machine, boot.keys, speaks=lambda: bool(self._tell.phases))
-        verdict = Watch(machine, judge, self._console, self._log).until_verdict(self._tell, press)
+            each.append(KeyPresser(machine, boot.keys, speaks=lambda: bool(self._tell.phases)))
+        if self._plan.unattended.sealing:
+            each.append(Pictures(machine.screenshot, self._folder, time.monotonic).look)
+        watch = Watch(machine, judge, self._console, self._log)
+        verdict = watch.until_verdict(self._tell, lambda activity: True in [one(activity) for one in each])
         if isinstance(verdict, Failure):
             pictured = machine.screenshot(self._folder / _SCREENSHOT)
             files = f"'{CONSOLE}'{f' and {_SCREENSHOT!r}' if pictured else ''} in '{self._folder}'"
+            if any(self._folder.glob(f"{SCREENS}/*.png")):
+                files += f", and at each minute's picture in its '{SCREENS}'"
             error = failed(verdict, judge, machine, hint=f"Look at {files}.")
             raise Stray(error) if verdict.stray else error
-
-
-def _no_keys(_activity: Activity | None) -> bool:
-    return False
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -94,7 +94,7 @@ def _not_sealed(plan: Plan, told: Explanation, faults: tuple[str, ...]) -> Guest
 
 def _explained(plan: Plan, sealing: SelfSealing, guest: VolumeGuest) -> Explanation:
     """Let the plugin read the logs; its answer is bounded again, and freed of the passwords that we know."""
-    told = sealing.explain(guest.logs(sealing.volume, sealing.logs))
+    told = sealing.explain(guest.logs(sealing.volume, sealing.logs, sealing.dumps))
     secrets = passwords(plan)
     lines = tuple(_harmless(line, secrets, _LONGEST_LINE) for line in told.lines[:_LINES_SHOWN])
     return Explanation(reason=_harmless(told.reason, secrets, _LONGEST_LINE), lines=lines)

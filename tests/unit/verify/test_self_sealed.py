@@ -87,7 +87,7 @@ class FakeVolume:
     def facts(self, files, registry, unclean):
         return DiskFacts(files={files[0]: self.tag}, registry={registry[0]: "sealed"}, unclean=unclean)
 
-    def logs(self, _volume, patterns):
+    def logs(self, _volume, patterns, _dumps):
         self.calls.append("logs")
         return {patterns[0]: self.log} if self.log else {}
 

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
 
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.sizes import GIB, MIB, show_bytes
+from imgpipe.urls import local_path, without_login
 
 _log = logging.getLogger(__name__)
 
@@ -39,32 +39,6 @@ class Patience:
 
     tries: int = 5
     first_pause_s: float = 1.0
-
-
-def local_path(url: str) -> Path | None:
-    """Return the path that a file:// URL means (RFC 8089) or that is no URL at all; None for other URLs."""
-    if "://" not in url:
-        return Path(url).expanduser()
-    parts = urlsplit(url)
-    if parts.scheme != "file":
-        return None
-    if parts.netloc not in {"", "localhost"}:
-        raise RecipeError(f"The URL '{url}' names a file of another host.", hint="Write it as file:///folder/name.iso.")
-    return Path(unquote(parts.path))
-
-
-def file_name(url: str) -> str:
-    """Return the last part of the URL's path, safe as a name in a folder."""
-    name = unquote(urlsplit(url).path).rpartition("/")[2]
-    if name in {"", ".", ".."} or not name.isprintable():
-        raise RecipeError(f"The URL '{without_login(url)}' does not end in a file's name.")
-    return name
-
-
-def without_login(url: str) -> str:
-    """Return the URL without user name, password and query, as it may be shown and logged."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
 def fetch_small(url: str, limit: int = MIB) -> bytes | None:

@@ -12,8 +12,7 @@ from imgpipe.errors import RecipeError
 if TYPE_CHECKING:
     from imgpipe.artifacts import Medium
     from imgpipe.events import Listener
-    from imgpipe.media.request import MediumRequest
-    from imgpipe.media.several import MediaRequest
+    from imgpipe.media.request import MediaRequest, MediumRequest
     from imgpipe.os_family import FurtherMedium, System
     from imgpipe.plan import Plan
     from imgpipe.recipe import MediumSource, Recipe
@@ -56,8 +55,7 @@ def find_medium(plan: Plan, overrides: Sequence[str], notify: Listener) -> Mediu
 
 def media_request(plan: Plan, overrides: Sequence[str]) -> MediaRequest:
     """Return what the search for the plan's media is asked; `overrides` are the words of --media."""
-    from imgpipe.media.request import MediumRequest
-    from imgpipe.media.several import MediaRequest, named_overrides
+    from imgpipe.media.request import MediaRequest, MediumRequest, named_overrides
     from imgpipe.recipe import MediumSource
 
     plugins = context.plugins()

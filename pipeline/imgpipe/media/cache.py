@@ -11,6 +11,7 @@ from imgpipe.media.digests import file_digest, remember
 from imgpipe.media.progress import reporter
 from imgpipe.media.verify import wrong_digest
 from imgpipe.store import Store, lock
+from imgpipe.urls import file_name, without_login
 
 
 def downloaded(url: str, expected: tuple[Checksum, ...], store: Store, notify: Listener) -> Path:
@@ -18,7 +19,7 @@ def downloaded(url: str, expected: tuple[Checksum, ...], store: Store, notify: L
 
     Two builds download it once. A broken download is kept and resumed; one with a wrong digest is removed.
     """
-    name = download.file_name(url)
+    name = file_name(url)
     folder = store.cache / expected[0].digest
     target = folder / name
     with lock(store.cache / f"{expected[0].digest}.lock", lambda holder: notify(_waiting(name, holder))):
@@ -32,7 +33,7 @@ def downloaded(url: str, expected: tuple[Checksum, ...], store: Store, notify: L
 def _bring(url: str, target: Path, expected: tuple[Checksum, ...], services: tuple[Store, Listener]) -> None:
     store, notify = services
     part = target.with_name(f"{target.name}.part")
-    notify(Note(text=f"Downloading '{target.name}' from '{download.without_login(url)}'."))
+    notify(Note(text=f"Downloading '{target.name}' from '{without_login(url)}'."))
     sha256 = download.download(url, part, reporter(notify, f"downloading {target.name}"))
     for checksum in expected:
         actual = sha256 if checksum.algorithm == "sha256" else file_digest(part, checksum.algorithm, store)

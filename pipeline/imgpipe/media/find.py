@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from imgpipe.adapters.download import local_path, without_login
 from imgpipe.errors import RecipeError
 from imgpipe.media.request import MediumRequest
 from imgpipe.store import Store
+from imgpipe.urls import local_path, without_login
 
 FOLDERS_VARIABLE = "IMGPIPE_MEDIA"
 """Environment variable with media folders, separated by colons; they are looked in first."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imgpipe.adapters import download
 from imgpipe.artifacts import Medium
 from imgpipe.errors import RecipeError
 from imgpipe.events import Listener, Note
@@ -18,6 +17,7 @@ from imgpipe.media.request import STAND_IN, MediumRequest
 from imgpipe.media.verify import expectations, verify
 from imgpipe.os_family import MediumMaker
 from imgpipe.store import Store
+from imgpipe.urls import file_name, without_login
 
 
 def resolve(request: MediumRequest, store: Store, notify: Listener) -> Medium:
@@ -63,10 +63,10 @@ def _bring(request: MediumRequest, store: Store, notify: Listener) -> Path:
 
 
 def _download(url: str, request: MediumRequest, store: Store, notify: Listener) -> Path:
-    expected = expectations(request.source, download.file_name(url))
+    expected = expectations(request.source, file_name(url))
     if not expected:
         raise RecipeError(
-            f"The medium '{download.without_login(url)}' cannot be verified: the recipe has no digest for it.",
+            f"The medium '{without_login(url)}' cannot be verified: the recipe has no digest for it.",
             hint="Give medium.sha256 or medium.checksums in the recipe, or download it yourself and name its path.",
         )
     return downloaded(url, expected, store, notify)

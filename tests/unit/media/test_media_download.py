@@ -6,10 +6,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from imgpipe.adapters.download import Patience, download, fetch_small, file_name, local_path, without_login
+from imgpipe.adapters.download import Patience, download, fetch_small
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.media.cache import downloaded
 from imgpipe.media.checksums import Checksum
+from imgpipe.urls import file_name, local_path, without_login
 
 DATA = random.Random(3).randbytes(3_500_000)
 DIGEST = hashlib.sha256(DATA).hexdigest()

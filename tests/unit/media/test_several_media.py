@@ -7,8 +7,8 @@ import pytest
 from imgpipe.adapters.iso import open_iso
 from imgpipe.artifacts import joint_digest
 from imgpipe.errors import PluginError, RecipeError
-from imgpipe.media.request import MediumRequest
-from imgpipe.media.several import MediaRequest, named_overrides, resolve_all
+from imgpipe.media.request import MediaRequest, MediumRequest, named_overrides
+from imgpipe.media.several import resolve_all
 from imgpipe.os_family import FurtherMedium, Inspected, MediumCopy, MediumIdentity
 from imgpipe.provenance import medium_record
 from imgpipe.recipe import MediumSource

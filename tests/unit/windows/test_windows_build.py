@@ -11,8 +11,8 @@ from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.iso import open_iso
 from imgpipe.adapters.seed_iso import write_seed as write_iso
 from imgpipe.errors import RecipeError
-from imgpipe.media.request import MediumRequest
-from imgpipe.media.several import MediaRequest, resolve_all
+from imgpipe.media.request import MediaRequest, MediumRequest
+from imgpipe.media.several import resolve_all
 from imgpipe.passwords import Vault
 from imgpipe.plan import show
 from imgpipe.planning import Given, make_plan

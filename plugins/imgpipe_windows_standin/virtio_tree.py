@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from imgpipe.media.identify import STAND_IN_FAMILY
+from imgpipe.media.request import STAND_IN_FAMILY
 
 VERSION = "0.1.285"
 VOLUME_ID = f"virtio-win-{VERSION}"

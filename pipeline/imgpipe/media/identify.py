@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import get_args
 
 from imgpipe.adapters.iso import Iso, open_iso
+from imgpipe.media.request import STAND_IN_FAMILY
 from imgpipe.os_family import AnswerKind, FurtherMedium, System
 
-STAND_IN_FAMILY = "imgpipe stand-in"
 """The family by which stand-in media announce themselves in `.treeinfo`; `answers` beside it is what they read."""
 
 _ANSWERS: dict[str, AnswerKind] = {kind: kind for kind in get_args(AnswerKind)}

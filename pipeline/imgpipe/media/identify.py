@@ -16,8 +16,6 @@ from imgpipe.adapters.iso import Iso, open_iso
 from imgpipe.media.request import STAND_IN_FAMILY
 from imgpipe.os_family import AnswerKind, FurtherMedium, System
 
-"""The family by which stand-in media announce themselves in `.treeinfo`; `answers` beside it is what they read."""
-
 _ANSWERS: dict[str, AnswerKind] = {kind: kind for kind in get_args(AnswerKind)}
 
 LANDMARKS = ("sources/install.*", "viostor/*/*/viostor.inf")

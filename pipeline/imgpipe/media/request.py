@@ -14,7 +14,7 @@ Inspect = Callable[[Mapping[str, MediumContent]], Inspected]
 STAND_IN = "stand-in"
 """The override that asks for the medium which `MediumRequest.stand_in` makes."""
 STAND_IN_FAMILY = "imgpipe stand-in"
-"""The family by which a made medium's .treeinfo says that it is a stand-in."""
+"""The family by which stand-in media announce themselves in `.treeinfo`; `answers` beside it is what they read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

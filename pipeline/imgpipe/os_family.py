@@ -173,9 +173,8 @@ class Check:
 class Personalise:
     """How a clone of this system gets its identity; without an appliance, but for the way 'unattend'.
 
-    There, the family's own files are written to each clone's disk before its first boot: to `volume`. With
-    'unattend-cd' they are on a small CD of each clone's. `settings` are what the family must know of the template
-    again then, such as its time zone; never a secret.
+    There, the family's own files are written to each clone's disk, to `volume`; with 'unattend-cd', to a small CD.
+    `settings` are what the family must know of the template again then, such as its time zone; never a secret.
     """
 
     way: Literal["first-boot", "cloud-init", "cloudbase-init", "unattend", "unattend-cd"] = "first-boot"
@@ -266,14 +265,12 @@ class NoOptions(Table):
 class OsFamily:
     """A kind of operating system: its releases and how they are installed unattended.
 
-    `lint` reports everything that is wrong in an answer file's text for a system, given the firmware ('bios' or
-    'uefi'); what `prepare` renders must pass it. `stand_in` names the MediumMaker of a medium that behaves as
-    this family's installer does. `personalise_files` gives the edits of one clone's disk, for a family whose
-    systems cannot take their identity from the machine's definition (`Personalise.way` is 'unattend'; with
-    'unattend-cd', each file that it writes goes to a CD); it raises RecipeError, each fault a detail, for an identity
-    that such a system would refuse.
-    `inspect` compares the media (the installer's own is '') with what a build needs of them, before anything boots.
-    `clear_passwords` says that its installers take no hashes, so `Account.password` is filled.
+    `lint` reports everything that is wrong in an answer file's text for a system and firmware ('bios' or 'uefi'); what
+    `prepare` renders must pass it. `stand_in` names the MediumMaker of a medium that behaves as this family's installer
+    does. `personalise_files` gives the edits of one clone's disk where the machine's definition cannot tell who it is
+    (`Personalise.way` is 'unattend'; files alone for 'unattend-cd'); it raises RecipeError, each fault a detail, for an
+    identity to refuse. `inspect` compares the media (the installer's own is '') with what a build needs of them, before
+    anything boots. `clear_passwords`: its installers take no hashes, so `Account.password` is filled.
     """
 
     name: str

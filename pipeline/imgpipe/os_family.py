@@ -173,11 +173,11 @@ class Check:
 class Personalise:
     """How a clone of this system gets its identity; without an appliance, but for the way 'unattend'.
 
-    There, the family's own files are written to each clone's disk before its first boot: to `volume`. `settings`
-    are what the family must know of the template again then, such as its time zone; never a secret.
+    There, the family's own files are written to each clone's disk, to `volume`; with 'unattend-cd', to a small CD.
+    `settings` are what the family must know of the template again then, such as its time zone; never a secret.
     """
 
-    way: Literal["first-boot", "cloud-init", "cloudbase-init", "unattend"] = "first-boot"
+    way: Literal["first-boot", "cloud-init", "cloudbase-init", "unattend", "unattend-cd"] = "first-boot"
     network: NetworkTool = "keyfile"
     volume: SystemVolume | None = None
     settings: tuple[tuple[str, str], ...] = ()
@@ -185,7 +185,12 @@ class Personalise:
     @property
     def is_windows(self) -> bool:
         """Say whether guests have a computer name, and an administrator whose password is told as it is."""
-        return self.way in {"unattend", "cloudbase-init"}
+        return self.by_answer_file or self.way == "cloudbase-init"
+
+    @property
+    def by_answer_file(self) -> bool:
+        """Say whether guests get files of the family's own, which they read at their first boot and never again."""
+        return self.way in {"unattend", "unattend-cd"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,13 +265,12 @@ class NoOptions(Table):
 class OsFamily:
     """A kind of operating system: its releases and how they are installed unattended.
 
-    `lint` reports everything that is wrong in an answer file's text for a system, given the firmware ('bios' or
-    'uefi'); what `prepare` renders must pass it. `stand_in` names the MediumMaker of a medium that behaves as
-    this family's installer does. `personalise_files` gives the edits of one clone's disk, for a family whose
-    systems cannot take their identity from the machine's definition (`Personalise.way` is 'unattend'); it raises
-    RecipeError, each fault a detail, for an identity that such a system would refuse.
-    `inspect` compares the media (the installer's own is '') with what a build needs of them, before anything boots.
-    `clear_passwords` says that its installers take no hashes, so `Account.password` is filled.
+    `lint` reports everything that is wrong in an answer file's text for a system and firmware ('bios' or 'uefi'); what
+    `prepare` renders must pass it. `stand_in` names the MediumMaker of a medium that behaves as this family's installer
+    does. `personalise_files` gives the edits of one clone's disk where the machine's definition cannot tell who it is
+    (`Personalise.way` is 'unattend'; files alone for 'unattend-cd'); it raises RecipeError, each fault a detail, for an
+    identity to refuse. `inspect` compares the media (the installer's own is '') with what a build needs of them, before
+    anything boots. `clear_passwords`: its installers take no hashes, so `Account.password` is filled.
     """
 
     name: str

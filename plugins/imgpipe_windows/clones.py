@@ -1,4 +1,4 @@
-"""A clone's own answer file: who it is, written to the folder where Windows looks before any CD.
+"""A clone's own answer file: who it is, written to the folder where Windows looks before any CD, or on a CD.
 
 Names and order of the settings are those of Microsoft's unattended setup reference.
 """
@@ -16,6 +16,8 @@ from imgpipe_windows import computer_names
 from imgpipe_windows.answer.password import ADMINISTRATOR, encoded, weaknesses
 
 PANTHER_FILE = "/Windows/Panther/unattend.xml"
+CD_FILE = "/Unattend.xml"
+"""The name that Windows looks for in the roots of CDs, by their letters, for the passes after windowsPE."""
 UNATTEND = "urn:schemas-microsoft-com:unattend"
 WCM = "http://schemas.microsoft.com/WMIConfig/2002/State"
 LANGUAGE = "language"
@@ -36,11 +38,12 @@ _TOKEN = "31bf3856ad364e35"  # noqa: S105 (Microsoft's public key token)
 
 
 def personalise_files(identity: Identity, personalise: Personalise) -> tuple[Step, ...]:
-    """Return the edit that makes a clone's disk its own; raises RecipeError, a fault each detail, if it must not."""
+    """Return the file that tells a clone who it is; raises RecipeError, a fault each detail, if it must not."""
     faults = [*computer_names.faults(computer_names.of_host(identity.hostname)), *_password_faults(identity.password)]
     if faults:
         raise RecipeError("Windows would refuse what this machine shall be told.", details=faults)
-    return (WriteFile(path=PANTHER_FILE, content=answer_file(identity, dict(personalise.settings)), mode=0o600),)
+    path = CD_FILE if personalise.way == "unattend-cd" else PANTHER_FILE
+    return (WriteFile(path=path, content=answer_file(identity, dict(personalise.settings)), mode=0o600),)
 
 
 def _password_faults(password: str) -> Iterator[str]:

@@ -7,6 +7,8 @@ from imgpipe_windows import stop_errors
 from imgpipe_windows.clones import PANTHER_FILE
 from imgpipe_windows.proof import MARKER
 
+ANSWER_FILES = "windows-answer-files"
+
 _COPIES = (
     "/unattend.xml",
     "/autounattend.xml",
@@ -24,7 +26,7 @@ def operations(*, cloudbase_init: bool = False) -> tuple[Operation, ...]:
     """Return the operations; with cloudbase-init the answer file that ends the wizard stays, without our passwords."""
     copies = _COPIES if cloudbase_init else (*_COPIES, PANTHER_FILE)
     return (
-        _removal("windows-answer-files", "Remove the copies of answer files, which hold passwords.", copies),
+        _removal(ANSWER_FILES, "Remove the copies of answer files, which hold passwords.", copies),
         _removal("windows-setup-files", "Remove what Windows Setup unpacked, and left.", _SETUP),
         Operation(
             name="windows-scripts",

@@ -39,6 +39,11 @@ class WindowsOptions(Table):
     computer_name: ComputerName | None = Field(
         default=None, description="The template's own; absent: one that Windows makes up. Clones get theirs at deploy."
     )
+    clones: Literal["panther", "cd"] = Field(
+        default="panther",
+        description="Where clones find their answer file: written into the folder Panther of their disks, or on a CD "
+        "of their own, so that deploying starts no appliance.",
+    )
     organization: Line = "imgpipe"
     remote_desktop: bool = True
     network_level_authentication: bool = True

@@ -23,9 +23,9 @@ from imgpipe_windows.clones import (
 )
 from imgpipe_windows.console import CONSOLE, proof
 from imgpipe_windows.drivers import copies
-from imgpipe_windows.leftovers import operations
+from imgpipe_windows.leftovers import ANSWER_FILES, operations
 from imgpipe_windows.options import WindowsOptions
-from imgpipe_windows.proof import SEALING, VOLUME
+from imgpipe_windows.proof import SEALING, SEALING_FOR_CDS, VOLUME
 from imgpipe_windows.scripts import MARKER, drivers_script, first_logon_script
 from imgpipe_windows.systems import RELEASES, Release
 
@@ -58,9 +58,9 @@ def prepare(order: Order) -> Unattended:
         console=CONSOLE,
         proof=proof(),
         operations=operations(),
-        personalise=Personalise(way="unattend", network="none", volume=VOLUME, settings=_settings(wished)),
+        personalise=_personalise(wished),
         disk_layout=partition_lines(order.recipe.machine.firmware),
-        sealing=SEALING,
+        sealing=SEALING_FOR_CDS if options.clones == "cd" else SEALING,
         expects=Expected(
             edition=options.edition or release.edition,
             image_index=options.image_index or 0,
@@ -90,6 +90,8 @@ def _wishes(order: Order, release: Release, options: WindowsOptions) -> Wishes:
         wrong += [f"guest.root.password: {fault}" for fault in weaknesses(password)]
     if options.secure_boot and order.recipe.machine.firmware == "bios":
         wrong.append("options.secure_boot: Secure Boot needs machine.firmware = 'uefi'")
+    if options.clones == "cd" and ANSWER_FILES in order.recipe.sysprep.disable:
+        wrong.append(f"sysprep.disable: '{ANSWER_FILES}' removes what clones would read before their CD")
     if wrong:
         raise RecipeError(
             f"Recipe '{order.recipe.name}' cannot be installed.",
@@ -101,7 +103,7 @@ def _wishes(order: Order, release: Release, options: WindowsOptions) -> Wishes:
 
 
 def _files(order: Order, wished: Wishes) -> tuple[AnswerFile, ...]:
-    release = wished.release
+    release, for_cds = wished.release, wished.options.clones == "cd"
     text = order.own_answer_file if order.own_answer_file is not None else _answer_file(order, wished)
     return (
         AnswerFile(name=ANSWER_FILE, text=text),
@@ -109,7 +111,9 @@ def _files(order: Order, wished: Wishes) -> tuple[AnswerFile, ...]:
         AnswerFile(name="imgpipe/drivers.cmd", text=drivers_script(release), secret=False),
         # The agent that virtio-win carries today does not start on Windows Server 2008 R2.
         AnswerFile(
-            name="imgpipe/first-logon.cmd", text=first_logon_script(release, agent=not release.is_old), secret=False
+            name="imgpipe/first-logon.cmd",
+            text=first_logon_script(release, agent=not release.is_old, for_cds=for_cds),
+            secret=False,
         ),
     )
 
@@ -140,6 +144,12 @@ def _hardware(order: Order, release: Release, options: WindowsOptions) -> Hardwa
     )
 
 
+def _personalise(wished: Wishes) -> Personalise:
+    if wished.options.clones == "cd":
+        return Personalise(way="unattend-cd", network="none", settings=_settings(wished))
+    return Personalise(way="unattend", network="none", volume=VOLUME, settings=_settings(wished))
+
+
 def _settings(wished: Wishes) -> tuple[tuple[str, str], ...]:
     """Return what the answer files of clones shall say as the template's does."""
     options = wished.options
@@ -164,6 +174,11 @@ def _remarks(order: Order, wished: Wishes) -> tuple[str, ...]:
         *(
             f"NIC {wanted.identifier}: {wanted.nic.address or 'DHCP'} (until it is generalized; clones get their own)"
             for wanted in wished.nics
+        ),
+        *(
+            ["clones: told by 'Unattend.xml' on a CD of their own; never tried on real Windows"]
+            if wished.options.clones == "cd"
+            else []
         ),
         "guest.packages, services, sysctl, limits, sshd, selinux and disk.* are of Linux and do not apply",
     )

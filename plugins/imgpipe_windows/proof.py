@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -105,6 +106,16 @@ def judge(facts: DiskFacts) -> Judgement:
     )
 
 
+def judge_for_cds(facts: DiskFacts) -> Judgement:
+    """Return the same for a template whose clones bring a CD: the registry may not even name the file in Panther."""
+    found = judge(facts)
+    path = facts.registry.get(ANSWER_FILE)
+    if not path or not _is_panthers(path):
+        return found
+    fault = f"the registry names an answer file that clones would look for before their CD: '{one_line(path, 200)}'"
+    return replace(found, asserted=(), faults=(*found.faults, fault), state=(), version="")
+
+
 def _state_faults(facts: DiskFacts) -> Iterator[str]:
     if facts.files.get(TAG) is None:
         yield "Sysprep did not succeed: 'Sysprep_succeeded.tag' is missing"
@@ -127,8 +138,12 @@ def _secret_faults(facts: DiskFacts) -> Iterator[str]:
         yield "the registry holds a password for an automatic logon (Winlogon, 'DefaultPassword')"
     # It outranks the file in Panther by which each clone is told who it is.
     path = facts.registry.get(ANSWER_FILE)
-    if path and not path.replace("/", "\\").casefold().endswith(r"\windows\panther\unattend.xml"):
+    if path and not _is_panthers(path):
         yield f"the registry names an answer file that clones would read instead of theirs: '{one_line(path, 200)}'"
+
+
+def _is_panthers(path: str) -> bool:
+    return path.replace("/", "\\").casefold().endswith(r"\windows\panther\unattend.xml")
 
 
 def _marker(content: bytes | None) -> _Marker | str:
@@ -163,3 +178,4 @@ SEALING = SelfSealing(
     secret_places=SECRET_PLACES,
     dumps=stop_errors.PATTERNS,
 )
+SEALING_FOR_CDS = replace(SEALING, judge=judge_for_cds)

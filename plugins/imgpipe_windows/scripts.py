@@ -42,8 +42,11 @@ exit /b 1
 """)
 
 
-def first_logon_script(release: Release, *, agent: bool) -> str:
-    """Return what finishes the system at its first logon and has it generalize itself; the last act is sysprep."""
+def first_logon_script(release: Release, *, agent: bool, for_cds: bool = False) -> str:
+    """Return what finishes the system at its first logon and has it generalize itself; the last act is sysprep.
+
+    With `for_cds`, it forgets the answer file that the registry names too: clones bring theirs on a CD.
+    """
     mode = "" if release.is_old else " /mode:vm"
     return _crlf(f"""\
 @echo off
@@ -61,7 +64,7 @@ call :step hibernation powercfg.exe /h off
 if exist {FOLDER}\\failed goto failed
 {_APPS if not release.is_old else "rem no packaged applications"}
 >{SEALED} echo {{"imgpipe": 1, "system": "{release.system.name}", "drivers": [%drivers%], "steps": [%steps%]}}
-{_CLEAN}
+{_CLEAN}{_FORGET if for_cds else ""}
 >COM1 echo imgpipe: sysprep
 start "" /wait %SystemRoot%\\System32\\Sysprep\\sysprep.exe /generalize /oobe /shutdown /quiet{mode}
 set "code=%errorlevel%"
@@ -107,6 +110,10 @@ del /f /q %SystemRoot%\Panther\unattend.xml %SystemRoot%\Panther\autounattend.xm
 rd /s /q %SystemRoot%\Panther\Unattend 2>nul
 reg.exe delete "HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon" /v DefaultPassword /f >nul 2>&1
 reg.exe add "HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon" /v AutoAdminLogon /d 0 /f >nul 2>&1"""
+
+# Windows would look there first of all, and is not known to look further where that file is gone.
+_FORGET = r"""
+reg.exe delete "HKLM\SYSTEM\Setup" /v UnattendFile /f >nul 2>&1"""
 
 _END = rf""":failed
 set /p reason=<{FOLDER}\failed

@@ -175,7 +175,7 @@ def _to_wait_for(plan: DeployPlan, facts: HostFacts, options: DeployOptions) -> 
         if not isinstance(change, Remove)
         and change.machine.start
         # Windows has nothing that reports.
-        and change.machine.template.personalise.way != "unattend"
+        and not change.machine.template.personalise.by_answer_file
         and _comes_up(change, proven, may_stop=options.stop)
     )
 

@@ -153,7 +153,7 @@ def _carriage_faults(machines: tuple[WantedMachine, ...]) -> Iterator[str]:
     """Check that what a guest is told can reach it; in a group all guests are told about as much."""
     for machine in {machine.group: machine for machine in machines}.values():
         personalise = machine.template.personalise
-        if personalise.way == "unattend":
+        if personalise.by_answer_file:
             continue
         asked = any(nic.address for nic in machine.identity.nics)
         if asked and personalise.way == "first-boot" and personalise.network == "none":
@@ -172,7 +172,7 @@ def _own_file_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) 
     told: dict[str, None] = {}
     for machine in machines:
         template = machine.template
-        if template.personalise.way != "unattend" or template.own_files is None:
+        if not template.personalise.by_answer_file or template.own_files is None:
             continue
         shape = given.groups[machine.group]
         if shape.users or shape.files or shape.root.keys:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from imgpipe.adapters.batch_guest import Edited, Refused, inject
 from imgpipe.deploy.foreign import clone_claims, clone_steps
+from imgpipe.deploy.own_files import own_files
 from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError
@@ -42,16 +43,8 @@ def _by_volume(disks: Disks) -> dict[SystemVolume | None, list[Edited]]:
     """Return what families write themselves, by where it goes."""
     found: dict[SystemVolume | None, list[Edited]] = {}
     for machine, path in disks:
-        template = machine.template
-        if not _own(machine):
-            continue
-        if template.own_files is None:
-            raise GuestError(
-                f"No plugin can tell clones of '{template.reference}' who they are.",
-                hint=f"Install the plugin that knows '{template.system}'.",
-            )
-        steps = template.own_files(machine.identity, template.personalise)
-        found.setdefault(template.personalise.volume, []).append((path, steps))
+        if _own(machine):
+            found.setdefault(machine.template.personalise.volume, []).append((path, own_files(machine)))
     return found
 
 

@@ -16,6 +16,7 @@ from imgpipe.adapters.pool import Base, Pool
 from imgpipe.adapters.seed_iso import seed_bytes
 from imgpipe.deploy.definitions import definition
 from imgpipe.deploy.existing import MachineRecord
+from imgpipe.deploy.own_files import own_files
 from imgpipe.deploy.parallel import each
 from imgpipe.deploy.record import record_of
 from imgpipe.deploy.removal import discard
@@ -24,7 +25,7 @@ from imgpipe.deploy.wanted import Template, WantedMachine
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import HostError, ImgpipeError, RecipeError
 from imgpipe.events import Note, Progress
-from imgpipe.identity.carriage import Carried, carry
+from imgpipe.identity.carriage import Carried, carry, carry_files
 from imgpipe.images.catalog import image_lock
 
 Done = Callable[[WantedMachine], None]
@@ -42,6 +43,8 @@ def carried_of(machine: WantedMachine) -> Carried:
     """
     if machine.template.personalise.way == "unattend":
         return Carried()
+    if machine.template.personalise.way == "unattend-cd":
+        return carry_files(own_files(machine))
     return carry(machine.identity, machine.template.personalise, machine.name)
 
 

@@ -134,7 +134,7 @@ def _template_faults(given: Circumstances, changes: tuple[Change, ...]) -> Itera
 def _told_once_faults(changes: tuple[Change, ...]) -> Iterator[str]:
     """Find what would be told anew to machines that listen at their first boot alone."""
     for change in changes:
-        if not isinstance(change, Modify) or change.machine.template.personalise.way != "unattend":
+        if not isinstance(change, Modify) or not change.machine.template.personalise.by_answer_file:
             continue
         record, name = change.existing.record, change.machine.name
         for what in identity_changes(change.machine, record) if record else ():
@@ -183,6 +183,12 @@ def _template_notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterat
     foreign = {one.template.reference: None for one in _new(changes) if not one.template.prepared}
     for reference in foreign:
         yield f"'{reference}' has no unit that applies an identity: each new disk gets it before its first boot."
+    told = {one.template.reference: None for one in _new(changes) if one.template.personalise.way == "unattend-cd"}
+    for reference in told:
+        yield (
+            f"'{reference}': new machines are told who they are by a CD, on which the administrator's password can be "
+            "read until it is ejected."
+        )
     long = [one.name for one in _new(changes) if one.template.personalise.is_windows and len(one.name) > COMPUTER_NAME]
     if long:
         yield f"{listed(long)}: Windows keeps the first {COMPUTER_NAME} characters of the name."

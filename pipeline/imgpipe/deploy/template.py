@@ -53,7 +53,7 @@ def of_image(image: Image) -> Template:
             cache=_CACHE.validate_python(plan.get("cache")),
             personalise=personalise,
             prepared=FIRST_BOOT in image.manifest.sealed.operations
-            or personalise.way in {"cloud-init", "cloudbase-init"},
+            or personalise.way in {"cloud-init", "cloudbase-init", "unattend-cd"},
             size=image.manifest.image.size,
             proven=not _seals_itself(unattended, personalise) or bool(image.manifest.sealed.generalized),
         )

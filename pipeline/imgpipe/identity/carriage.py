@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from imgpipe.deploy.wanted import Identity
@@ -11,6 +12,7 @@ from imgpipe.identity import cloud_init, cloudbase_init
 from imgpipe.identity.document import Document, document, encoded, heading
 from imgpipe.identity.first_boot import SEED_VOLUME_ID
 from imgpipe.identity.oem_strings import fits, oem_strings
+from imgpipe.offline_edits import Step, WriteFile
 from imgpipe.os_family import Personalise
 from imgpipe.sizes import MIB
 
@@ -48,6 +50,22 @@ def carry(identity: Identity, personalise: Personalise, name: str) -> Carried:
         f"Machine '{name}': identities cannot be carried by '{personalise.way}' yet.",
         hint="Templates of Linux systems can be deployed; others have to be set up by hand.",
     )
+
+
+def carry_files(steps: Iterable[Step]) -> Carried:
+    """Return files of a family's own as a CD, each at its path from the CD's root.
+
+    Raises PluginError for an edit that writes no file: it would need the disk.
+    """
+    files = []
+    for step in steps:
+        if not isinstance(step, WriteFile):
+            raise PluginError(
+                f"A CD can carry files alone, and the plugin asks for '{type(step).__name__}'.",
+                hint="Let it write files, or answer with the way 'unattend'.",
+            )
+        files.append((step.path.lstrip("/"), step.content))
+    return Carried(seed_files=tuple(files), seed_volume_id=SEED_VOLUME_ID)
 
 
 def _first_boot(wanted: Document, name: str) -> Carried:

@@ -16,6 +16,8 @@ from imgpipe.deploy.wanted import WantedFile
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.events import Note, Progress
+from imgpipe.offline_edits import WriteFile
+from imgpipe.os_family import Personalise
 from imgpipe.recipe import Machine
 from imgpipe.sizes import GIB
 from imgpipe.store import Store
@@ -166,6 +168,27 @@ def test_a_secret_travels_in_a_seed_that_goes_with_the_machine(run):
     bring_up.remove(run.machines.list(), run.shop)
     assert not run.pool.volumes
     assert not run.machines.known
+
+
+def test_a_machine_with_an_answer_file_on_a_cd_is_made_without_an_appliance(run):
+    def own_files(identity, _):
+        return (WriteFile(path="/Unattend.xml", content=identity.password),)
+
+    machine = dataclasses.replace(
+        run.wanted[0],
+        identity=dataclasses.replace(run.wanted[0].identity, password="Good-pass-1"),
+        template=dataclasses.replace(
+            run.wanted[0].template, personalise=Personalise(way="unattend-cd", network="none"), own_files=own_files
+        ),
+    )
+    run.apply(machine, inject=lambda _: pytest.fail("an appliance was asked for"))
+    seed = f"{machine.name}-seed.iso"
+    assert b"Good-pass-1" in run.pool.volumes[seed]
+    assert seed in run.machines.known[machine.name]
+    assert "Good-pass-1" not in run.machines.known[machine.name]
+    assert run.complete() == [machine.name]
+    bring_up.remove(run.machines.list(), run.shop)
+    assert not run.pool.volumes
 
 
 def test_an_uploaded_image_stays_while_a_linked_machine_needs_it(tmp_path):

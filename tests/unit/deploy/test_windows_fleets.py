@@ -8,10 +8,13 @@ import pytest
 from sample_fleets import FACTS, HASH, TEMPLATE, WINDOWS, existing, fleet, plan
 
 from imgpipe.adapters.batch_guest import Refused
+from imgpipe.adapters.iso import open_iso
 from imgpipe.deploy import injection as module
 from imgpipe.deploy.accounts import accounts_of, plain_groups
 from imgpipe.deploy.injection import injection
+from imgpipe.deploy.making import carried_of, iso_of
 from imgpipe.errors import GuestError, RecipeError
+from imgpipe.identity.carriage import Carried
 from imgpipe.identity.digest import identity_digest
 from imgpipe.offline_edits import WriteFile
 from imgpipe.os_family import Account, Personalise
@@ -33,25 +36,33 @@ PERSONALISE = Personalise(way="unattend", network="none", volume=VOLUME, setting
 OWN = dataclasses.replace(WINDOWS, prepared=False, personalise=PERSONALISE, own_files=own_files)
 
 
+ON_CD = dataclasses.replace(
+    OWN, prepared=True, personalise=dataclasses.replace(PERSONALISE, way="unattend-cd", volume=None)
+)
+
+
 def faults(asked, template=OWN):
     with pytest.raises(RecipeError) as caught:
         plan(asked, templates={"rocky9": template}, accounts=ACCOUNTS)
     return caught.value.details
 
 
-def test_an_image_without_the_proof_of_its_seal_is_no_template():
-    unproven = dataclasses.replace(WINDOWS, proven=False)
+@pytest.mark.parametrize("template", [WINDOWS, ON_CD], ids=["panther", "cd"])
+def test_an_image_without_the_proof_of_its_seal_is_no_template(template):
+    unproven = dataclasses.replace(template, proven=False, own_files=None)
     (fault,) = faults(fleet(), unproven)
     assert fault.startswith("groups.web.template: nothing proves that 'win2016@20260301.1' was generalized")
     assert "imgpipe build" in fault
 
 
-def test_what_the_plugin_refuses_is_told_of_every_machine_before_anything_is_made():
-    assert faults(fleet()) == ("web-02: its name is odd", "web-02: its password is weak")
+@pytest.mark.parametrize("template", [OWN, ON_CD], ids=["panther", "cd"])
+def test_what_the_plugin_refuses_is_told_of_every_machine_before_anything_is_made(template):
+    assert faults(fleet(), template) == ("web-02: its name is odd", "web-02: its password is weak")
 
 
-def test_what_such_a_clone_cannot_be_given_is_told_once_for_a_group():
-    told = faults(fleet(count=1, users=[{"name": "ann"}]))
+@pytest.mark.parametrize("template", [OWN, ON_CD], ids=["panther", "cd"])
+def test_what_such_a_clone_cannot_be_given_is_told_once_for_a_group(template):
+    told = faults(fleet(count=1, users=[{"name": "ann"}]), template)
     assert told == ("groups.web: users, files and keys cannot be given to clones of 'win2016'",)
 
 
@@ -83,19 +94,20 @@ def test_a_hash_is_refused_where_the_password_itself_is_needed():
     assert "needs the password itself" in caught.value.details[0]
 
 
-def test_a_machine_that_listens_at_its_first_boot_alone_cannot_be_told_anew():
+@pytest.mark.parametrize("template", [OWN, ON_CD], ids=["panther", "cd"])
+def test_a_machine_that_listens_at_its_first_boot_alone_cannot_be_told_anew(template):
     asked = fleet(count=1, nics=[{"bridge": "br1", "fixed": {"web-01": "10.100.1.5/24"}}])
-    first = plan(asked, templates={"rocky9": OWN}, accounts=ACCOUNTS)
+    first = plan(asked, templates={"rocky9": template}, accounts=ACCOUNTS)
     there = dataclasses.replace(FACTS, machines=(existing(first.machines[0]),), volumes=frozenset({"web-01.qcow2"}))
-    assert plan(asked, there, templates={"rocky9": OWN}, accounts=ACCOUNTS).is_done
+    assert plan(asked, there, templates={"rocky9": template}, accounts=ACCOUNTS).is_done
     moved = fleet(count=1, nics=[{"bridge": "br1", "fixed": {"web-01": "10.100.1.6/24"}}])
     with pytest.raises(RecipeError) as caught:
-        plan(moved, there, templates={"rocky9": OWN}, accounts=ACCOUNTS)
+        plan(moved, there, templates={"rocky9": template}, accounts=ACCOUNTS)
     (fault,) = caught.value.details
     assert "10.100.1.6/24 instead of 10.100.1.5/24" in fault
     assert "'imgpipe machines destroy web-01'" in fault
     larger = fleet(count=1, cpus=4, nics=[{"bridge": "br1", "fixed": {"web-01": "10.100.1.5/24"}}])
-    assert plan(larger, there, templates={"rocky9": OWN}, accounts=ACCOUNTS).changes
+    assert plan(larger, there, templates={"rocky9": template}, accounts=ACCOUNTS).changes
 
 
 @pytest.fixture
@@ -148,3 +160,31 @@ def test_without_the_plugin_nothing_is_written(injected, tmp_path):
         injection(lambda: "tcg", tmp_path / "log")([(machine_of(alone), tmp_path / "a")])
     assert "'win2016'" in caught.value.hint
     assert injected == []
+
+
+def test_computer_names_must_differ_where_windows_cuts_them_off_whatever_carries_them():
+    asked = fleet(count=2, pattern="a-very-long-name-{n}")
+    for template in (OWN, ON_CD):
+        (fault,) = faults(asked, dataclasses.replace(template, own_files=lambda *_: ()))
+        assert "computer name (15 characters count) A-VERY-LONG-NAM" in fault
+
+
+def test_the_plugins_file_is_in_the_root_of_the_cd_and_in_no_definition(tmp_path):
+    carried, path = carried_of(machine_of(ON_CD)), tmp_path / "seed.iso"
+    path.write_bytes(iso_of(carried))
+    with open_iso(path) as iso:
+        assert iso.read("who").decode().startswith("web-01")
+    assert carried.oem_strings == ()
+    assert carried_of(machine_of(OWN)) == Carried()
+
+
+def test_without_the_plugin_no_cd_is_made():
+    with pytest.raises(GuestError, match="No plugin can tell"):
+        carried_of(machine_of(dataclasses.replace(ON_CD, own_files=None)))
+
+
+def test_that_the_password_is_on_a_cd_is_said_and_nothing_of_edited_disks():
+    (note,) = plan(fleet(count=1), templates={"rocky9": ON_CD}, accounts=ACCOUNTS).notes
+    assert note.startswith("'win2016@20260301.1': new machines are told who they are by a CD")
+    away = dataclasses.replace(FACTS, local=False)
+    assert plan(fleet(count=1), away, templates={"rocky9": ON_CD}, accounts=ACCOUNTS).new

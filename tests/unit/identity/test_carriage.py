@@ -8,9 +8,10 @@ import yaml
 
 from imgpipe.deploy.wanted import WantedFile, WantedUser
 from imgpipe.errors import PluginError, RecipeError
-from imgpipe.identity.carriage import SEED_FILE, SEED_VOLUME_ID, carry
+from imgpipe.identity.carriage import SEED_FILE, SEED_VOLUME_ID, carry, carry_files
 from imgpipe.identity.digest import identity_digest
 from imgpipe.identity.oem_strings import MOST_BYTES
+from imgpipe.offline_edits import Remove, WriteFile
 from imgpipe.os_family import Personalise
 from sample_identity import FULL, HASH, PUBLIC, SECRET
 
@@ -138,6 +139,18 @@ def test_windows_with_cloudbase_init_gets_a_seed_of_its_own():
     assert "Good-pass-1" not in repr(carried)
     with pytest.raises(RecipeError, match="no users, files or keys"):
         carry(dataclasses.replace(told, keys=("ssh-ed25519 AAAA",)), Personalise(way="cloudbase-init"), "win-01")
+
+
+def test_files_of_a_familys_own_go_to_the_root_of_a_seed():
+    carried = carry_files([WriteFile(path="/Unattend.xml", content=SECRET)])
+    assert (carried.oem_strings, carried.seed_volume_id) == ((), SEED_VOLUME_ID)
+    assert dict(carried.seed_files) == {"Unattend.xml": SECRET}
+    assert SECRET not in repr(carried)
+
+
+def test_an_edit_that_needs_the_disk_is_not_carried():
+    with pytest.raises(PluginError, match="'Remove'"):
+        carry_files([Remove(patterns=("/x",))])
 
 
 def test_other_ways_are_refused():

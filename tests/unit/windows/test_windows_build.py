@@ -20,6 +20,7 @@ from imgpipe.recipe import MediumSource, Recipe
 from imgpipe.stages.seed import write_seed
 from imgpipe.store import Store
 from imgpipe.workplace import Workplace
+from imgpipe_windows.proof import SEALING, SEALING_FOR_CDS
 from imgpipe_windows.systems import VIRTIO_WIN
 
 
@@ -129,6 +130,28 @@ def test_what_a_system_cannot_be_is_said_with_its_key(plugins):
     assert "media.drivers: Windows Server 2016 has virtio" in faults_of(plugins, media={"drivers": {"file": "x"}})
     assert "options.edtion" in faults_of(plugins, options={"edtion": "x"})
     assert "options.computer_name" in faults_of(plugins, options={"computer_name": "much-too-long-a-name"})
+
+
+def test_clones_are_told_by_a_cd_where_the_recipe_prefers_it(plugins):
+    panther, disc = plan_of(plugins), plan_of(plugins, options={"clones": "cd"})
+    assert (panther.unattended.personalise.way, panther.unattended.sealing) == ("unattend", SEALING)
+    assert plan_of(plugins, options={"clones": "panther"}) == panther
+    told = disc.unattended.personalise
+    assert (told.way, told.volume, told.settings) == ("unattend-cd", None, panther.unattended.personalise.settings)
+    assert disc.unattended.sealing == SEALING_FOR_CDS
+    assert any("'Unattend.xml' on a CD" in remark for remark in disc.unattended.remarks)
+    assert not any("CD of their own" in remark for remark in panther.unattended.remarks)
+    scripts = {one.name: one.text for one in disc.unattended.seed.files}
+    assert "/v UnattendFile" in scripts["imgpipe/first-logon.cmd"]
+    assert disc.install_key("m") != panther.install_key("m")
+    assert "imgpipe_windows.proof.judge_for_cds" in json.dumps(show(disc))
+
+
+def test_what_would_win_over_a_clones_cd_may_not_stay_in_the_template(plugins):
+    kept = {"disable": ["windows-answer-files"]}
+    assert plan_of(plugins, sysprep=kept)
+    assert "sysprep.disable: 'windows-answer-files'" in faults_of(plugins, sysprep=kept, options={"clones": "cd"})
+    assert "options.clones" in faults_of(plugins, options={"clones": "floppy"})
 
 
 def test_a_hash_is_no_password_for_windows(plugins):

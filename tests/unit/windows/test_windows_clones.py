@@ -12,6 +12,7 @@ from imgpipe.deploy.wanted import Identity, WantedNic
 from imgpipe.errors import RecipeError
 from imgpipe.os_family import Personalise
 from imgpipe_windows.clones import (
+    CD_FILE,
     ENABLE_ADMINISTRATOR,
     INPUT_LOCALE,
     LANGUAGE,
@@ -63,6 +64,13 @@ def test_a_clone_is_told_its_name_zone_and_password():
     assert texts(shell) == [("ComputerName", "WEB-01"), ("TimeZone", "China Standard Time")]
     value = root.findtext(f".//{NS}AdministratorPassword/{NS}Value")
     assert base64.b64decode(value).decode("utf-16-le") == f"{PASSWORD}AdministratorPassword"
+
+
+def test_a_cd_carries_the_same_file_by_the_name_that_windows_looks_for():
+    (on_disk,) = personalise_files(identity(), Personalise(way="unattend", network="none"))
+    (on_cd,) = personalise_files(identity(), Personalise(way="unattend-cd", network="none"))
+    assert (on_cd.path, on_cd.content) == (CD_FILE, on_disk.content)
+    assert CD_FILE == "/Unattend.xml"
 
 
 def test_addresses_are_told_by_mac_and_the_other_nics_are_left_to_dhcp():

@@ -19,6 +19,7 @@ from imgpipe_windows.proof import (
     STATE,
     TAG,
     judge,
+    judge_for_cds,
 )
 
 DONE = {
@@ -107,6 +108,21 @@ def test_the_password_for_automatic_logons_is_never_shown():
 
 def test_the_answer_file_in_panther_may_be_named_in_the_registry():
     assert judge(with_value(ANSWER_FILE, r"C:\WINDOWS\Panther\unattend.xml")).faults == ()
+
+
+def test_clones_with_a_cd_need_a_registry_that_names_no_answer_file_at_all():
+    assert judge_for_cds(GOOD) == judge(GOOD)
+    found = judge_for_cds(with_value(ANSWER_FILE, r"C:\WINDOWS\Panther\unattend.xml"))
+    (fault,) = found.faults
+    assert "look for before their CD" in fault
+    assert (found.asserted, found.state, found.version) == ((), (), "")
+    elsewhere = with_value(ANSWER_FILE, r"E:\autounattend.xml")
+    assert judge_for_cds(elsewhere) == judge(elsewhere)
+
+
+def test_what_else_is_wrong_with_a_template_is_told_beside_the_registrys_answer_file():
+    facts = with_value(ANSWER_FILE, r"C:\WINDOWS\Panther\unattend.xml")
+    assert len(judge_for_cds(replace(facts, files={**facts.files, TAG: None})).faults) == 2
 
 
 def test_a_marker_with_a_byte_order_mark_and_a_blank_from_echo_is_read():

@@ -58,6 +58,15 @@ def test_sysprep_is_the_last_act_and_comes_after_the_marker():
     assert places == sorted(places)
 
 
+def test_what_the_registry_names_is_forgotten_before_sysprep_where_clones_bring_a_cd():
+    lines = first_logon_script(RELEASES["win2016"], agent=True, for_cds=True).splitlines()
+    others = first_logon_script(RELEASES["win2016"], agent=True).splitlines()
+    (forgets,) = [line for line in lines if line not in others]
+    assert forgets.startswith('reg.exe delete "HKLM\\SYSTEM\\Setup" /v UnattendFile /f ')
+    assert lines.index(forgets) < lines.index(">COM1 echo imgpipe: sysprep")
+    assert [line for line in lines if line != forgets] == others
+
+
 def test_the_marker_is_what_the_proof_reads():
     (line,) = [
         one for one in first_logon_script(RELEASES["win2016"], agent=True).splitlines() if "sealed.json echo" in one

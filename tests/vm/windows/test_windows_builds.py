@@ -1,4 +1,4 @@
-"""Every stage on the stand-ins for Windows' media, by BIOS and by UEFI, and a clone of what came of it."""
+"""Every stage on the stand-ins for Windows' media, by BIOS and by UEFI, and a clone of each that came of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import time
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -22,16 +23,21 @@ pytestmark = pytest.mark.vm
 ENV = {"IMGPIPE_ROOT_PASSWORD": PASSWORD}
 GENERALIZED = "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE"
 # The stand-in's loader, kernel and shim are signed as Secure Boot asks for.
-SIZES = {"bios": 'firmware = "bios"', "uefi": 'firmware = "uefi"\n[options]\nsecure_boot = true\ntpm = true'}
+SIZES = {
+    "bios": 'firmware = "bios"\n[options]\nclones = "cd"',
+    "uefi": 'firmware = "uefi"\n[options]\nsecure_boot = true\ntpm = true',
+}
 FLEET = """
 name = "office"
 [defaults.root]
-password = { env = "IMGPIPE_ROOT_PASSWORD" }
+password = {{ env = "IMGPIPE_ROOT_PASSWORD" }}
 [groups.desks]
-template = "windows-uefi"
-names = ["front-desk-number-one"]
+template = "windows-{firmware}"
+names = ["{name}"]
 start = false
 """
+# The template by UEFI has its clones' disks written to, that by BIOS has them told by a CD of their own.
+CLONES = [("uefi", "front-desk-number-one", 0), ("bios", "back-desk-number-two", 1)]
 LONGEST_S = 600
 
 
@@ -76,22 +82,32 @@ def test_what_is_published_is_a_generalized_windows_to_libguestfs(images):
 
 
 @pytest.mark.skipif(bool(lacking()), reason=lacking())
-def test_a_clone_comes_up_with_its_own_name_and_obeys_the_power_button(images, data, tmp_path):
+@pytest.mark.parametrize(("firmware", "name", "cds"), CLONES, ids=["panther", "cd"])
+def test_a_clone_comes_up_with_its_own_name_and_obeys_the_power_button(images, data, tmp_path, firmware, name, cds):
     fleet = tmp_path / "office.toml"
-    fleet.write_text(FLEET)
+    fleet.write_text(FLEET.format(firmware=firmware, name=name))
     with private_libvirt() as daemon:
         uri = f"qemu:///system?socket={daemon.socket}" if os.geteuid() == 0 else daemon.uri
         Command(data, "--connect", uri, "deploy", str(fleet), "--yes", "--json", env=ENV).succeed()
         hypervisor = connect(uri, print)
         machines = Machines(hypervisor)
-        (name,) = machines.names()
+        assert machines.names() == {name}
+        seeds = _seeds(machines.xml(name))
+        assert [path.stat().st_mode & 0o777 for path in seeds] == [0o600] * cds
         machines.start(name, paused=False)
         said = _console(machines, name, b"is up")
-        assert b"imgpipe stand-in: the computer 'FRONT-DESK-NUMB' is up" in said
+        assert f"imgpipe stand-in: the computer '{name.upper()[:15]}' is up".encode() in said
         assert machines.stop(name, LONGEST_S)
         hypervisor.close()
         Command(data, "--connect", uri, "machines", "destroy", "--fleet", "office", "--yes", env=ENV).succeed()
         assert daemon.machines() == []
+        assert not any(path.exists() for path in seeds)
+
+
+def _seeds(xml):
+    """Return the CDs that a machine is told by; the password may be on them, but not in its definition."""
+    assert PASSWORD not in xml
+    return [Path(source.get("file")) for source in ET.fromstring(xml).iterfind("devices/disk[@device='cdrom']/source")]
 
 
 def _console(machines, name, sign):

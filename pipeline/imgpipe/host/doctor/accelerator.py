@@ -86,16 +86,22 @@ def broken(facts: AcceleratorFacts) -> Finding:
     return _finding("warn", words, AGAIN)
 
 
-def judge_cpu(facts: AcceleratorFacts, qemu: tuple[int, ...], needed: int = 0, title: str = "") -> Finding:
-    """Say what x86-64 level guests see, and whether it is enough for the system `title`, which needs `needed`."""
-    level = cpu_level(facts.cpu_flags)
+def judge_cpu(
+    facts: AcceleratorFacts, qemu: tuple[int, ...], needed: int = 0, title: str = "", newer: tuple[str, ...] = ()
+) -> Finding:
+    """Say what x86-64 level guests see, and whether it is enough for the system `title`, which needs `needed`.
+
+    `newer` are the commands that bring a newer QEMU to this host.
+    """
     emulated = facts.used == "tcg"
-    if emulated:
-        level = 3 if qemu >= _EMULATES_V3 else 2
+    emulates = 3 if qemu >= _EMULATES_V3 else 2
+    level = emulates if emulated else cpu_level(facts.cpu_flags)
     whose = "QEMU emulates" if emulated else "The CPU is"
     if needed > level:
         words = f"{whose} x86-64-v{level}, and {title} needs x86-64-v{needed}: it would stop at its first program."
-        mends = ("install QEMU 7.2 or newer",) if emulated else ("IMGPIPE_ACCELERATOR=tcg imgpipe build ...",)
+        words += " QEMU 7.2 or newer emulates it." if emulates < needed else " Emulated, it runs."
+        first = newer if emulates < needed else ()
+        mends = first if emulated else (*first, "export IMGPIPE_ACCELERATOR=tcg")
         return Finding(name="CPU", state="fail", meaning=words, commands=mends)
     if level < 3 and not needed:
         words = f"{whose} x86-64-v{level}: Enterprise Linux 10 (v3) does not run{' nor does 9 (v2)' * (level < 2)}."

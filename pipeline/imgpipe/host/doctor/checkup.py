@@ -110,7 +110,7 @@ def build_checks(host: Host, plan: Plan, used: Accelerator | None = None) -> tup
     )
     return (
         Check("CPU", lambda: (_cpu_for(host, plan, used),)),
-        Check("libguestfs", lambda: guestfs.judge(guestfs.gather(), host.distribution)),
+        Check("libguestfs", lambda: _editor_for(host, plan)),
         Check("UEFI", lambda: firmware.judge_needs(firmware.gather(), host.distribution, wanted)),
     )
 
@@ -159,7 +159,15 @@ def _cpu_for(host: Host, plan: Plan, used: Accelerator | None) -> Finding:
     facts = host.accelerator
     if used and used != facts.used:
         facts = accelerator.AcceleratorFacts(device=facts.device, cpu_flags=facts.cpu_flags, asked=used)
-    return accelerator.judge_cpu(facts, _qemu_version(host), plan.system.cpu_level, plan.system.title)
+    newer = host.distribution.newer_qemu()
+    return accelerator.judge_cpu(facts, _qemu_version(host), plan.system.cpu_level, plan.system.title, newer)
+
+
+def _editor_for(host: Host, plan: Plan) -> Iterator[Finding]:
+    facts, sealing = guestfs.gather(), plan.unattended.sealing
+    yield from guestfs.judge(facts, host.distribution)
+    if sealing and sealing.volume.filesystem == "ntfs":
+        yield from guestfs.judge_ntfs(facts, host.distribution)
 
 
 def _room_for(host: Host, plan: Plan) -> Finding:

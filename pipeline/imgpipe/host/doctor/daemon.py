@@ -73,8 +73,15 @@ def _asked(hypervisor: Hypervisor | None, uri: str, pool: str | None) -> Iterato
     told, local = None, False
     if hypervisor is not None:
         local = hypervisor.local
-        with closing(hypervisor):
-            told = inventory(hypervisor)
+        try:
+            with closing(hypervisor):
+                told = inventory(hypervisor)
+        except HostError as error:
+            if installed.daemon_program() != "virtqemud":
+                raise
+            # It answers, and the daemons of its pools and networks do not.
+            yield from libvirt.judge(_refused(uri, pool, error))
+            return
     yield from libvirt.judge(
         libvirt.DaemonFacts(
             uri=uri,

@@ -17,7 +17,7 @@ from imgpipe.errors import HostError
 from imgpipe.events import Event
 from imgpipe.host.distribution import this_host
 from imgpipe.host.doctor import accelerator, folders, guestfs, libvirt
-from imgpipe.host.doctor.finding import Finding
+from imgpipe.host.doctor.finding import Finding, of_error
 
 SYSTEM = "qemu:///system"
 _SYSTEMD = Path("/run/systemd/system")
@@ -59,12 +59,7 @@ def _appliance(works: Accelerator) -> Iterator[Finding]:
         try:
             kernel, filesystems = guest.try_appliance(works, Path(folder))
         except HostError as error:
-            yield Finding(
-                name="libguestfs launch",
-                state="fail",
-                meaning=" ".join((str(error), *error.details[-2:])),
-                commands=(error.hint,),
-            )
+            yield of_error("libguestfs launch", "fail", error)
             return
     yield from guestfs.launched(kernel, filesystems, this_host())
 

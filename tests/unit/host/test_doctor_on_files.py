@@ -284,6 +284,15 @@ def test_a_check_that_cannot_look_is_unknown_and_spoils_no_other():
     assert [(one.name, one.state) for one in found] == [("a", "unknown"), ("b", "ok")]
 
 
+def test_a_check_that_ends_with_an_error_is_unknown_and_names_the_command_of_its_hint():
+    def refused():
+        raise HostError("libvirt is silent.", hint="Run 'systemctl start x' as root.", details=["first", "last"])
+
+    (found,) = run((Check("a", refused),))
+    assert (found.state, found.commands) == ("unknown", ("systemctl start x",))
+    assert found.meaning == "libvirt is silent. first last Run 'systemctl start x' as root."
+
+
 def test_checks_run_beside_each_other():
     together = Barrier(3, timeout=60)
 

@@ -82,15 +82,15 @@ def judge(facts: EditorFacts, distribution: Distribution) -> Iterator[Finding]:
 def judge_ntfs(facts: EditorFacts, distribution: Distribution) -> Iterator[Finding]:
     """Say what keeps a Windows disk from being read; nothing where nothing does.
 
-    Enterprise Linux builds libguestfs so that it mounts NTFS for virt-v2v alone (guestfs-faq(1)); another build may be
+    Enterprise Linux builds libguestfs so that it opens NTFS for virt-v2v alone (guestfs-faq(1)); another build may be
     installed, so that is a warning.
     """
     if distribution.family == "el":
         yield Finding(
             name="NTFS",
             state="warn",
-            meaning=f"libguestfs of {distribution.title} mounts NTFS for virt-v2v alone, whatever is installed: "
-            "Windows cannot be proven sealed here. Build it on a Debian or Ubuntu host.",
+            meaning=f"libguestfs of {distribution.title} opens NTFS for virt-v2v alone, with libguestfs-winsupport "
+            "too: Windows cannot be proven sealed here. Build it on a Debian or Ubuntu host.",
         )
     elif not facts.has_ntfs:
         yield Finding(

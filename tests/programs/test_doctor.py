@@ -240,6 +240,15 @@ def test_a_fix_is_shown_and_not_done_where_nobody_can_be_asked(tmp_path):
     assert left.is_dir()
 
 
+def test_a_fix_that_is_agreed_to_is_done(tmp_path):
+    left = tmp_path / "images" / "demo" / ".partial-x"
+    left.mkdir(parents=True)
+    # Without the package manager on its way it installs nothing.
+    found, _ = doctor(tmp_path, "--fix", "--yes", PATH=str(tmp_path))
+    assert found["leftovers"]["state"] == "ok"
+    assert not left.exists()
+
+
 def test_a_recipe_whose_medium_is_nowhere_fails(tmp_path):
     done = run([*IMGPIPE, "--connect", "test:///default", "doctor", "rocky9", "--json"], tmp_path)
     found = {one["name"]: one["state"] for one in json.loads(done.stdout)["findings"]}

@@ -50,6 +50,17 @@ def test_what_mends_a_kvm_that_cannot_be_used_is_said(device, flags, command):
     assert found.commands[-1] == command
 
 
+def test_the_systems_daemon_opens_kvm_for_those_who_may_not():
+    assert accelerator.judge(facts("closed", system=True), "ann").state == "unknown"
+    tried = facts("closed", flags=V2, system=True, remembered="kvm")
+    found = accelerator.judge(tried, "ann")
+    assert (found.state, found.commands) == ("warn", ("usermod -aG kvm ann",))
+    assert "libguestfs, which runs as you, is emulated" in found.meaning
+    assert accelerator.judge_cpu(tried, (10, 0, 2), 3, "Rocky Linux 10").state == "fail"
+    assert accelerator.judge(facts("closed", system=True, asked="kvm"), "ann").state == "warn"
+    assert accelerator.judge(facts("missing", system=True, asked="kvm"), "ann").state == "fail"
+
+
 def test_a_kvm_that_was_asked_for_and_is_not_there_stops_everything():
     assert accelerator.judge(facts("missing", asked="kvm"), "ann").state == "fail"
 

@@ -27,17 +27,26 @@ _EMULATES_V3 = (7, 2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceleratorFacts:
-    """What is known without booting anything; `asked` is what IMGPIPE_ACCELERATOR says, `remembered` an earlier try."""
+    """What is known without booting anything; `asked` is what IMGPIPE_ACCELERATOR says, `remembered` an earlier try.
+
+    `system` says that the system's daemon runs the machines: it opens the device for them, whether you may or not.
+    """
 
     device: Device
     cpu_flags: frozenset[str]
     asked: Accelerator | None = None
     remembered: Accelerator | None = None
+    system: bool = False
+
+    @property
+    def offered(self) -> bool:
+        """Whether machines may use KVM, as far as the device says."""
+        return self.device == "opens" or (self.device == "closed" and self.system)
 
     @property
     def used(self) -> Accelerator | None:
         """Which one a build would use; None where only a try can tell."""
-        return self.asked or ("tcg" if self.device != "opens" else self.remembered)
+        return self.asked or (self.remembered if self.offered else "tcg")
 
 
 def cpu_flags(path: Path = CPUINFO) -> frozenset[str]:
@@ -48,28 +57,39 @@ def cpu_flags(path: Path = CPUINFO) -> frozenset[str]:
     return frozenset()
 
 
-def gather(device: Path, asked: Accelerator | None, remembered: Accelerator | None) -> AcceleratorFacts:
+def gather(
+    device: Path, asked: Accelerator | None, remembered: Accelerator | None, *, system: bool = False
+) -> AcceleratorFacts:
     """Look at the device node and the CPU."""
-    return AcceleratorFacts(device=kvm_device(device), cpu_flags=cpu_flags(), asked=asked, remembered=remembered)
+    return AcceleratorFacts(
+        device=kvm_device(device), cpu_flags=cpu_flags(), asked=asked, remembered=remembered, system=system
+    )
 
 
 def judge(facts: AcceleratorFacts, user: str) -> Finding:
     """Say which accelerator will be used, and why not KVM; `user` is who runs imgpipe."""
-    if facts.asked == "kvm" and facts.device != "opens":
+    if facts.asked == "kvm" and not facts.offered:
         words = f"IMGPIPE_ACCELERATOR asks for KVM, but {_why_not(facts)}: no machine starts."
         return _finding("fail", words, "unset IMGPIPE_ACCELERATOR", *_mends(facts, user))
     if facts.asked == "tcg":
         words = f"IMGPIPE_ACCELERATOR asks for emulation: {_SLOW}."
         return _finding("warn", words, "unset IMGPIPE_ACCELERATOR")
-    if facts.device != "opens":
+    if not facts.offered:
         return _finding("warn", f"{_sentence(_why_not(facts))}: {_SLOW}.", *_mends(facts, user))
     match facts.asked or facts.remembered:
         case "kvm":
-            how = "is asked for by IMGPIPE_ACCELERATOR" if facts.asked else "was tried here and boots a kernel"
-            return _finding("ok", f"KVM {how}.")
+            return _used(facts, user)
         case "tcg":
             return broken(facts)
     return _finding("unknown", "KVM is offered; only booting a kernel shows whether it works.", AGAIN)
+
+
+def _used(facts: AcceleratorFacts, user: str) -> Finding:
+    how = "is asked for by IMGPIPE_ACCELERATOR" if facts.asked else "was tried here and boots a kernel"
+    if facts.device == "closed":
+        words = f"KVM {how}, but {_why_not(facts)}: libguestfs, which runs as you, is emulated."
+        return _finding("warn", words, *_mends(facts, user))
+    return _finding("ok", f"KVM {how}.")
 
 
 def works() -> Finding:

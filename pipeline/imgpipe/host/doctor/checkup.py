@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class Host:
     def accelerator(self) -> accelerator.AcceleratorFacts:
         """What is known of KVM without booting anything."""
         known = remembered(self.store.cache, self.uri, self.versions)
-        return accelerator.gather(self.kvm, asked_for(), known)
+        return accelerator.gather(self.kvm, asked_for(), known, system=self.uri == daemon.SYSTEM)
 
     def folder(self, name: str) -> folders.FolderFacts:
         """Look at a folder of the data root."""
@@ -158,7 +158,7 @@ def _medium(host: Host, request: MediumRequest) -> Callable[[], tuple[Finding, .
 def _cpu_for(host: Host, plan: Plan, used: Accelerator | None) -> Finding:
     facts = host.accelerator
     if used and used != facts.used:
-        facts = accelerator.AcceleratorFacts(device=facts.device, cpu_flags=facts.cpu_flags, asked=used)
+        facts = replace(facts, asked=used)
     newer = host.distribution.newer_qemu()
     return accelerator.judge_cpu(facts, _qemu_version(host), plan.system.cpu_level, plan.system.title, newer)
 

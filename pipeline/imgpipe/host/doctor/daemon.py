@@ -49,7 +49,7 @@ def launch(uri: str, pool: str | None, cache: Path, known: accelerator.Accelerat
 
 
 def _tried(known: accelerator.AcceleratorFacts, works: Accelerator) -> Finding:
-    if asked_for() or known.device != "opens":
+    if asked_for() or not known.offered:
         return accelerator.judge(known, getpass.getuser())
     return accelerator.broken(known) if works == "tcg" else accelerator.works()
 

@@ -26,15 +26,14 @@ def run(argv, data, env=None):
     return subprocess.run(argv, capture_output=True, text=True, env=environment, cwd=checkout(), check=False)
 
 
-def doctor_in(script, data, *arguments, env=None):
+def doctor_in(script, data, *arguments, env=None, recipe=None):
     """Run doctor after a script of sh, in namespaces that end with it; return its findings by name and exit code."""
     if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "--net", "true"], check=False).returncode:
         pytest.skip("namespaces cannot be made here")
     quiet = QUIET if Path("/run/libvirt").is_dir() else ":"
     whole = f'set -e; {quiet}; {script}; exec "$@"'
-    done = run(
-        ["unshare", "--mount", "--net", "sh", "-c", whole, "sh", *IMGPIPE, *arguments, "doctor", "--json"], data, env
-    )
+    asked = [*arguments, "doctor", "--json", *([recipe] if recipe else [])]
+    done = run(["unshare", "--mount", "--net", "sh", "-c", whole, "sh", *IMGPIPE, *asked], data, env)
     assert done.stdout, done.stderr
     return {one["name"]: one for one in json.loads(done.stdout)["findings"]}, done.returncode
 
@@ -139,11 +138,90 @@ def test_an_access_control_list_for_qemus_user_is_enough(reachable):
     assert found["QEMU user"]["state"] == "ok"
 
 
+def doctor(data, *words, **env):
+    """Run doctor as it is, with libvirt's test driver; return its findings by name and exit code."""
+    done = run([*IMGPIPE, "--connect", "test:///default", "doctor", "--json", *words], data, env)
+    assert done.stdout, done.stderr
+    return {one["name"]: one for one in json.loads(done.stdout)["findings"]}, done.returncode
+
+
+def program(folder, name, says):
+    """Put a program in front of the host's own."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\nprintf '%s\\n' '{says}'\n")
+    path.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
 def test_a_host_without_programs_fails(tmp_path):
-    done = run([*IMGPIPE, "--connect", "test:///default", "doctor", "--json"], tmp_path, {"PATH": str(tmp_path)})
-    found = {one["name"]: one["state"] for one in json.loads(done.stdout)["findings"]}
-    assert found["QEMU"] == found["libvirt version"] == "fail"
-    assert done.returncode == 3
+    found, code = doctor(tmp_path, PATH=str(tmp_path))
+    assert found["QEMU"]["state"] == found["libvirt version"]["state"] == "fail"
+    assert found["TPM"]["state"] == "warn"
+    assert code == 3
+
+
+def test_the_answer_for_programs_has_the_shape_that_the_manual_says(tmp_path):
+    done = run([*IMGPIPE, "--connect", "test:///default", "doctor", "--json"], tmp_path)
+    told = json.loads(done.stdout)
+    assert set(told) == {"ready", "seconds", "findings"}
+    assert told["ready"] is (done.returncode == 0)
+    assert all(set(one) == {"name", "state", "meaning", "commands", "fixable"} for one in told["findings"])
+    assert {one["state"] for one in told["findings"]} <= {"ok", "warn", "fail", "unknown"}
+
+
+def test_a_qemu_that_is_too_old_to_emulate_is_warned_of_and_stops_what_it_cannot_run(tmp_path):
+    path = program(tmp_path, "qemu-system-x86_64", "QEMU emulator version 6.2.0 (Debian)")
+    found, _ = doctor(tmp_path, PATH=path, IMGPIPE_ACCELERATOR="tcg")
+    assert (found["QEMU"]["state"], found["CPU"]["state"]) == ("warn", "warn")
+    assert "QEMU 6.2.0 is too old" in found["QEMU"]["meaning"]
+    found, code = doctor(tmp_path, "rocky10", PATH=path, IMGPIPE_ACCELERATOR="tcg")
+    assert found["CPU"]["state"] == "fail"
+    assert code == 3
+
+
+def test_a_python_without_libguestfs_fails(tmp_path):
+    found, code = doctor(tmp_path, IMGPIPE_GUESTFS_PYTHON=shutil.which("false"))
+    assert found["libguestfs"]["state"] == "fail"
+    assert code == 3
+
+
+def test_packages_that_are_not_installed_are_named(tmp_path):
+    from imgpipe.host.distribution import this_host
+
+    if this_host().family not in ("debian", "ubuntu"):
+        pytest.skip("dpkg-query is asked on Debian and Ubuntu alone")
+    found, _ = doctor(tmp_path, PATH=program(tmp_path, "dpkg-query", "xorriso installed"))
+    assert found["packages"]["state"] == "warn"
+    assert found["packages"]["fixable"]
+    assert "'swtpm'" in found["packages"]["meaning"]
+    assert "'xorriso'" not in found["packages"]["meaning"]
+
+
+def test_an_appliance_without_its_parts_does_not_start(tmp_path, monkeypatch):
+    from imgpipe.adapters import guest
+    from imgpipe.errors import HostError
+
+    try:
+        guest.guestfs_python()
+    except HostError as error:
+        pytest.skip(str(error))
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("LIBGUESTFS_PATH", str(tmp_path / "empty"))
+    with pytest.raises(HostError) as caught:
+        guest.try_appliance("tcg", tmp_path)
+    assert "libguestfs-test-tool" in caught.value.hint
+    assert "LIBGUESTFS_PATH" in " ".join(caught.value.details)
+
+
+def test_a_cpu_that_is_too_low_for_a_recipe_fails_under_kvm(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("flags\t\t: fpu cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3\n")
+    script, env = f"mount --bind {cpuinfo} /proc/cpuinfo", {"IMGPIPE_ACCELERATOR": "kvm"}
+    found, _ = doctor_in(script, tmp_path, env=env)
+    assert found["CPU"]["state"] == "warn"
+    found, code = doctor_in(script, tmp_path, env=env, recipe="rocky10")
+    assert found["CPU"]["state"] == "fail"
+    assert code == 3
 
 
 def test_a_fix_is_shown_and_not_done_where_nobody_can_be_asked(tmp_path):
@@ -160,6 +238,15 @@ def test_a_fix_is_shown_and_not_done_where_nobody_can_be_asked(tmp_path):
     assert done.returncode == 2
     assert "to do: imgpipe images prune --leftovers --yes" in done.stderr
     assert left.is_dir()
+
+
+def test_a_fix_that_is_agreed_to_is_done(tmp_path):
+    left = tmp_path / "images" / "demo" / ".partial-x"
+    left.mkdir(parents=True)
+    # Without the package manager on its way it installs nothing.
+    found, _ = doctor(tmp_path, "--fix", "--yes", PATH=str(tmp_path))
+    assert found["leftovers"]["state"] == "ok"
+    assert not left.exists()
 
 
 def test_a_recipe_whose_medium_is_nowhere_fails(tmp_path):

@@ -9,6 +9,6 @@ from imgpipe.cli import host_network, host_setup, nic_names
 app = typer.Typer(
     help="Make this machine a KVM host: its packages, its network, the names of its NICs.", no_args_is_help=True
 )
-app.command("setup", epilog="Example: imgpipe host setup")(host_setup.set_up)
+app.command("setup")(host_setup.set_up)
 app.add_typer(host_network.app, name="network")
 app.add_typer(nic_names.app, name="nic-names")

@@ -42,7 +42,10 @@ def plan_network(
     inside_address: InsideAddress = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the profiles, their order, and which old ones they replace; nothing is touched."""
+    """Show the profiles, their order, and which old ones they replace; nothing is touched.
+
+    Where netplan or ifupdown has the network in hand, the file to write for it is told instead, with exit code 3.
+    """
     from imgpipe.cli import host_views
     from imgpipe.host.network.planning import make_plan
 
@@ -224,8 +227,14 @@ def _refuse_other_tools(network: HostNetwork) -> None:
     if tool is None:
         return
     facts = host_network.look(None, _places())
-    known = {link.name: link.mac for link in facts.links}
-    macs = {nic: known.get(nic, "00:00:00:00:00:00") for nic in network.nics}
+    macs = {link.name: link.mac for link in facts.links}
+    if absent := [nic for nic in network.nics if nic not in macs]:
+        # A bridge has the address of its NIC, so without it there is no file to write.
+        raise HostError(
+            "This host cannot have that network.",
+            details=(f"{nic}: there is no such NIC; the host has {', '.join(macs) or 'none'}" for nic in absent),
+            hint="'ip link' shows its devices.",
+        )
     advice = other_tools.ADVICE[tool]
     raise HostError(
         f"This host's network is in the hands of {tool}, which imgpipe does not change; this is what to write to "

@@ -22,7 +22,15 @@ def set_up(
 ) -> None:
     """Install packages, start libvirt, let you use it, make the pool of machines' disks; then say what doctor says.
 
-    What is there already stays as it is, so it can be run again at any time.
+    What is there already stays as it is, so it can be run again at any time. Bridges are 'imgpipe host network'.
+
+    Examples:
+
+      imgpipe host setup
+
+      imgpipe host setup --yes
+
+      sudo imgpipe host setup
     """
     from imgpipe.adapters import process
     from imgpipe.cli import doctor

@@ -79,6 +79,17 @@ class Distribution:
             return " ".join(("apt-get install", *(("-t", target) if target else ()), *packages))
         return " ".join(("dnf install", *packages))
 
+    def newer_qemu(self) -> tuple[str, ...]:
+        """Return the command that brings a newer QEMU: its backports, an update, or else the system's next release."""
+        if self.codename == "bookworm":
+            return self.install("qemu", "qemu-img", "libvirt")
+        match self.family:
+            case "ubuntu":
+                return ("do-release-upgrade",)
+            case "el" | "openeuler":
+                return ("dnf upgrade qemu-kvm" if self.family == "el" else "dnf upgrade qemu",)
+        return ()
+
     def kernel(self) -> tuple[str, ...]:
         """Return the command that installs a kernel for libguestfs, where the host has none of its own."""
         if self.family == "unknown":

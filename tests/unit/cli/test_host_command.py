@@ -20,6 +20,7 @@ FACTS = HostFacts(
     stored=(StoredProfile(uuid="old", name="Wired connection 1"),),
     routes=(Route(device="eth0", gateway="10.0.0.1"),),
 )
+ROUTED = {"device": "br1", "ok": False, "text": "the default route goes over eth0 instead"}
 NICS = ("--outside", "eth0", "--inside", "eth1", "--inside-address", "10.100.1.1/24")
 
 
@@ -98,16 +99,36 @@ def test_a_change_is_not_made_unasked(run):
         run("network", "apply", *NICS)
 
 
+@pytest.mark.parametrize("words", [("plan",), ("plan", "--json"), ("apply", "--yes")], ids=" ".join)
 @pytest.mark.parametrize(("tool", "path"), [("netplan", "/etc/netplan/60-imgpipe.yaml"), ("ifupdown", "/etc/network")])
-def test_a_host_of_another_tool_gets_the_file_to_write(run, monkeypatch, tool, path):
+def test_a_host_of_another_tool_gets_the_file_to_write(run, monkeypatch, tool, path, words):
     monkeypatch.setattr(other_tools, "tool_of", lambda *_: tool)
     with pytest.raises(HostError, match=f"in the hands of {tool}") as caught:
-        run("network", "apply", *NICS, "--yes")
+        run("network", *words, *NICS)
     assert path in str(caught.value)
     text = "\n".join(caught.value.details)
     assert "52:54:00:00:00:01" in text
     if tool == "netplan":
         assert set(yaml.safe_load(text)["network"]["bridges"]) == {"br1", "br2"}
+
+
+def test_a_host_of_another_tool_gets_no_file_for_a_nic_that_it_lacks(run, monkeypatch):
+    monkeypatch.setattr(other_tools, "tool_of", lambda *_: "netplan")
+    with pytest.raises(HostError, match="cannot have that network") as caught:
+        run("network", "plan", "--outside", "ens9")
+    assert caught.value.details == ("ens9: there is no such NIC; the host has eth0, eth1",)
+
+
+def test_the_check_for_programs_has_the_shape_that_the_manual_says(run, tmp_path):
+    path = tmp_path / "host.toml"
+    path.write_text('[outside]\nnic = "eth0"\n')
+    shown = CliRunner().invoke(host.app, ["network", "check", str(path), "--json"])
+    assert isinstance(shown.exception, HostError)
+    told = json.loads(shown.stdout)
+    assert told == {
+        "ok": False,
+        "findings": [{"device": "br1", "ok": False, "text": "there is no such bridge"}, ROUTED],
+    }
 
 
 def test_the_check_needs_no_root_and_fails_with_a_fault(run, monkeypatch, tmp_path):
@@ -150,6 +171,11 @@ def test_set_up_is_not_done_unasked(run, ran):
     with pytest.raises(RecipeError, match="Nobody can be asked"):
         run("setup")
     assert ran == []
+
+
+def test_the_help_of_set_up_has_examples(run):
+    said = run("setup", "--help").stdout
+    assert "imgpipe host setup --yes" in said
 
 
 def test_a_pool_that_cannot_be_made_does_not_end_the_set_up(run, ran, monkeypatch):

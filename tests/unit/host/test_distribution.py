@@ -50,6 +50,21 @@ def test_debian_12_takes_qemu_from_its_backports_and_firmware_from_itself():
     assert of("debian", "13", "trixie").install("qemu") == ("apt-get install qemu-system-x86",)
 
 
+@pytest.mark.parametrize(
+    ("host", "command"),
+    [
+        (of("debian", "12", "bookworm"), "apt-get install -t bookworm-backports qemu-system-x86 qemu-utils"),
+        (of("ubuntu", "22.04", "jammy"), "do-release-upgrade"),
+        (of("el", "9"), "dnf upgrade qemu-kvm"),
+        (of("openeuler", "24.03"), "dnf upgrade qemu"),
+    ],
+)
+def test_each_family_gets_a_newer_qemu_by_a_command_that_can_be_typed(host, command):
+    (found,) = host.newer_qemu()
+    assert found.startswith(command)
+    assert of("unknown").newer_qemu() == ()
+
+
 def test_a_package_of_one_release_is_wanted_on_that_alone():
     assert "python3.11-venv" in {one.package for one in of("ubuntu", "22.04").wanted()}
     assert "python3.11-venv" not in {one.package for one in of("ubuntu", "24.04").wanted()}

@@ -50,6 +50,17 @@ def test_what_mends_a_kvm_that_cannot_be_used_is_said(device, flags, command):
     assert found.commands[-1] == command
 
 
+def test_the_systems_daemon_opens_kvm_for_those_who_may_not():
+    assert accelerator.judge(facts("closed", system=True), "ann").state == "unknown"
+    tried = facts("closed", flags=V2, system=True, remembered="kvm")
+    found = accelerator.judge(tried, "ann")
+    assert (found.state, found.commands) == ("warn", ("usermod -aG kvm ann",))
+    assert "libguestfs, which runs as you, is emulated" in found.meaning
+    assert accelerator.judge_cpu(tried, (10, 0, 2), 3, "Rocky Linux 10").state == "fail"
+    assert accelerator.judge(facts("closed", system=True, asked="kvm"), "ann").state == "warn"
+    assert accelerator.judge(facts("missing", system=True, asked="kvm"), "ann").state == "fail"
+
+
 def test_a_kvm_that_was_asked_for_and_is_not_there_stops_everything():
     assert accelerator.judge(facts("missing", asked="kvm"), "ann").state == "fail"
 
@@ -65,6 +76,15 @@ def test_a_cpu_below_what_the_system_needs_fails_under_kvm_and_not_under_emulati
     too_old = accelerator.judge_cpu(facts(flags=V2, remembered="tcg"), (6, 2, 0), 3, "Rocky Linux 10")
     assert (under_kvm.state, emulated.state, too_old.state) == ("fail", "ok", "fail")
     assert "Rocky Linux 10 needs x86-64-v3" in under_kvm.meaning
+    assert under_kvm.commands == ("export IMGPIPE_ACCELERATOR=tcg",)
+
+
+def test_a_cpu_below_what_is_needed_wants_a_newer_qemu_where_emulation_is_not_enough_either():
+    newer = ("do-release-upgrade",)
+    emulated = accelerator.judge_cpu(facts(flags=V2, remembered="tcg"), (6, 2, 0), 3, "Rocky Linux 10", newer)
+    under_kvm = accelerator.judge_cpu(facts(flags=V2, remembered="kvm"), (6, 2, 0), 3, "Rocky Linux 10", newer)
+    assert emulated.commands == newer
+    assert under_kvm.commands == (*newer, "export IMGPIPE_ACCELERATOR=tcg")
 
 
 def installed(**more):
@@ -117,7 +137,26 @@ def inventory(pools, networks, unfinished=()):
 def test_a_silent_daemon_is_started_by_the_socket_of_the_daemon_that_is_installed():
     (found,) = libvirt.judge(asked(inventory=None, error="connection refused"))
     assert found.state == "fail"
-    assert found.repairs[0] == ("systemctl", "enable", "--now", "virtqemud.socket")
+    assert [repair[-1] for repair in found.repairs] == [
+        "virtqemud.socket",
+        "virtnetworkd.socket",
+        "virtstoraged.socket",
+        "virtlogd.socket",
+    ]
+    (found,) = libvirt.judge(asked(inventory=None, program="libvirtd"))
+    assert found.repairs[0] == ("systemctl", "enable", "--now", "libvirtd.socket")
+
+
+def test_the_silent_daemon_of_another_host_is_not_started_on_this_one():
+    (found,) = libvirt.judge(asked(inventory=None, uri="qemu+ssh://ann@far.example/system"))
+    assert found.state == "fail"
+    assert not found.repairs
+    assert found.commands == ("ssh far.example systemctl status libvirtd.socket virtqemud.socket",)
+
+
+def test_a_daemon_that_is_not_installed_is_not_started_but_installed():
+    (found,) = libvirt.judge(asked(inventory=None, program=""))
+    assert (found.state, found.commands, found.repairs) == ("fail", ("imgpipe host setup",), ())
 
 
 def test_a_daemon_that_refuses_somebody_wants_the_group():
@@ -180,6 +219,15 @@ def test_an_appliance_without_xfs_fails():
     assert states(guestfs.launched("6.1", ("ext4",), BOOKWORM))["XFS"] == "fail"
 
 
+def test_a_windows_disk_wants_ntfs_which_enterprise_linux_keeps_for_virt_v2v():
+    assert not tuple(guestfs.judge_ntfs(editor(), BOOKWORM))
+    (lacking,) = guestfs.judge_ntfs(editor(has_ntfs=False), BOOKWORM)
+    assert (lacking.state, lacking.commands) == ("fail", ("apt-get install ntfs-3g",))
+    (kept,) = guestfs.judge_ntfs(editor(), ROCKY)
+    assert (kept.state, kept.commands) == ("warn", ())
+    assert "virt-v2v alone" in kept.meaning
+
+
 def folder(tmp_path, **more):
     given = {"path": tmp_path / "images", "free": 2**40, "direct_io": True, "writable": True, "qemu": "qemu"}
     return folders.FolderFacts(**(given | more))
@@ -196,6 +244,20 @@ def test_a_closed_folder_of_the_data_root_is_opened_and_one_above_it_is_left_to_
     assert above.commands == (f"setfacl -m u:qemu:x {tmp_path.parent}",)
     assert not above.repairs
     assert above.state == "fail"
+
+
+def test_what_the_commands_are_in_is_installed_first_where_it_is_not(tmp_path):
+    lacking = {"setfacl": "apt-get install acl", "semanage": "dnf install policycoreutils-python-utils"}
+    given = folder(tmp_path, closed=tmp_path.parent, label="default_t", lacking=lacking)
+    found = judged(given, tmp_path)
+    assert found["QEMU user"].commands == ("apt-get install acl", f"setfacl -m u:qemu:x {tmp_path.parent}")
+    assert found["SELinux"].commands[0] == "dnf install policycoreutils-python-utils"
+    assert found["SELinux"].commands[-1] == f"restorecon -R {tmp_path}"
+
+
+def test_direct_io_that_could_not_be_tried_is_not_called_good(tmp_path):
+    assert judged(folder(tmp_path), tmp_path)["direct I/O"].state == "ok"
+    assert judged(folder(tmp_path, direct_io=None, writable=False), tmp_path)["direct I/O"].state == "unknown"
 
 
 def test_root_may_let_qemu_run_as_root_instead(tmp_path):
@@ -271,6 +333,19 @@ def test_a_clock_that_nothing_keeps_is_warned_of_and_one_that_is_kept_is_fine(tm
     kept = clock.ClockFacts(now=2e9, seen=1e9, witness=tmp_path, kept=True)
     assert states(clock.judge(unkept, ROCKY)) == {"clock": "warn"}
     assert states(clock.judge(kept, ROCKY)) == {"clock": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("there", "commands"),
+    [
+        ({}, ("timedatectl set-ntp true",)),
+        ({"service": False}, ("dnf install chrony", "timedatectl set-ntp true")),
+        ({"systemd": False, "service": False}, ("dnf install chrony", "chronyd")),
+    ],
+)
+def test_a_clock_gets_a_service_that_is_there_or_installed_first(tmp_path, there, commands):
+    (found,) = clock.judge(clock.ClockFacts(now=2e9, seen=1e9, witness=tmp_path, kept=False, **there), ROCKY)
+    assert found.commands == commands
 
 
 def test_leftovers_are_counted_and_can_be_removed(tmp_path):

@@ -4,7 +4,9 @@ import os
 import socket
 import struct
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -13,7 +15,7 @@ from imgpipe.adapters.kvm_device import kvm_device
 from imgpipe.adapters.posix_acl import may_enter
 from imgpipe.errors import HostError
 from imgpipe.host.distribution import Distribution
-from imgpipe.host.doctor import clock, firmware, folders, guestfs, leftovers, media
+from imgpipe.host.doctor import accelerator, clock, firmware, folders, guestfs, leftovers, media
 from imgpipe.host.doctor.finding import Check, Finding
 from imgpipe.host.doctor.run import require, run
 from imgpipe.images import retire
@@ -31,6 +33,80 @@ def test_a_file_that_pretends_to_be_kvm_is_found_out(tmp_path):
     assert kvm_device(tmp_path / "kvm") == "fake"
     assert kvm_device("/dev/null") == "fake"
     assert kvm_device(tmp_path / "none") == "missing"
+
+
+@contextmanager
+def somebody_else():
+    """Be nobody for a while, where the tests are run by root, whom no mode keeps out."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.fixture
+def reachable():
+    """A folder that anyone can reach: pytest's own cannot be."""
+    with tempfile.TemporaryDirectory(prefix="imgpipe-doctor-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_a_device_that_may_not_be_opened_is_told_from_one_that_is_not_there(reachable):
+    (reachable / "kvm").touch(mode=0o000)
+    with somebody_else():
+        assert kvm_device(reachable / "kvm") == "closed"
+        assert kvm_device(reachable / "none") == "missing"
+
+
+def test_the_level_of_the_cpu_is_read_from_the_kernels_own_words(tmp_path):
+    text = "processor\t: 0\nflags\t\t: fpu cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3 {}\n\nflags\t\t: other\n"
+    path = tmp_path / "cpuinfo"
+    path.write_text(text.format("hypervisor"))
+    assert accelerator.cpu_level(accelerator.cpu_flags(path)) == 2
+    assert "other" not in accelerator.cpu_flags(path)
+    path.write_text(text.format("abm avx avx2 bmi1 bmi2 f16c fma movbe xsave"))
+    assert accelerator.cpu_level(accelerator.cpu_flags(path)) == 3
+
+
+def test_a_kernel_that_its_distribution_keeps_from_users_fails(reachable):
+    (reachable / "vmlinuz-6.8.0").touch(mode=0o600)
+    (reachable / "6.8.0").mkdir()
+    with somebody_else():
+        facts = guestfs.gather(reachable, reachable)
+    (found,) = (one for one in guestfs.judge(facts, DEBIAN) if one.name == "appliance kernel")
+    assert found.state == "fail"
+    assert "may not be read by you" in found.meaning
+
+
+def test_a_data_root_that_may_not_be_written_fails_and_is_not_called_good_otherwise(reachable):
+    (reachable / "images").mkdir(mode=0o555)
+    with somebody_else():
+        facts = folders.gather(reachable / "images", system=False)
+    found = {one.name: one.state for one in folders.judge(facts, reachable)}
+    assert found["data root"] == "fail"
+    assert found["direct I/O"] == "unknown"
+
+
+def test_a_label_is_read_where_selinux_enforces(tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    data.mkdir()
+    try:
+        os.setxattr(data, "security.selinux", b"unconfined_u:object_r:default_t:s0\0")
+    except OSError as error:
+        pytest.skip(f"labels cannot be set here: {error}")
+    enforce = tmp_path / "enforce"
+    monkeypatch.setattr(folders, "SELINUX", enforce)
+    for text, label in (("0\n", ""), ("1\n", "default_t")):
+        enforce.write_text(text)
+        assert folders.gather(data, system=False).label == label
+    found = {one.name: one for one in folders.judge(folders.gather(data, system=False), data)}
+    assert found["SELinux"].state == "warn"
+    assert f"restorecon -R {data}" in found["SELinux"].commands
 
 
 def test_a_folder_that_others_may_not_enter_is_closed(tmp_path):
@@ -206,6 +282,25 @@ def test_a_check_that_cannot_look_is_unknown_and_spoils_no_other():
     fine = Finding(name="b", state="ok", meaning="")
     found = run((Check("a", broken), Check("b", lambda: (fine,))))
     assert [(one.name, one.state) for one in found] == [("a", "unknown"), ("b", "ok")]
+
+
+def test_a_check_that_ends_with_an_error_is_unknown_and_names_the_command_of_its_hint():
+    def refused():
+        raise HostError("libvirt is silent.", hint="Run 'systemctl start x' as root.", details=["first", "last"])
+
+    (found,) = run((Check("a", refused),))
+    assert (found.state, found.commands) == ("unknown", ("systemctl start x",))
+    assert found.meaning == "libvirt is silent. first last Run 'systemctl start x' as root."
+
+
+def test_checks_run_beside_each_other():
+    together = Barrier(3, timeout=60)
+
+    def meet():
+        together.wait()
+        return (Finding(name="met", state="ok", meaning=""),)
+
+    assert [one.state for one in run([Check(name, meet) for name in "abc"])] == ["ok"] * 3
 
 
 def test_what_would_stop_a_build_stops_it_first_with_all_commands():

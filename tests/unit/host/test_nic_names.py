@@ -199,6 +199,24 @@ def test_names_are_pinned_by_link_files_which_leave_bridges_alone(pinned, tmp_pa
     assert snapshot(pinned) == before
 
 
+@pytest.mark.parametrize("rules", ["link", "udev"])
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_every_distribution_gets_its_pins_into_the_initramfs_and_loses_them_again(tmp_path, name, rules):
+    root, kept = make(tmp_path / "root", DISTRIBUTIONS[name], uefi=True), tmp_path / "kept"
+    for nic, mac in zip(("ens3", "ens4"), PINS.values(), strict=True):
+        add_nic(root, nic, mac)
+    before, programs = snapshot(root), Programs(root)
+    changing.apply(by_mac(root, PINS, rules), root, kept, programs)
+    debian = name.startswith(("debian", "ubuntu"))
+    again = ("update-initramfs", "-u", "-k", "all") if debian else ("dracut", "--force", "--regenerate-all")
+    assert programs.ran == [again]
+    written = "".join(text for path, text in snapshot(root).items() if path not in before)
+    assert all(mac in written for mac in PINS.values())
+    changing.roll_back(root, kept, programs)
+    assert programs.ran == [again, again]
+    assert snapshot(root) == before
+
+
 def test_names_are_pinned_by_udev_rules_which_come_back_as_they_were(pinned, tmp_path):
     path = write(pinned, "etc/udev/rules.d/70-persistent-net.rules", "# mine\n")
     changing.apply(by_mac(pinned, PINS, "udev"), pinned, tmp_path / "kept", Programs(pinned))

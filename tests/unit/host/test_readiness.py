@@ -1,15 +1,18 @@
 """What builds and deploys ask of the host before they start."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 
-from imgpipe.cli import context, doctor, readiness
+from imgpipe.cli import build, context, deploy, doctor, planned, readiness, shop
 from imgpipe.cli.planned import plan_for
 from imgpipe.errors import HostError
-from imgpipe.host.doctor import bridges, firmware, guestfs
-from imgpipe.host.doctor.checkup import Host
+from imgpipe.host.distribution import Distribution
+from imgpipe.host.doctor import bridges, firmware, folders, guestfs
+from imgpipe.host.doctor.checkup import Host, recipe_checks
 from imgpipe.host.doctor.finding import Finding
+from imgpipe.host.doctor.run import run
 from imgpipe.recipe_files import RecipeFolders
 from imgpipe.store import Store
 
@@ -55,6 +58,78 @@ def test_an_emulator_without_avx2_does_not_run_enterprise_linux_10(host, plan):
     with pytest.raises(HostError) as caught:
         readiness.require_for_build(plan, "tcg")
     assert "x86-64-v3" in caught.value.details[0]
+
+
+def test_a_windows_build_is_refused_where_its_disk_could_not_be_read(host, recipes, monkeypatch, tmp_path):
+    monkeypatch.setattr(context, "store", lambda: Store(tmp_path))
+    monkeypatch.setenv("IMGPIPE_ROOT_PASSWORD", "Correct-Horse-9")
+    windows = plan_for(recipes.load("win2016"))
+    debian = Distribution(family="debian", title="Debian 13", release="13", codename="trixie")
+    host.__dict__["distribution"] = debian
+    readiness.require_for_build(windows, "tcg")
+    editor = guestfs.gather()
+    monkeypatch.setattr(
+        guestfs,
+        "gather",
+        lambda: guestfs.EditorFacts(python=editor.python, kernels=editor.kernels, has_xfs=True, has_ntfs=False),
+    )
+    with pytest.raises(HostError) as caught:
+        readiness.require_for_build(windows, "tcg")
+    assert [detail.partition(":")[0] for detail in caught.value.details] == ["NTFS"]
+    readiness.require_for_build(plan_for(recipes.load("rocky9")), "tcg")
+
+
+def test_room_is_judged_by_what_the_recipe_needs(host, plan, monkeypatch):
+    def state(free):
+        facts = folders.FolderFacts(path=host.store.root, free=free, direct_io=True, writable=True)
+        monkeypatch.setattr(folders, "gather", lambda *_, **__: facts)
+        found = run([check for check in recipe_checks(host, plan, ()) if check.name == "room"])
+        return [one.state for one in found]
+
+    disk = plan.machine.disk
+    assert state(2**30) == ["fail"]
+    assert state(2 * disk - 1) == ["warn"]
+    assert state(2 * disk) == ["ok"]
+
+
+class Connection:
+    """A libvirt that is only connected to."""
+
+    def accelerator(self):
+        return "tcg"
+
+    def close(self):
+        """Nothing to end."""
+
+
+def test_the_build_command_asks_the_host_before_it_starts(host, plan, monkeypatch):
+    ran = []
+    monkeypatch.setattr(planned, "find_medium", lambda *_: None)
+    monkeypatch.setattr("imgpipe.build.published", lambda *_: None)
+    monkeypatch.setattr(
+        "imgpipe.build.build", lambda *_: ran.append("build") or SimpleNamespace(image="image", reused=False)
+    )
+    monkeypatch.setattr(context, "hypervisor", lambda _notify: Connection())
+    assert build._run(plan, [], lambda _event: None) == ("image", "built")
+    set_firmware(monkeypatch, plain=False, secure=False, tpm=True)
+    with pytest.raises(HostError, match="not ready for the build of 'rocky10'"):
+        build._run(plan, [], lambda _event: None)
+    assert ran == ["build"]
+
+
+def test_the_deploy_command_asks_the_host_before_it_starts(host, monkeypatch, tmp_path):
+    wanted = fleet(tpm=True)
+    options = SimpleNamespace(as_json=False)
+    monkeypatch.setattr(context, "store", lambda: Store(tmp_path))
+    monkeypatch.setattr(shop, "connected", lambda: nullcontext(Connection()))
+    monkeypatch.setattr("imgpipe.deploy.bring_up.fleet_lock", lambda *_: nullcontext())
+    monkeypatch.setattr("imgpipe.deploy.bring_up.apply", lambda *_: pytest.fail("something was made"))
+    monkeypatch.setattr(deploy, "_shop", lambda *_: None)
+    monkeypatch.setattr(deploy, "_plan", lambda *_: (wanted, SimpleNamespace(local=True)))
+    monkeypatch.setattr(deploy, "_tell", lambda _plan: None)
+    set_firmware(monkeypatch, plain=True, secure=True, tpm=False)
+    with pytest.raises(HostError, match="not ready for the fleet 'web'"):
+        deploy._carry_out(wanted.fleet, options)
 
 
 def fleet(bridge="br1", firmware_kind="uefi", *, tpm=False):

@@ -27,17 +27,26 @@ _EMULATES_V3 = (7, 2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceleratorFacts:
-    """What is known without booting anything; `asked` is what IMGPIPE_ACCELERATOR says, `remembered` an earlier try."""
+    """What is known without booting anything; `asked` is what IMGPIPE_ACCELERATOR says, `remembered` an earlier try.
+
+    `system` says that the system's daemon runs the machines: it opens the device for them, whether you may or not.
+    """
 
     device: Device
     cpu_flags: frozenset[str]
     asked: Accelerator | None = None
     remembered: Accelerator | None = None
+    system: bool = False
+
+    @property
+    def offered(self) -> bool:
+        """Whether machines may use KVM, as far as the device says."""
+        return self.device == "opens" or (self.device == "closed" and self.system)
 
     @property
     def used(self) -> Accelerator | None:
         """Which one a build would use; None where only a try can tell."""
-        return self.asked or ("tcg" if self.device != "opens" else self.remembered)
+        return self.asked or (self.remembered if self.offered else "tcg")
 
 
 def cpu_flags(path: Path = CPUINFO) -> frozenset[str]:
@@ -48,28 +57,39 @@ def cpu_flags(path: Path = CPUINFO) -> frozenset[str]:
     return frozenset()
 
 
-def gather(device: Path, asked: Accelerator | None, remembered: Accelerator | None) -> AcceleratorFacts:
+def gather(
+    device: Path, asked: Accelerator | None, remembered: Accelerator | None, *, system: bool = False
+) -> AcceleratorFacts:
     """Look at the device node and the CPU."""
-    return AcceleratorFacts(device=kvm_device(device), cpu_flags=cpu_flags(), asked=asked, remembered=remembered)
+    return AcceleratorFacts(
+        device=kvm_device(device), cpu_flags=cpu_flags(), asked=asked, remembered=remembered, system=system
+    )
 
 
 def judge(facts: AcceleratorFacts, user: str) -> Finding:
     """Say which accelerator will be used, and why not KVM; `user` is who runs imgpipe."""
-    if facts.asked == "kvm" and facts.device != "opens":
+    if facts.asked == "kvm" and not facts.offered:
         words = f"IMGPIPE_ACCELERATOR asks for KVM, but {_why_not(facts)}: no machine starts."
         return _finding("fail", words, "unset IMGPIPE_ACCELERATOR", *_mends(facts, user))
     if facts.asked == "tcg":
         words = f"IMGPIPE_ACCELERATOR asks for emulation: {_SLOW}."
         return _finding("warn", words, "unset IMGPIPE_ACCELERATOR")
-    if facts.device != "opens":
+    if not facts.offered:
         return _finding("warn", f"{_sentence(_why_not(facts))}: {_SLOW}.", *_mends(facts, user))
     match facts.asked or facts.remembered:
         case "kvm":
-            how = "is asked for by IMGPIPE_ACCELERATOR" if facts.asked else "was tried here and boots a kernel"
-            return _finding("ok", f"KVM {how}.")
+            return _used(facts, user)
         case "tcg":
             return broken(facts)
     return _finding("unknown", "KVM is offered; only booting a kernel shows whether it works.", AGAIN)
+
+
+def _used(facts: AcceleratorFacts, user: str) -> Finding:
+    how = "is asked for by IMGPIPE_ACCELERATOR" if facts.asked else "was tried here and boots a kernel"
+    if facts.device == "closed":
+        words = f"KVM {how}, but {_why_not(facts)}: libguestfs, which runs as you, is emulated."
+        return _finding("warn", words, *_mends(facts, user))
+    return _finding("ok", f"KVM {how}.")
 
 
 def works() -> Finding:
@@ -86,16 +106,22 @@ def broken(facts: AcceleratorFacts) -> Finding:
     return _finding("warn", words, AGAIN)
 
 
-def judge_cpu(facts: AcceleratorFacts, qemu: tuple[int, ...], needed: int = 0, title: str = "") -> Finding:
-    """Say what x86-64 level guests see, and whether it is enough for the system `title`, which needs `needed`."""
-    level = cpu_level(facts.cpu_flags)
+def judge_cpu(
+    facts: AcceleratorFacts, qemu: tuple[int, ...], needed: int = 0, title: str = "", newer: tuple[str, ...] = ()
+) -> Finding:
+    """Say what x86-64 level guests see, and whether it is enough for the system `title`, which needs `needed`.
+
+    `newer` are the commands that bring a newer QEMU to this host.
+    """
     emulated = facts.used == "tcg"
-    if emulated:
-        level = 3 if qemu >= _EMULATES_V3 else 2
+    emulates = 3 if qemu >= _EMULATES_V3 else 2
+    level = emulates if emulated else cpu_level(facts.cpu_flags)
     whose = "QEMU emulates" if emulated else "The CPU is"
     if needed > level:
         words = f"{whose} x86-64-v{level}, and {title} needs x86-64-v{needed}: it would stop at its first program."
-        mends = ("install QEMU 7.2 or newer",) if emulated else ("IMGPIPE_ACCELERATOR=tcg imgpipe build ...",)
+        words += " QEMU 7.2 or newer emulates it." if emulates < needed else " Emulated, it runs."
+        first = newer if emulates < needed else ()
+        mends = first if emulated else (*first, "export IMGPIPE_ACCELERATOR=tcg")
         return Finding(name="CPU", state="fail", meaning=words, commands=mends)
     if level < 3 and not needed:
         words = f"{whose} x86-64-v{level}: Enterprise Linux 10 (v3) does not run{' nor does 9 (v2)' * (level < 2)}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class Host:
     def accelerator(self) -> accelerator.AcceleratorFacts:
         """What is known of KVM without booting anything."""
         known = remembered(self.store.cache, self.uri, self.versions)
-        return accelerator.gather(self.kvm, asked_for(), known)
+        return accelerator.gather(self.kvm, asked_for(), known, system=self.uri == daemon.SYSTEM)
 
     def folder(self, name: str) -> folders.FolderFacts:
         """Look at a folder of the data root."""
@@ -110,7 +110,7 @@ def build_checks(host: Host, plan: Plan, used: Accelerator | None = None) -> tup
     )
     return (
         Check("CPU", lambda: (_cpu_for(host, plan, used),)),
-        Check("libguestfs", lambda: guestfs.judge(guestfs.gather(), host.distribution)),
+        Check("libguestfs", lambda: _editor_for(host, plan)),
         Check("UEFI", lambda: firmware.judge_needs(firmware.gather(), host.distribution, wanted)),
     )
 
@@ -158,8 +158,16 @@ def _medium(host: Host, request: MediumRequest) -> Callable[[], tuple[Finding, .
 def _cpu_for(host: Host, plan: Plan, used: Accelerator | None) -> Finding:
     facts = host.accelerator
     if used and used != facts.used:
-        facts = accelerator.AcceleratorFacts(device=facts.device, cpu_flags=facts.cpu_flags, asked=used)
-    return accelerator.judge_cpu(facts, _qemu_version(host), plan.system.cpu_level, plan.system.title)
+        facts = replace(facts, asked=used)
+    newer = host.distribution.newer_qemu()
+    return accelerator.judge_cpu(facts, _qemu_version(host), plan.system.cpu_level, plan.system.title, newer)
+
+
+def _editor_for(host: Host, plan: Plan) -> Iterator[Finding]:
+    facts, sealing = guestfs.gather(), plan.unattended.sealing
+    yield from guestfs.judge(facts, host.distribution)
+    if sealing and sealing.volume.filesystem == "ntfs":
+        yield from guestfs.judge_ntfs(facts, host.distribution)
 
 
 def _room_for(host: Host, plan: Plan) -> Finding:

@@ -16,6 +16,9 @@ WITNESSES = (Path("/var/log"), Path("/var/lib"), Path("/etc"), Path(__file__))
 """What was changed in the past, surely."""
 
 _SYSTEMD = Path("/run/systemd/system")
+_UNITS = Path("/usr/lib/systemd/system"), Path("/lib/systemd/system")
+# What 'timedatectl set-ntp' can switch on, one of which minimal hosts may lack (systemd-timedated(8), NTP units).
+_SERVICES = ("systemd-timesyncd", "chronyd", "chrony", "ntpsec", "ntp", "ntpd")
 # Files of another host's clock may lie a little ahead.
 _TOLERATED_SECONDS = 3600
 
@@ -25,7 +28,7 @@ class ClockFacts:
     """The time now, and the latest time at which something surely happened, in seconds since 1970.
 
     `kept` says whether a time service keeps the clock; None where the kernel does not tell. `systemd`
-    manages services here.
+    manages services here, and has a `service` that can keep it.
     """
 
     now: float
@@ -33,6 +36,7 @@ class ClockFacts:
     witness: Path
     kept: bool | None
     systemd: bool = True
+    service: bool = True
 
 
 def gather(witnesses: Iterable[Path] = WITNESSES) -> ClockFacts:
@@ -40,7 +44,12 @@ def gather(witnesses: Iterable[Path] = WITNESSES) -> ClockFacts:
     times = {path: path.stat().st_mtime for path in witnesses if path.exists()}
     witness = max(times, key=lambda path: times[path])
     return ClockFacts(
-        now=time.time(), seen=times[witness], witness=witness, kept=is_synchronized(), systemd=_SYSTEMD.is_dir()
+        now=time.time(),
+        seen=times[witness],
+        witness=witness,
+        kept=is_synchronized(),
+        systemd=_SYSTEMD.is_dir(),
+        service=any((folder / f"{name}.service").is_file() for folder in _UNITS for name in _SERVICES),
     )
 
 
@@ -67,7 +76,8 @@ def judge(facts: ClockFacts, distribution: Distribution) -> Iterator[Finding]:
 
 
 def _keep(facts: ClockFacts, distribution: Distribution) -> tuple[str, ...]:
-    """Return what keeps the clock: systemd's own service, else a package with one."""
-    if facts.systemd:
-        return ("timedatectl set-ntp true",)
-    return () if distribution.family == "unknown" else (distribution.install_packages("chrony"), "chronyd")
+    """Return what keeps the clock: the service that systemd has, else a package with one."""
+    starts = "timedatectl set-ntp true" if facts.systemd else "chronyd"
+    if facts.systemd and facts.service:
+        return (starts,)
+    return () if distribution.family == "unknown" else (distribution.install_packages("chrony"), starts)

@@ -17,7 +17,7 @@ from imgpipe.errors import HostError
 from imgpipe.events import Event
 from imgpipe.host.distribution import this_host
 from imgpipe.host.doctor import accelerator, folders, guestfs, libvirt
-from imgpipe.host.doctor.finding import Finding
+from imgpipe.host.doctor.finding import Finding, of_error
 
 SYSTEM = "qemu:///system"
 _SYSTEMD = Path("/run/systemd/system")
@@ -49,7 +49,7 @@ def launch(uri: str, pool: str | None, cache: Path, known: accelerator.Accelerat
 
 
 def _tried(known: accelerator.AcceleratorFacts, works: Accelerator) -> Finding:
-    if asked_for() or known.device != "opens":
+    if asked_for() or not known.offered:
         return accelerator.judge(known, getpass.getuser())
     return accelerator.broken(known) if works == "tcg" else accelerator.works()
 
@@ -59,12 +59,7 @@ def _appliance(works: Accelerator) -> Iterator[Finding]:
         try:
             kernel, filesystems = guest.try_appliance(works, Path(folder))
         except HostError as error:
-            yield Finding(
-                name="libguestfs launch",
-                state="fail",
-                meaning=" ".join((str(error), *error.details[-2:])),
-                commands=(error.hint,),
-            )
+            yield of_error("libguestfs launch", "fail", error)
             return
     yield from guestfs.launched(kernel, filesystems, this_host())
 
@@ -73,8 +68,15 @@ def _asked(hypervisor: Hypervisor | None, uri: str, pool: str | None) -> Iterato
     told, local = None, False
     if hypervisor is not None:
         local = hypervisor.local
-        with closing(hypervisor):
-            told = inventory(hypervisor)
+        try:
+            with closing(hypervisor):
+                told = inventory(hypervisor)
+        except HostError as error:
+            if installed.daemon_program() != "virtqemud":
+                raise
+            # It answers, and the daemons of its pools and networks do not.
+            yield from libvirt.judge(_refused(uri, pool, error))
+            return
     yield from libvirt.judge(
         libvirt.DaemonFacts(
             uri=uri,

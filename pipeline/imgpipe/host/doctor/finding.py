@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from imgpipe.errors import ImgpipeError
+
+_COMMAND = re.compile(r"\b[Rr]un '([^']+)'")
 State = Literal["ok", "warn", "fail", "unknown"]
 
 
@@ -31,6 +35,12 @@ class Check:
 
     name: str
     find: Callable[[], Iterable[Finding]]
+
+
+def of_error(name: str, state: State, error: ImgpipeError) -> Finding:
+    """Return an error as a finding; the commands are those that its hint says to run."""
+    words = " ".join(filter(None, (str(error), *error.details[-2:], error.hint)))
+    return Finding(name=name, state=state, meaning=words, commands=tuple(_COMMAND.findall(error.hint or "")))
 
 
 def failures(findings: Iterable[Finding]) -> tuple[Finding, ...]:

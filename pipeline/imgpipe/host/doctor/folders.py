@@ -6,13 +6,15 @@ import os
 import pwd
 import shlex
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from imgpipe.adapters import process
 from imgpipe.adapters.pool_folder import there
 from imgpipe.adapters.qemu_user import first_closed_folder, qemu_user
 from imgpipe.host.direct_io import has_direct_io
+from imgpipe.host.distribution import this_host
 from imgpipe.host.doctor.finding import Finding
 from imgpipe.host.room import LEAST_INSTALL
 from imgpipe.sizes import show_bytes
@@ -21,6 +23,8 @@ SELINUX = Path("/sys/fs/selinux/enforce")
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 AA_HELPERS = (Path("/usr/lib/libvirt/virt-aa-helper"), Path("/usr/libexec/virt-aa-helper"))
 _LABELS = ("virt_image_t", "svirt_image_t", "virt_content_t", "virt_var_lib_t")
+# What the commands named here are in, by the same name on every family; minimal hosts have neither.
+_PACKAGES = {"setfacl": "acl", "semanage": "policycoreutils-python-utils"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +32,19 @@ class FolderFacts:
     """What a folder is like; one that is not there yet is judged by the nearest one above it.
 
     `qemu` is the user that the system's QEMU runs as, empty where it runs as this user; `closed` the folder that it
-    cannot enter. `label` is the SELinux type where SELinux enforces, else empty.
+    cannot enter. `label` is the SELinux type where SELinux enforces, else empty. `direct_io` is None where it cannot
+    be tried, because this user may not write there. `lacking` are the commands that install what mends it, by program.
     """
 
     path: Path
     free: int
-    direct_io: bool
+    direct_io: bool | None
     writable: bool
     qemu: str = ""
     closed: Path | None = None
     label: str = ""
     root: bool = False
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 def gather(folder: Path, *, system: bool) -> FolderFacts:
@@ -49,12 +55,13 @@ def gather(folder: Path, *, system: bool) -> FolderFacts:
     return FolderFacts(
         path=folder,
         free=shutil.disk_usage(present).free,
-        direct_io=has_direct_io(folder) if writable else True,
+        direct_io=has_direct_io(folder) if writable else None,
         writable=writable,
         qemu=user.pw_name if user else "",
         closed=_closed(folder, user),
         label=_label(present) if _reads(SELINUX, "1") else "",
         root=os.geteuid() == 0,
+        lacking=_lacking(),
     )
 
 
@@ -103,7 +110,7 @@ def app_armor(enabled: Path = APPARMOR, helpers: tuple[Path, ...] = AA_HELPERS) 
         name="AppArmor",
         state="warn",
         meaning="It is on, but libvirt's 'virt-aa-helper' is not there: machines may not start.",
-        commands=("apt-get install --reinstall libvirt-daemon-system",),
+        commands=("apt-get install --reinstall libvirt-daemon",),
     )
 
 
@@ -115,12 +122,13 @@ def _reach(facts: FolderFacts, own: Path | None) -> Finding:
     opens = ("chmod", "o+x", str(facts.closed))
     what = f"QEMU's user '{facts.qemu}' cannot enter '{facts.closed}'"
     outcome = "so QEMU runs as root, without that protection" if facts.root else "so no machine starts"
+    first = _installs(facts, "setfacl")
     return Finding(
         name="QEMU user",
         state="warn" if facts.root else "fail",
         meaning=f"{what}, {outcome}.",
         # Letting everyone pass through somebody's folder is for its owner to decide.
-        commands=(" ".join(opens),) if ours else (f"setfacl -m u:{facts.qemu}:x {facts.closed}",),
+        commands=(" ".join(opens),) if ours else (*first, f"setfacl -m u:{facts.qemu}:x {facts.closed}"),
         repairs=(opens,) if ours else (),
     )
 
@@ -136,7 +144,7 @@ def _mislabelled(facts: FolderFacts, own: Path | None) -> Finding:
         name="SELinux",
         state="warn",
         meaning=f"'{facts.path}' has the SELinux type '{facts.label}', which confined machines may not search.",
-        commands=tuple(shlex.join(label) for label in labels),
+        commands=(*_installs(facts, "semanage"), *(shlex.join(label) for label in labels)),
         repairs=labels if facts.root and own else (),
     )
 
@@ -144,6 +152,9 @@ def _mislabelled(facts: FolderFacts, own: Path | None) -> Finding:
 def _direct_io(facts: FolderFacts) -> Finding:
     if facts.direct_io:
         return Finding(name="direct I/O", state="ok", meaning=f"The file system of '{facts.path}' has it.")
+    if facts.direct_io is None:
+        words = f"It cannot be tried in '{facts.path}', which may not be written by you."
+        return Finding(name="direct I/O", state="unknown", meaning=words, commands=("sudo imgpipe doctor",))
     return Finding(
         name="direct I/O",
         state="fail",
@@ -157,6 +168,18 @@ def _closed(folder: Path, user: pwd.struct_passwd | None) -> Path | None:
     if user is None or user.pw_uid == 0:
         return None
     return first_closed_folder((folder / "disk",), user)
+
+
+def _lacking() -> dict[str, str]:
+    here = this_host()
+    if here.family == "unknown":
+        return {}
+    missing = {name: package for name, package in _PACKAGES.items() if not process.is_installed(name)}
+    return {name: here.install_packages(package) for name, package in missing.items()}
+
+
+def _installs(facts: FolderFacts, program: str) -> tuple[str, ...]:
+    return (facts.lacking[program],) if program in facts.lacking else ()
 
 
 def _label(folder: Path) -> str:

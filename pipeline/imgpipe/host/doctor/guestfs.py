@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgpipe.adapters import process
 from imgpipe.adapters.guest import guestfs_python
 from imgpipe.errors import HostError
 from imgpipe.host.distribution import Distribution
@@ -15,6 +16,8 @@ from imgpipe.host.doctor.finding import Finding
 
 BOOT = Path("/boot")
 MODULES = Path("/lib/modules")
+# libguestfs' package lists name it, and the appliance gets it where it is installed.
+NTFS = "ntfs-3g"
 _SUPERMIN = tuple(Path(folder, "guestfs", "supermin.d") for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64"))
 # Enterprise Linux 10 makes XFS with nrext64, unless told not to; older kernels do not mount it.
 _READS_NEW_XFS = (5, 19)
@@ -37,6 +40,7 @@ class EditorFacts:
     python: str
     kernels: tuple[KernelFile, ...]
     has_xfs: bool
+    has_ntfs: bool = True
 
 
 def gather(boot: Path = BOOT, modules: Path = MODULES, supermin: Iterable[Path] = _SUPERMIN) -> EditorFacts:
@@ -50,7 +54,8 @@ def gather(boot: Path = BOOT, modules: Path = MODULES, supermin: Iterable[Path] 
     parts = [name for folder in supermin if folder.is_dir() for name in os.listdir(folder)]  # noqa: PTH208
     # An appliance without a list of packages is a fixed one, which has all.
     has_xfs = not parts or any("xfs" in name for name in parts)
-    return EditorFacts(python=python, kernels=tuple(kernels), has_xfs=has_xfs)
+    has_ntfs = not parts or process.is_installed(NTFS)
+    return EditorFacts(python=python, kernels=tuple(kernels), has_xfs=has_xfs, has_ntfs=has_ntfs)
 
 
 def judge(facts: EditorFacts, distribution: Distribution) -> Iterator[Finding]:
@@ -71,6 +76,28 @@ def judge(facts: EditorFacts, distribution: Distribution) -> Iterator[Finding]:
             state="fail",
             meaning="libguestfs' appliance has no XFS: most guests' disks cannot be read.",
             commands=distribution.install("guestfs-xfs"),
+        )
+
+
+def judge_ntfs(facts: EditorFacts, distribution: Distribution) -> Iterator[Finding]:
+    """Say what keeps a Windows disk from being read; nothing where nothing does.
+
+    Enterprise Linux builds libguestfs so that it opens NTFS for virt-v2v alone (guestfs-faq(1)); another build may be
+    installed, so that is a warning.
+    """
+    if distribution.family == "el":
+        yield Finding(
+            name="NTFS",
+            state="warn",
+            meaning=f"libguestfs of {distribution.title} opens NTFS for virt-v2v alone, with libguestfs-winsupport "
+            "too: Windows cannot be proven sealed here. Build it on a Debian or Ubuntu host.",
+        )
+    elif not facts.has_ntfs:
+        yield Finding(
+            name="NTFS",
+            state="fail" if distribution.family in ("debian", "ubuntu") else "warn",
+            meaning=f"'{NTFS}' is not installed, so libguestfs' appliance cannot read the disks of Windows.",
+            commands=() if distribution.family == "unknown" else (distribution.install_packages(NTFS),),
         )
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from imgpipe.adapters.libvirt_inventory import Inventory
 from imgpipe.host.doctor.finding import Finding
 
-_SOCKETS = {"libvirtd": "libvirtd.socket", "virtqemud": "virtqemud.socket"}
+# Pools and networks are other daemons' where libvirt is modular.
+_SOCKETS = {
+    "libvirtd": ("libvirtd.socket", "virtlogd.socket"),
+    "virtqemud": ("virtqemud.socket", "virtnetworkd.socket", "virtstoraged.socket", "virtlogd.socket"),
+}
 _DEEP = "imgpipe doctor --deep"
 
 
@@ -63,15 +68,27 @@ def _silent(facts: DaemonFacts) -> Finding:
             meaning=f"The libvirt daemon at '{facts.uri}' refuses '{facts.user}'.",
             commands=(f"usermod -aG libvirt {facts.user}", "newgrp libvirt"),
         )
-    unit = _SOCKETS.get(facts.program, "libvirtd.socket")
-    starts = (("systemctl", "enable", "--now", unit), ("systemctl", "enable", "--now", "virtlogd.socket"))
+    starts = _starts(facts)
     return Finding(
         name="libvirt",
         state="fail",
         meaning=f"libvirt does not answer at '{facts.uri}': {facts.error or 'nothing listens there'}.",
-        commands=tuple(" ".join(start) for start in starts) if facts.systemd else (_DEEP,),
-        repairs=starts if facts.systemd else (),
+        commands=tuple(" ".join(start) for start in starts) or (_other_way(facts),),
+        repairs=starts,
     )
+
+
+def _starts(facts: DaemonFacts) -> tuple[tuple[str, ...], ...]:
+    """Return what starts the daemon's sockets; nothing where they are another host's, or systemd's not to start."""
+    if urlsplit(facts.uri).hostname or not facts.systemd:
+        return ()
+    return tuple(("systemctl", "enable", "--now", unit) for unit in _SOCKETS.get(facts.program, ()))
+
+
+def _other_way(facts: DaemonFacts) -> str:
+    if host := urlsplit(facts.uri).hostname:
+        return f"ssh {host} systemctl status libvirtd.socket virtqemud.socket"
+    return _DEEP if facts.program else "imgpipe host setup"
 
 
 def _pools(facts: DaemonFacts, known: Inventory) -> Iterator[Finding]:

@@ -11,7 +11,6 @@ from imgpipe.host.doctor.finding import Finding
 
 # Guests of older ones died of random faults when they were emulated.
 _GOOD_EMULATOR = (8, 0)
-_EMULATOR_PACKAGES = ("qemu", "qemu-img", "libvirt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +59,9 @@ def _qemu(facts: ProgramFacts, distribution: Distribution, used: Accelerator | N
             state="warn",
             meaning=f"QEMU {version} is too old for a host where KVM does not work: guests that it emulates crash at "
             "random. QEMU 8 or newer does not.",
-            commands=_newer(distribution),
+            commands=distribution.newer_qemu(),
         )
     return Finding(name="QEMU", state="ok", meaning=f"QEMU {version} is installed.")
-
-
-def _newer(distribution: Distribution) -> tuple[str, ...]:
-    if distribution.codename == "bookworm":
-        return distribution.install(*_EMULATOR_PACKAGES)
-    return () if distribution.family == "unknown" else (f"upgrade {distribution.title} to a release with QEMU 8",)
 
 
 def _packages(facts: ProgramFacts, distribution: Distribution) -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from imgpipe.errors import HostError, ImgpipeError
-from imgpipe.host.doctor.finding import Check, Finding, failures
+from imgpipe.host.doctor.finding import Check, Finding, failures, of_error
 
 _AT_ONCE = 16
 
@@ -34,8 +34,7 @@ def _findings(check: Check) -> tuple[Finding, ...]:
     try:
         return tuple(check.find())
     except ImgpipeError as error:
-        words = " ".join((str(error), *error.details[-1:]))
-        return (Finding(name=check.name, state="unknown", meaning=words, commands=(error.hint,) if error.hint else ()),)
+        return (of_error(check.name, "unknown", error),)
     except OSError as error:
         text = f"It cannot be looked at: {error.strerror or error} ({error.filename})."
         return (Finding(name=check.name, state="unknown", meaning=text),)

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -10,10 +11,14 @@ import windows_media as made
 from imgpipe.adapters.iso import open_iso
 from imgpipe.adapters.seed_iso import write_seed
 from imgpipe.artifacts import Medium
+from imgpipe.deploy.making import iso_of
+from imgpipe.deploy.wanted import Identity
 from imgpipe.errors import RecipeError
+from imgpipe.identity.carriage import carry_files
 from imgpipe.os_family import Account, Order
 from imgpipe.recipe import Recipe
 from imgpipe.stages.seed_copies import copied_files
+from imgpipe_windows.clones import personalise_files
 from imgpipe_windows.drivers import drivers
 from imgpipe_windows.media.inspect import inspect
 from imgpipe_windows.media.wim import read_images
@@ -190,6 +195,17 @@ def parents(name):
 
 def test_the_label_is_what_the_scripts_owner_will_look_for(seed):
     assert b"Volume id: IMGPIPE_SEED" in run("isoinfo", "-d", "-i", seed[1])
+
+
+def test_the_cd_of_a_clone_has_its_answer_file_in_its_root_and_nothing_else(tmp_path):
+    order = replace(ordered("win2016"), options=WindowsOptions(clones="cd"))
+    steps = personalise_files(Identity(hostname="web-01", nics=(), password="Good-pass-1"), prepare(order).personalise)
+    carried, path = carry_files(steps), tmp_path / "seed.iso"
+    path.write_bytes(iso_of(carried))
+    assert run("isoinfo", "-i", path, "-J", "-f").decode().split() == ["/Unattend.xml"]
+    assert run("isoinfo", "-i", path, "-J", "-x", "/Unattend.xml").decode() == steps[0].content
+    assert run("isoinfo", "-i", path, "-f").decode().split() == ["/UNATTEND.XML;1"]
+    assert b"Good-pass-1" not in path.read_bytes()
 
 
 @pytest.mark.skipif(not shutil.which("xmllint"), reason="xmllint is not installed")

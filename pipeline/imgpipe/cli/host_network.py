@@ -44,7 +44,8 @@ def plan_network(
 ) -> None:
     """Show the profiles, their order, and which old ones they replace; nothing is touched.
 
-    Where netplan or ifupdown has the network in hand, the file to write for it is told instead, with exit code 3.
+    Where netplan, ifupdown or systemd-networkd has the network in hand, what to write for it is told instead, with
+    exit code 3.
     """
     from imgpipe.cli import host_views
     from imgpipe.host.network.planning import make_plan

@@ -100,7 +100,14 @@ def test_a_change_is_not_made_unasked(run):
 
 
 @pytest.mark.parametrize("words", [("plan",), ("plan", "--json"), ("apply", "--yes")], ids=" ".join)
-@pytest.mark.parametrize(("tool", "path"), [("netplan", "/etc/netplan/60-imgpipe.yaml"), ("ifupdown", "/etc/network")])
+@pytest.mark.parametrize(
+    ("tool", "path"),
+    [
+        ("netplan", "/etc/netplan/60-imgpipe.yaml"),
+        ("ifupdown", "/etc/network"),
+        ("systemd-networkd", "/etc/systemd/network"),
+    ],
+)
 def test_a_host_of_another_tool_gets_the_file_to_write(run, monkeypatch, tool, path, words):
     monkeypatch.setattr(other_tools, "tool_of", lambda *_: tool)
     with pytest.raises(HostError, match=f"in the hands of {tool}") as caught:

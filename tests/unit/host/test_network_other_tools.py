@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from host_trees import write
-from imgpipe.host.network.other_tools import for_ifupdown, for_netplan, tool_of
+from imgpipe.host.network.other_tools import for_ifupdown, for_netplan, for_networkd, tool_of
 from imgpipe.host.network.wanted import checked
 
 MACS = {f"eth{number}": f"52:54:00:00:00:0{number}" for number in range(4)}
@@ -27,6 +27,9 @@ NETWORK = checked(
         ({"etc/network/interfaces": "auto lo\niface lo inet loopback\n"}, None),
         ({"etc/network/interfaces": "allow-hotplug eth0\niface eth0 inet dhcp\n"}, "ifupdown"),
         ({"etc/network/interfaces.d/x": "  iface eth1 inet6 auto\n"}, "ifupdown"),
+        ({"etc/systemd/network/20.network": "[Match]\nName=en* eth1\n[Network]\nDHCP=yes\n"}, "systemd-networkd"),
+        ({"etc/systemd/network/20.network": "[Match]\nName = eth*\n"}, "systemd-networkd"),
+        ({"etc/systemd/network/20.network": "[Match]\nName=ve-*\n[Network]\nName=eth0\n"}, None),
         ({"etc/network/interfaces": "iface eth9 inet dhcp\n# iface eth0 inet dhcp\n"}, None),
     ],
 )
@@ -66,3 +69,24 @@ def test_ifupdown_gets_the_same_bridges():
 def test_ifupdown_gets_the_route_and_the_name_servers():
     text = for_ifupdown(checked({"outside": STATIC}, "x"), MACS)
     assert "    address 10.0.0.5/24\n    gateway 10.0.0.1\n    dns-nameservers 10.0.0.2\n" in text
+
+
+def test_networkd_gets_the_same_bridges():
+    files = dict(part.partition("\n")[::2] for part in for_networkd(NETWORK, MACS).split("# 10-imgpipe-")[1:])
+    assert set(files) == {
+        *("bond0.netdev", "br1.netdev", "eth2.20.netdev", "br2.netdev"),
+        *("eth0.network", "eth1.network", "bond0.network", "br1.network"),
+        *("eth2.network", "eth2.20.network", "br2.network"),
+    }
+    assert "[Match]\nName=eth0\n\n[Network]\nBond=bond0\n" in files["eth0.network"]
+    assert "[Match]\nName=bond0\n\n[Network]\nBridge=br1\n" in files["bond0.network"]
+    assert "[Network]\nVLAN=eth2.20\n" in files["eth2.network"]
+    assert "Kind=vlan\n\n[VLAN]\nId=20\n" in files["eth2.20.netdev"]
+    assert f"Kind=bridge\nMACAddress={MACS['eth0']}\n\n[Bridge]\nSTP=no\n" in files["br1.netdev"]
+    assert "[Network]\nDHCP=ipv4\n" in files["br1.network"]
+    assert "[Network]\nAddress=10.100.1.1/24\n" in files["br2.network"]
+
+
+def test_networkd_gets_the_route_and_the_name_servers():
+    text = for_networkd(checked({"outside": STATIC}, "x"), MACS)
+    assert "[Network]\nAddress=10.0.0.5/24\nGateway=10.0.0.1\nDNS=10.0.0.2\n" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from imgpipe.host.network.wanted import HostNetwork, Segment
 
 
 def tool_of(root: Path, nics: tuple[str, ...]) -> str | None:
-    """Return 'netplan' or 'ifupdown' if one of them has the network in hand, else None.
+    """Return 'netplan', 'ifupdown' or 'systemd-networkd' if one of them has the network in hand, else None.
 
     netplan with the renderer NetworkManager leaves it to NetworkManager. ifupdown has what its files name
-    (interfaces(5)); Debian's NetworkManager keeps away from that.
+    (interfaces(5)); Debian's NetworkManager keeps away from that. networkd has what a file of the operator's matches
+    by name (systemd.network(5)): a NetworkManager that is started beside it would take the NIC from it.
     """
     plans = [_yaml(path) for path in sorted((root / "etc/netplan").glob("*.yaml"))]
     if plans:
@@ -26,7 +28,9 @@ def tool_of(root: Path, nics: tuple[str, ...]) -> str | None:
     folder = root / "etc/network"
     files = [folder / "interfaces", *sorted((folder / "interfaces.d").glob("*"))]
     named = {word for path in files if path.is_file() for word in _stanzas(path.read_text(errors="replace"))}
-    return "ifupdown" if named.intersection(nics) else None
+    if named.intersection(nics):
+        return "ifupdown"
+    return "systemd-networkd" if _networkd_has(root, nics) else None
 
 
 def for_netplan(network: HostNetwork, macs: Mapping[str, str]) -> str:
@@ -58,6 +62,51 @@ def for_ifupdown(network: HostNetwork, macs: Mapping[str, str]) -> str:
         lines += [f"dns-nameservers {' '.join(map(str, item.dns))}"] if item.dns else []
         blocks.append(_stanza(item.bridge, "static" if item.address else "dhcp", lines))
     return "\n".join(blocks)
+
+
+def for_networkd(network: HostNetwork, macs: Mapping[str, str]) -> str:
+    """Render the files of /etc/systemd/network one after another; see systemd.netdev(5) and systemd.network(5)."""
+    devices: dict[str, list[str]] = {}
+    below: dict[str, list[str]] = {}
+    for name, bond in network.bonds.items():
+        devices[name] = ["Kind=bond", "", "[Bond]", f"Mode={bond.mode}", "MIIMonitorSec=100ms"]
+        for nic in bond.nics:
+            below.setdefault(nic, []).append(f"Bond={name}")
+    for item in network.segments:
+        if item.vlan:
+            devices[item.port] = ["Kind=vlan", "", "[VLAN]", f"Id={item.vlan}"]
+            below.setdefault(item.nic, []).append(f"VLAN={item.port}")
+        mac = macs[network.nics_below(item)[0]]
+        devices[item.bridge] = ["Kind=bridge", f"MACAddress={mac}", "", "[Bridge]", "STP=no", "ForwardDelaySec=0"]
+        below.setdefault(item.port, []).append(f"Bridge={item.bridge}")
+        below[item.bridge] = [f"Address={item.address}" if item.address else "DHCP=ipv4"]
+        below[item.bridge] += [f"Gateway={item.gateway}"] if item.gateway else []
+        below[item.bridge] += [f"DNS={server}" for server in item.dns]
+    files = [_unit(f"{name}.netdev", ["[NetDev]", f"Name={name}", *lines]) for name, lines in devices.items()]
+    files += [
+        _unit(f"{name}.network", ["[Match]", f"Name={name}", "", "[Network]", *lines]) for name, lines in below.items()
+    ]
+    return "\n".join(files)
+
+
+def _unit(name: str, lines: list[str]) -> str:
+    return "\n".join((f"# 10-imgpipe-{name}", *lines, ""))
+
+
+def _networkd_has(root: Path, nics: tuple[str, ...]) -> bool:
+    files = sorted((root / "etc/systemd/network").glob("*.network"))
+    patterns = [word for path in files for word in _matches(path.read_text(errors="replace"))]
+    return any(fnmatchcase(nic, pattern) for nic in nics for pattern in patterns)
+
+
+def _matches(text: str) -> Iterator[str]:
+    """Yield the patterns by which a .network file matches devices."""
+    section = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            section = line
+        elif section == "[Match]" and line.partition("=")[0].strip() == "Name":
+            yield from line.partition("=")[2].split()
 
 
 def _netplan_bridge(segment: Segment, network: HostNetwork, macs: Mapping[str, str]) -> dict[str, Any]:
@@ -118,6 +167,12 @@ ADVICE: Mapping[str, Advice] = {
         render=for_ifupdown,
         then="Remove the NICs' own stanzas from /etc/network, install bridge-utils (ifenslave for bonds, vlan for "
         "VLANs), and restart the network at the console, not over SSH.",
+    ),
+    "systemd-networkd": Advice(
+        path="/etc/systemd/network",
+        render=for_networkd,
+        then="Write each file by the name in its first line, remove the NICs from the files that match them now, and "
+        "run 'networkctl reload' at the console, not over SSH.",
     ),
 }
 """By tool."""

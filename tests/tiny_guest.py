@@ -37,6 +37,7 @@ say "Installing busybox.x86_64 (2/2)"
 sync
 case $act in
 good) say "PROOF"; poweroff -f ;;
+slow) sleep 15; say "PROOF"; poweroff -f ;;
 proof-twice) say "PROOF"; say "PROOF"; poweroff -f ;;
 no-proof) poweroff -f ;;
 reboot) say "PROOF"; reboot -f ;;

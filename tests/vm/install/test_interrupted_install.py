@@ -85,22 +85,23 @@ def test_an_interrupted_build_ends_its_machine_and_removes_the_partial_disk(
 
 
 def test_an_install_whose_emulator_dies_is_tried_once_more(site: Site) -> None:
-    console = site.work("good") / "console.log"
-    observer = FirstSeen(console, b"busybox")
+    observer = FirstSeen(site.work("slow") / "console.log", b"busybox")
     observer.start()
     disks: list[InstalledDisk] = []
-    thread = threading.Thread(target=lambda: disks.append(site.install("good")))
+    thread = threading.Thread(target=lambda: disks.append(site.install("slow")))
     thread.start()
-    while observer.at is None and thread.is_alive():
-        time.sleep(0.05)
-    (pid,) = site.daemon.machines()
-    os.kill(pid, signal.SIGSEGV)
-    thread.join(timeout=300)
-    observer.stop()
+    try:
+        while observer.at is None and thread.is_alive():
+            time.sleep(0.05)
+        for pid in site.daemon.machines():
+            os.kill(pid, signal.SIGSEGV)
+    finally:
+        thread.join(timeout=300)
+        observer.stop()
 
-    assert disks[0].path.exists()
     (told,) = [event.text for event in site.heard if isinstance(event, Note) and event.warning]
     assert told.startswith("QEMU ended for a reason that libvirt does not tell. It is tried once more.")
+    assert disks[0].path.exists()
     assert site.daemon.machines() == []
 
 

@@ -51,8 +51,7 @@ def start_system_daemon() -> str:
     """
     for program, name in _SERVERS:
         if process.is_installed(program):
-            process.run(program, "--daemon", "--timeout", str(_IDLE_SECONDS), timeout_s=60)
-            _wait_for(_RUN / name, program)
+            _start(program, _RUN / name)
             return program
     raise HostError("No libvirt daemon is installed.", hint="Install 'libvirt-daemon-system' or 'libvirt-daemon'.")
 
@@ -86,8 +85,7 @@ def ensure_log_daemon() -> socket.socket | None:
     if not process.is_installed("virtlogd"):
         return None
     if not _answers(name):
-        process.run("virtlogd", "--daemon", "--timeout", str(_IDLE_SECONDS), timeout_s=60)
-        _wait_for(name, "virtlogd")
+        _start("virtlogd", name)
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(name))
     return connection
@@ -116,9 +114,16 @@ def _answers(path: Path) -> bool:
     return True
 
 
-def _wait_for(path: Path, program: str) -> None:
+def _start(program: str, path: Path) -> None:
+    """Start a daemon and wait until it answers on its socket `path`; one that somebody else just started will do."""
+    failure: HostError | None = None
+    try:
+        process.run(program, "--daemon", "--timeout", str(_IDLE_SECONDS), timeout_s=60)
+    except HostError as error:
+        # Of two that are started at once, one finds the pid file taken, before the other listens.
+        failure = error
     end = time.monotonic() + _PATIENCE_SECONDS
     while not _answers(path):
         if time.monotonic() > end:
-            raise HostError(f"The daemon '{program}' was started but does not answer on '{path}'.")
+            raise failure or HostError(f"The daemon '{program}' was started but does not answer on '{path}'.")
         time.sleep(0.1)

@@ -151,9 +151,12 @@ def destroy(
     _say("removed", found, as_json=as_json)
 
 
-@app.command(epilog="Example: imgpipe machines flatten db-primary")
+@app.command()
 def flatten(names: Names = None, fleet: Fleet = None, group: Group = None, as_json: AsJson = False) -> None:
-    """Make linked machines independent of their template; those that run go on meanwhile."""
+    """Make linked machines independent of their template; those that run go on meanwhile.
+
+    Example: imgpipe flatten db-primary
+    """
     from imgpipe.cli.progress import listener
     from imgpipe.cli.shop import Manner, connected, open_shop
     from imgpipe.deploy.definitions import disk_target

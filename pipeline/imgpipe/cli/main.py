@@ -15,23 +15,7 @@ gc.set_threshold(50_000)
 
 import typer  # noqa: E402
 
-from imgpipe.cli import (  # noqa: E402
-    build,
-    clone,
-    context,
-    deploy,
-    doctor,
-    host,
-    images,
-    importing,
-    lint,
-    machines,
-    media,
-    os_list,
-    plan,
-    recipes,
-    sysprep,
-)
+from imgpipe.cli import commands, context  # noqa: E402
 from imgpipe.errors import ImgpipeError  # noqa: E402
 
 app = typer.Typer(
@@ -44,21 +28,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("build")(build.build)
-app.command("plan")(plan.plan)
-app.command("lint")(lint.lint)
-app.command("sysprep")(sysprep.sysprep)
-app.command("doctor")(doctor.doctor)
-app.command("import")(importing.import_image)
-app.command("deploy")(deploy.deploy)
-app.command("clone")(clone.clone)
-app.command("flatten", epilog="Example: imgpipe flatten db-primary")(machines.flatten)
-app.add_typer(machines.app, name="machines")
-app.add_typer(images.app, name="images")
-app.add_typer(recipes.app, name="recipes")
-app.add_typer(os_list.app, name="os")
-app.add_typer(media.app, name="media")
-app.add_typer(host.app, name="host")
 
 
 def _show_version(wanted: bool) -> None:
@@ -93,7 +62,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
-        if not _completing():
+        completing = _completing()
+        commands.add_commands(app, () if completing else sys.argv[1:])
+        if not completing:
             context.plugins().add_commands(app)
         app()
     except ImgpipeError as error:

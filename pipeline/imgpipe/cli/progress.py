@@ -24,6 +24,8 @@ from imgpipe.events import Event, Listener, Note, Progress, StageFinished, Stage
 
 _LINES_APART_S = 10.0
 _PHASES_APART_S = 2.0
+_SAME_APART_S = 60.0
+"""How long a line is not repeated; then it shows that nothing hangs but the step itself."""
 
 
 @contextmanager
@@ -66,7 +68,7 @@ class PlainLines:
         self._clock = clock
         self._begun = clock()
         self._state = BuildState(clock=clock)
-        self._last: dict[str, tuple[str, int | None, float]] = {}
+        self._last: dict[str, tuple[str, tuple[int | None, int | None], float]] = {}
 
     def __call__(self, event: Event) -> None:
         """Write the event's line, if it is worth one."""
@@ -86,14 +88,14 @@ class PlainLines:
     def _is_worth_a_line(self, event: Progress) -> bool:
         """Say whether enough changed since the stage's last line, and remember this one if so."""
         now = self._clock()
-        percent = None if event.percent is None else int(event.percent)
+        far = (None if event.percent is None else int(event.percent), event.done)
         last = self._last.get(event.stage)
         if last is not None:
             phase, shown, when = last
-            wait = _PHASES_APART_S if phase != event.phase else _LINES_APART_S
-            if now - when < wait or (phase == event.phase and shown == percent and event.done is None):
+            same = _SAME_APART_S if shown == far else _LINES_APART_S
+            if now - when < (same if phase == event.phase else _PHASES_APART_S):
                 return False
-        self._last[event.stage] = (event.phase, percent, now)
+        self._last[event.stage] = (event.phase, far, now)
         return True
 
     def _write(self, text: str) -> None:

@@ -195,8 +195,14 @@ def test_a_phase_that_changes_all_the_time_does_not_flood_a_log(clock):
     assert len(plain(clock, *events)) <= 31
 
 
-def test_a_phase_that_does_not_move_is_not_told_again(clock):
-    assert len(plain(clock, *[(60, moved(5.0, "Waiting")) for _ in range(5)])) == 1
+@pytest.mark.parametrize("done", [None, 2])
+def test_a_phase_that_does_not_move_is_told_again_once_a_minute(clock, done):
+    assert len(plain(clock, *[(2, moved(5.0, "Waiting", done=done)) for _ in range(121)])) == 5
+
+
+def test_a_phase_that_began_right_behind_another_is_told_when_it_is_told_again(clock):
+    told = plain(clock, (0, moved(5.0, "Making")), *[(1, moved(0.0, "Waiting", done=0, total=5)) for _ in range(20)])
+    assert [line.split(": ")[1].split()[0] for line in told] == ["Making", "Waiting"]
 
 
 def test_json_lines_have_the_event_and_what_is_known_of_it():

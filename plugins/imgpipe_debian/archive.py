@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imgpipe.adapters import process
 from imgpipe.errors import HostError
-from imgpipe.host.debian_mirror import Mirror
+from imgpipe.host.debian_mirror import VARIABLE, Mirror
 from imgpipe_debian import control
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -40,6 +40,11 @@ Acquire::Retries "3";
 #clear APT::Update::Post-Invoke-Success;
 """
 _COMPONENTS = ("main", "main/debian-installer")
+
+# What apt says while a mirror takes over a release in pieces: an index is not the one that was signed.
+_TORN = ("Mirror sync in progress", "Hash Sum mismatch")
+MIRROR_TORN = "The Debian mirror is being updated: an index is not the one that its signed list names."
+_TORN_HINT = f"Try again later, or name another mirror in {VARIABLE}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,11 @@ def open_archive(mirror: Mirror, suite: str, folder: Path) -> Archive:
         "".join(f"deb {options} {mirror.url} {suite} {component}\n" for component in _COMPONENTS)
     )
     archive = Archive(folder=folder)
-    # Without this, a mirror out of reach is only a warning and the indexes are just missing.
-    archive._apt("update", "--error-on=any")
+    try:
+        # Without this, a mirror out of reach is only a warning and the indexes are just missing.
+        archive._apt("update", "--error-on=any")
+    except HostError as error:
+        if any(sign in line for line in error.details for sign in _TORN):
+            raise HostError(MIRROR_TORN, hint=_TORN_HINT, details=error.details) from error
+        raise
     return archive

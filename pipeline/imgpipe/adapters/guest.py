@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from imgpipe.adapters.guest_process import GuestProcess
+from imgpipe.adapters.guest_process import LAUNCH_HINT, GuestProcess
 from imgpipe.artifacts import Package
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError, HostError
@@ -147,7 +147,7 @@ def try_appliance(accelerator: Accelerator, folder: Path) -> tuple[str, tuple[st
         try:
             told = worker.ask("try", OPEN_S, path=os.fspath(disk), force_tcg=accelerator == "tcg")
         except GuestError as error:
-            raise HostError(str(error), hint="Run 'libguestfs-test-tool' to see why.", details=error.details) from error
+            raise HostError(str(error), hint=LAUNCH_HINT, details=error.details) from error
     known = tuple(str(name) for name, there in told["filesystems"].items() if there)
     return str(told["kernel"]), known
 

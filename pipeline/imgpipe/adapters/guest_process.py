@@ -23,6 +23,8 @@ _PASSED_ON = (
     "SUPERMIN_KERNEL", "SUPERMIN_MODULES", "SUPERMIN_KERNEL_VERSION",
 )  # fmt: skip
 
+LAUNCH_HINT = "Run 'libguestfs-test-tool' to see why; Debian and Ubuntu have it in the package libguestfs-tools."
+
 # What libguestfs says, in part, and who must do what about it.
 _UNREADABLE_KERNEL = ("supermin", "vmlinuz")
 _HINTS = (
@@ -129,9 +131,7 @@ def _error(message: str, details: list[str], call: str) -> ImgpipeError:
             "libguestfs-winsupport too: build Windows on a Debian or Ubuntu host.",
         )
     if call in ("open", "launch") and "launch" in text:
-        return HostError(
-            "libguestfs' appliance does not start.", hint="Run 'libguestfs-test-tool' to see why.", details=details
-        )
+        return HostError("libguestfs' appliance does not start.", hint=LAUNCH_HINT, details=details)
     return GuestError(message, details=details)
 
 

@@ -127,10 +127,11 @@ class _Watch:
 
 def _watch_all(watches: Sequence[_Watch], machines: Machines, end: float, notify: Listener) -> None:
     up, next_state = 0, 0.0
-    _tell(up, len(watches), notify)
     while time.monotonic() < end:
         if time.monotonic() >= next_state:
             next_state = time.monotonic() + _STATE_SECONDS
+            # Again and again: what is told right behind something else may not have been shown.
+            _tell(up, len(watches), notify)
             active = machines.active()
             for watch in watches:
                 watch.connect(active=watch.name in active)

@@ -63,6 +63,16 @@ def test_all_that_report_what_was_asked_are_up_and_remembered(machines):
     assert all(stream.closed for stream in (*machines.ports.values(), *machines.consoles.values()))
 
 
+def test_how_many_are_up_is_told_again_and_again(machines):
+    machines.ports[WANTED[2].name] = FakeStream()
+    told = []
+    with pytest.raises(GuestError):
+        wait_until_up(WANTED, machines, 60, told.append)
+    assert told[0].done == 0
+    assert [event.done for event in told].count(2) > 5
+    assert {event.phase for event in told} == {"machines come up"}
+
+
 def test_a_report_in_pieces_and_with_noise_is_read(machines):
     line = said(WANTED[0], 7)
     machines.ports[WANTED[0].name] = FakeStream(b"noise\n{bad\n" + line[:20], b"", line[20:50], line[50:])

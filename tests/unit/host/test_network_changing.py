@@ -121,7 +121,7 @@ def test_the_confirmation_writes_keeps_and_sets_the_old_ones_aside(host, plan):
     changing.apply(plan, host)
     host.manager.asked.clear()
     folder = changing.confirm(host)
-    assert host.manager.verbs() == ["load", "keep", "set_autoconnect"]
+    assert host.manager.verbs() == ["extend", "load", "keep", "set_autoconnect"]
     assert [path.name for path in host.places.keyfiles()] == ["br1.nmconnection", "eth0.nmconnection"]
     assert not list((host.places.run / "NetworkManager/system-connections").iterdir())
     assert not host.places.pending.exists()

@@ -93,6 +93,8 @@ def confirm(host: Host) -> Path:
             "No change of this host's network waits for a confirmation.",
             hint="Unconfirmed, or after a restart, it undoes itself; 'imgpipe host network check' tells what is.",
         )
+    # Whatever of its time is left: it must not undo itself between two of the next steps.
+    host.manager.extend(change.checkpoint, change.network.confirm_within)
     number = 1 + max((int(path.name) for path in host.places.changes()), default=0)
     folder = records.back_up(host.places, change, number)
     _keep_profiles(change, host)

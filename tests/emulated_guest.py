@@ -115,8 +115,9 @@ def emulated(
     folder, port = disk.parent, _free_port()
     for name in ("serial", "report", "known_hosts"):
         (folder / name).unlink(missing_ok=True)
+    # One processor: QEMU's emulation of several has races of its own, which stop a guest for ever now and then.
     arguments = [
-        "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2",
+        "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,tb-size=512", "-cpu", "max", "-smp", "1",
         "-m", "1024", "-display", "none", "-nodefaults", "-no-user-config",
         "-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe",
         "-chardev", f"socket,id=serial,path={folder / 'serial'},server=on,wait=off", "-serial", "chardev:serial",

@@ -17,7 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-STATE = ("/run/libvirt", "/var/lib/libvirt", "/etc/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
+from command import DATA
+
+STATE = ("/run/libvirt", "/var/lib/libvirt", "/etc/libvirt", "/var/log/libvirt")
+CACHE = DATA / "libvirt-cache"
+"""What libvirt found out about QEMU, which takes eight seconds; all system daemons of the tests share it."""
 QEMU_CONF = """user = "root"
 group = "root"
 stdio_handler = "file"
@@ -43,6 +47,8 @@ START = r"""set -e
 mount --make-rprivate /
 eval "$NETWORK"
 for folder in $STATE; do mkdir -p $folder "$1/state$folder"; mount --bind "$1/state$folder" $folder; done
+mkdir -p /var/cache/libvirt "$CACHE"
+mount --bind "$CACHE" /var/cache/libvirt
 mkdir -p /etc/libvirt/qemu
 for folder in $HIDDEN; do mkdir -p "$1/empty"; mount --bind "$1/empty" $folder; done
 cp "$1/qemu.conf" /etc/libvirt/qemu.conf
@@ -80,7 +86,7 @@ class PrivateLibvirt:
         (self.folder / "qemu.conf").write_text(self._qemu_conf)
         argv = ["libvirtd", "--config", str(self.folder / "libvirtd.conf"), "--pid-file", str(self.folder / "pid")]
         hidden = " ".join(map(str, self._hidden))
-        env = dict(os.environ, STATE=" ".join(STATE), NETWORK=self.network, HIDDEN=hidden)
+        env = dict(os.environ, STATE=" ".join(STATE), CACHE=str(CACHE), NETWORK=self.network, HIDDEN=hidden)
         if os.geteuid() == 0:
             namespaces = ["--mount", *(["--net"] if self.network else [])]
             argv = ["unshare", *namespaces, "--propagation", "unchanged", "sh", "-c", ENTER, "sh", str(self.folder)]
@@ -112,7 +118,11 @@ class PrivateLibvirt:
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
-            self._process.wait(timeout=60)
+            # A daemon that is still starting takes half a minute to end, and has nothing to put away.
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1)
+            self._process.kill()
+            self._process.wait()
         for pid in self.machines():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

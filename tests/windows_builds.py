@@ -28,6 +28,11 @@ cpus = 2
 memory = "2 GiB"
 disk = "4 GiB"
 """
+# What is added to the recipe; the stand-in's loader, kernel and shim are signed as Secure Boot asks for.
+SHAPES = {
+    "bios": 'firmware = "bios"\n[options]\nclones = "cd"',
+    "uefi": 'firmware = "uefi"\n[options]\nsecure_boot = true\ntpm = true',
+}
 # Written for the processor as it starts: port and value, then halt for ever. PIIX' reset port; ACPI's power-off on q35.
 RESET = b"\xba\xf9\x0c\xb0\x06\xee\xf4\xeb\xfd"
 POWER_OFF = b"\xba\x04\x06\xb8\x00\x20\xef\xf4\xeb\xfd"

@@ -16,17 +16,12 @@ from command import Command
 from imgpipe.adapters.hypervisor import connect
 from imgpipe.adapters.machines import Machines
 from private_libvirt import lacking, private_libvirt
-from windows_builds import PASSWORD, RECIPE
+from windows_builds import PASSWORD, SHAPES
 
 pytestmark = pytest.mark.vm
 
 ENV = {"IMGPIPE_ROOT_PASSWORD": PASSWORD}
 GENERALIZED = "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE"
-# The stand-in's loader, kernel and shim are signed as Secure Boot asks for.
-SIZES = {
-    "bios": 'firmware = "bios"\n[options]\nclones = "cd"',
-    "uefi": 'firmware = "uefi"\n[options]\nsecure_boot = true\ntpm = true',
-}
 FLEET = """
 name = "office"
 [defaults.root]
@@ -42,19 +37,12 @@ LONGEST_S = 600
 
 
 @pytest.fixture(scope="module")
-def images(data, tmp_path_factory):
-    """Both builds, side by side: each computes on one processor most of the time."""
-    folder = tmp_path_factory.mktemp("windows")
-    commands = {}
-    for firmware, shape in SIZES.items():
-        path = folder / f"windows-{firmware}.toml"
-        path.write_text(RECIPE + shape)
-        commands[firmware] = Command(data, "build", str(path), "--media", "stand-in", "--json", env=ENV)
-    return {firmware: command.succeed() for firmware, command in commands.items()}
+def images(queue):
+    return {firmware: queue.succeed(f"windows-{firmware}") for firmware in SHAPES}
 
 
-@pytest.mark.parametrize("firmware", SIZES)
-def test_it_goes_through_every_stage_to_an_image_with_its_proof(images, data, firmware):
+@pytest.mark.parametrize("firmware", SHAPES)
+def test_it_goes_through_every_stage_to_an_image_with_its_proof(images, firmware):
     build = images[firmware]
     stages = [told["stage"] for told in build.named("stage_finished")]
     assert stages == ["seed", "install", "sysprep", "verify", "publish"]
@@ -83,12 +71,12 @@ def test_what_is_published_is_a_generalized_windows_to_libguestfs(images):
 
 @pytest.mark.skipif(bool(lacking()), reason=lacking())
 @pytest.mark.parametrize(("firmware", "name", "cds"), CLONES, ids=["panther", "cd"])
-def test_a_clone_comes_up_with_its_own_name_and_obeys_the_power_button(images, data, tmp_path, firmware, name, cds):
+def test_a_clone_comes_up_with_its_own_name_and_obeys_the_power_button(images, queue, tmp_path, firmware, name, cds):
     fleet = tmp_path / "office.toml"
     fleet.write_text(FLEET.format(firmware=firmware, name=name))
     with private_libvirt() as daemon:
         uri = f"qemu:///system?socket={daemon.socket}" if os.geteuid() == 0 else daemon.uri
-        Command(data, "--connect", uri, "deploy", str(fleet), "--yes", "--json", env=ENV).succeed()
+        Command(queue.root, "--connect", uri, "deploy", str(fleet), "--yes", "--json", env=ENV).succeed()
         hypervisor = connect(uri, print)
         machines = Machines(hypervisor)
         assert machines.names() == {name}
@@ -99,7 +87,7 @@ def test_a_clone_comes_up_with_its_own_name_and_obeys_the_power_button(images, d
         assert f"imgpipe stand-in: the computer '{name.upper()[:15]}' is up".encode() in said
         assert machines.stop(name, LONGEST_S)
         hypervisor.close()
-        Command(data, "--connect", uri, "machines", "destroy", "--fleet", "office", "--yes", env=ENV).succeed()
+        Command(queue.root, "--connect", uri, "machines", "destroy", "--fleet", "office", "--yes", env=ENV).succeed()
         assert daemon.machines() == []
         assert not any(path.exists() for path in seeds)
 

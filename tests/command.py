@@ -21,8 +21,37 @@ DATA = Path(os.environ.get("IMGPIPE_TEST_DATA", checkout() / "output" / "tests")
 _LONGEST_S = 7200
 
 
-class Command:
-    """A running `imgpipe ... --json`: `events` and `lines` of stdout grow while it runs.
+IMGPIPE = str(Path(sys.executable).parent / "imgpipe")
+
+
+class Told:
+    """What `imgpipe ... --json` wrote: `lines` of stdout, and those of them that are `events`."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.events: list[dict[str, Any]] = []
+
+    def hear(self, line: str) -> None:
+        self.lines.append(line)
+        # Events are a line each; other commands print other things.
+        if line.startswith('{"'):
+            self.events.append(json.loads(line))
+
+    def named(self, event: str, **values: str) -> list[dict[str, Any]]:
+        wanted = {"event": event, **values}
+        return [told for told in list(self.events) if wanted.items() <= told.items()]
+
+    @property
+    def image(self) -> dict[str, Any]:
+        (told,) = self.named("image")
+        return told
+
+    def reused(self) -> list[str]:
+        return [told["stage"] for told in self.named("stage_finished") if told["reused"]]
+
+
+class Command(Told):
+    """A running `imgpipe ... --json`: what it tells grows while it runs.
 
     `within` is a program that runs it, with its arguments.
     """
@@ -30,11 +59,10 @@ class Command:
     def __init__(
         self, data: Path, *arguments: str, env: dict[str, str] | None = None, within: tuple[str, ...] = ()
     ) -> None:
-        self.events: list[dict[str, Any]] = []
-        self.lines: list[str] = []
+        super().__init__()
         self._noise: list[str] = []
         self.process = subprocess.Popen(
-            [*within, str(Path(sys.executable).parent / "imgpipe"), *arguments],
+            [*within, IMGPIPE, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -51,10 +79,7 @@ class Command:
     def _read_events(self) -> None:
         with self.process.stdout as stdout:
             for line in stdout:
-                self.lines.append(line)
-                # Events are a line each; other commands print other things.
-                if line.startswith('{"'):
-                    self.events.append(json.loads(line))
+                self.hear(line)
 
     def _read_noise(self) -> None:
         with self.process.stderr as stderr:
@@ -82,10 +107,6 @@ class Command:
             assert self.process.poll() is None, f"ended before {event} {values}: {self.stderr}"
             time.sleep(0.1)
 
-    def named(self, event: str, **values: str) -> list[dict[str, Any]]:
-        wanted = {"event": event, **values}
-        return [told for told in list(self.events) if wanted.items() <= told.items()]
-
     def kill(self) -> None:
         """End it as a power cut would."""
         self.process.send_signal(signal.SIGKILL)
@@ -96,14 +117,6 @@ class Command:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(timeout=120)
-
-    @property
-    def image(self) -> dict[str, Any]:
-        (told,) = self.named("image")
-        return told
-
-    def reused(self) -> list[str]:
-        return [told["stage"] for told in self.named("stage_finished") if told["reused"]]
 
 
 def machines_of(data: Path) -> list[str]:

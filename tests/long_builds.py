@@ -5,22 +5,29 @@ Emulated machines keep one core busy each most of the time, and so do the other 
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 import windows_builds
-from command import DATA, Command
+from command import DATA, IMGPIPE, Told
+from imgpipe.settings import checkout
 from imgpipe_debian.archive import MIRROR_TORN
 
-# Bounds the wait for a build; beside other guests on two cores Debian takes half an hour.
-LONGEST_S = 7200
+# Bounds the wait for a build, by the one who looks at it; all tests but those of such builds ran before.
+LONGEST_S = 3000
+LONGEST_END_S = 120
 LONG = DATA.with_name(f"{DATA.name}-long")
 """The data root of the builds that end with an image."""
 FAULTY = DATA.with_name(f"{DATA.name}-faulty")
@@ -93,57 +100,102 @@ NEEDS = {
 """Which builds the tests of a file look at."""
 
 
+class Ended(Told):
+    """A build that ended, with its exit code and what it wrote."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        files = _files(name)
+        self.code = int(files.code.read_text())
+        self.stderr = files.stderr.read_text()
+        for line in files.stdout.read_text().splitlines(keepends=True):
+            self.hear(line)
+
+
 class Queue:
-    """Builds by name, one after the other; each can be waited for."""
+    """Builds by name, one after the other, each can be waited for.
+
+    They are started by a process of their own: tests of units replace what a thread of pytest's would need.
+    """
 
     root = LONG
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = [name for name in BUILDS if name in set(names)]
-        self._started = {name: threading.Event() for name in self._names}
-        self._commands: dict[str, Command] = {}
-        self._stopped = False
         for root in {BUILDS[name].root for name in self._names}:
             _make_root(root)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        for name in self._names:
+            for file in _files(name):
+                file.unlink(missing_ok=True)
+        # In a session of its own, so that all of it can be interrupted together, and only it.
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, *self._names],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,
+        )
 
-    def ended(self, name: str) -> Command:
+    def ended(self, name: str) -> Ended:
         """Wait for a build's end, however it ends."""
-        assert self._started[name].wait(LONGEST_S), f"the build of {name} did not start"
-        self._commands[name].wait()
-        return self._commands[name]
+        end = time.monotonic() + LONGEST_S
+        while not _files(name).code.exists():
+            # Looked at first: it may have ended right behind the last build.
+            over = self._process.poll() is not None
+            assert _files(name).code.exists() or not over, "the process that starts the builds has ended"
+            assert time.monotonic() < end, f"the build of {name} does not end"
+            time.sleep(0.2)
+        return Ended(name)
 
-    def succeed(self, name: str) -> Command:
+    def succeed(self, name: str) -> Ended:
         """Wait for a build's success; what a Debian mirror in the middle of an update makes impossible is skipped."""
-        command = self.ended(name)
-        if MIRROR_TORN in command.stderr:
+        build = self.ended(name)
+        if MIRROR_TORN in build.stderr:
             pytest.skip(MIRROR_TORN)
-        return command.succeed()
+        assert build.code == 0, build.stderr
+        return build
 
     def end(self) -> None:
         """End what still runs, as after Ctrl-C."""
-        self._stopped = True
-        for command in list(self._commands.values()):
-            command.end()
-        self._thread.join(120)
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGINT)
+        self._process.wait(LONGEST_END_S)
 
-    def _run(self) -> None:
-        for name in self._names:
-            if self._stopped:
-                return
-            wanted = BUILDS[name]
-            recipe = wanted.recipe
-            if "\n" in recipe:
-                path = wanted.root / f"{name}.toml"
-                path.write_text(recipe)
-                recipe = str(path)
-            command = Command(wanted.root, "build", recipe, *wanted.arguments, "--json", env=dict(wanted.env))
-            self._commands[name] = command
-            self._started[name].set()
-            if wanted.alone:
-                with suppress(subprocess.TimeoutExpired):
-                    command.wait()
+
+class _Files(NamedTuple):
+    """Where the end of a build is told; the exit code is written last."""
+
+    stdout: Path
+    stderr: Path
+    code: Path
+
+
+def _files(name: str) -> _Files:
+    return _Files(*(BUILDS[name].root / f"{name}.{suffix}" for suffix in _Files._fields))
+
+
+def _build(name: str) -> None:
+    """Run a build to its end."""
+    wanted, files = BUILDS[name], _files(name)
+    recipe = wanted.recipe
+    if "\n" in recipe:
+        path = wanted.root / f"{name}.toml"
+        path.write_text(recipe)
+        recipe = str(path)
+    env = {**os.environ, "IMGPIPE_HOME": str(wanted.root), **wanted.env}
+    with files.stdout.open("w") as stdout, files.stderr.open("w") as stderr:
+        argv = [IMGPIPE, "build", recipe, *wanted.arguments, "--json"]
+        done = subprocess.run(argv, stdout=stdout, stderr=stderr, env=env, cwd=checkout(), check=False)
+    partial = files.code.with_suffix(".partial")
+    partial.write_text(str(done.returncode))
+    partial.rename(files.code)
+
+
+def _run(names: Iterable[str]) -> None:
+    """Run builds one after the other, but for those that are not alone."""
+    for name in names:
+        build = threading.Thread(target=_build, args=(name,))
+        build.start()
+        if BUILDS[name].alone:
+            build.join()
 
 
 def _make_root(root: Path) -> None:
@@ -154,3 +206,8 @@ def _make_root(root: Path) -> None:
     (DATA / "cache").mkdir(parents=True, exist_ok=True)
     if not (root / "cache").is_symlink():
         (root / "cache").symlink_to(DATA / "cache")
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        _run(sys.argv[1:])

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.vm
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_ends_the_build_with_its_reason(fault, queue):
     build = queue.ended(fault)
-    assert build.process.returncode == 4, build.stderr
+    assert build.code == 4, build.stderr
     first = build.stderr.strip().splitlines()[0]
     assert re.search(FAULTS[fault], first, re.IGNORECASE), build.stderr
     folder = Path(re.search(r"in '([^']+)'", build.stderr)[1])

@@ -6,7 +6,8 @@ apt.conf.d is (a proxy belongs to the host).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,10 @@ _COMPONENTS = ("main", "main/debian-installer")
 _TORN = ("Mirror sync in progress", "Hash Sum mismatch")
 MIRROR_TORN = "The Debian mirror is being updated: an index is not the one that its signed list names."
 _TORN_HINT = f"Try again later, or name another mirror in {VARIABLE}."
+# Names that move from release to release: what Debian signed says which one it is.
+_OTHER_NAMES = ("stable", "oldstable")
+
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,11 @@ class Archive:
         texts = [process.run("/usr/lib/apt/apt-helper", "cat-file", name) for name in listed.split()]
         return control.packages("\n\n".join(texts))
 
+    def codename(self) -> str:
+        """Return the suite's codename as Debian signed it, whatever name it was fetched by."""
+        (codename,) = set(self._apt("indextargets", "--format", "$(CODENAME)").split())
+        return codename
+
     def download(self, packages: Iterable[str], target: Path) -> list[Path]:
         """Download packages (`name` or `name=version`) into `target`, hashes checked; return the files."""
         target.mkdir(parents=True, exist_ok=True)
@@ -71,10 +81,29 @@ class Archive:
         )
 
 
-def open_archive(mirror: Mirror, suite: str, folder: Path) -> Archive:
-    """Fetch the indexes of `suite` into `folder`; raises HostError if they cannot be had or verified."""
+def open_archive(mirror: Mirror, suite: str, folder: Path, notify: Notify) -> Archive:
+    """Fetch the indexes of `suite` into `folder`; raises HostError if they cannot be had or verified.
+
+    Where a mirror's `suite` is torn, what Debian signed is looked for under the other names of the same suite: a
+    mirror that copies when asked has them from another moment.
+    """
     if not KEYRING.is_file():
         raise HostError(f"The keyring '{KEYRING}' is not there.", hint="Install the package debian-archive-keyring.")
+    try:
+        return _fetched(mirror, suite, folder / suite)
+    except HostError as error:
+        if not any(sign in line for line in error.details for sign in _TORN):
+            raise
+        for name in _OTHER_NAMES:
+            with suppress(HostError):
+                archive = _fetched(mirror, name, folder / name)
+                if archive.codename() == suite:
+                    notify(f"The mirror's '{suite}' is being updated; the same release is read as '{name}'")
+                    return archive
+        raise HostError(MIRROR_TORN, hint=_TORN_HINT, details=error.details) from error
+
+
+def _fetched(mirror: Mirror, suite: str, folder: Path) -> Archive:
     for name in ("state/lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True)
     (folder / "status").touch()
@@ -84,11 +113,6 @@ def open_archive(mirror: Mirror, suite: str, folder: Path) -> Archive:
         "".join(f"deb {options} {mirror.url} {suite} {component}\n" for component in _COMPONENTS)
     )
     archive = Archive(folder=folder)
-    try:
-        # Without this, a mirror out of reach is only a warning and the indexes are just missing.
-        archive._apt("update", "--error-on=any")
-    except HostError as error:
-        if any(sign in line for line in error.details for sign in _TORN):
-            raise HostError(MIRROR_TORN, hint=_TORN_HINT, details=error.details) from error
-        raise
+    # Without this, a mirror out of reach is only a warning and the indexes are just missing.
+    archive._apt("update", "--error-on=any")
     return archive

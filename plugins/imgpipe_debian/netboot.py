@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +30,8 @@ _SHAPED_BY = (archive, control, deb822, kernel_modules, newc, udebs)
 # Dates on the medium say nothing and would make each one differ: all are this one (2025-08-09, Debian 13).
 _EPOCH = 1754697600
 
-Notify = Callable[[str], None]
 
-
-def make(target: Path, notify: Notify) -> None:
+def make(target: Path, notify: archive.Notify) -> None:
     """Write the medium as `target`, which appears only when it is whole; takes about a minute.
 
     Raises HostError if this host has no Debian mirror, or it cannot be reached or verified.
@@ -44,7 +41,7 @@ def make(target: Path, notify: Notify) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
         folder = Path(name)
         notify(f"Reading the indexes of Debian's suite '{SUITE}'")
-        packages = archive.open_archive(source, SUITE, folder / "apt")
+        packages = archive.open_archive(source, SUITE, folder / "apt", notify)
         parts = _assemble(packages, folder, notify)
         notify("Writing the medium")
         _write_iso(parts, folder).replace(target)
@@ -65,7 +62,7 @@ class _Parts:
     initrd: bytes
 
 
-def _assemble(packages: archive.Archive, folder: Path, notify: Notify) -> _Parts:
+def _assemble(packages: archive.Archive, folder: Path, notify: archive.Notify) -> _Parts:
     notify("Downloading debian-installer")
     (package,) = packages.download([_PACKAGE], folder / "installer")
     version = package.name.split("_")[1]

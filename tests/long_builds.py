@@ -1,4 +1,4 @@
-"""The long builds of the tests: they run one after the other beside all other tests, which are looked at first.
+"""The long builds of the tests: they run one after the other beside all other tests, and two at a time behind them.
 
 Emulated machines keep one core busy each most of the time, and so do the other tests: together they fill two.
 """
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,16 +23,20 @@ import pytest
 
 import windows_builds
 from command import DATA, IMGPIPE, Told
+from imgpipe.host import debian_mirror
 from imgpipe.settings import checkout
-from imgpipe_debian.archive import MIRROR_TORN
 
 # Bounds the wait for a build, by the one who looks at it; all tests but those of such builds ran before.
 LONGEST_S = 3000
 LONGEST_END_S = 120
+# The tests are planned for a machine of two.
+CORES = 2
 LONG = DATA.with_name(f"{DATA.name}-long")
 """The data root of the builds that end with an image."""
 FAULTY = DATA.with_name(f"{DATA.name}-faulty")
 """The data root of those that must not."""
+_NOTHING_ELSE = LONG / "nothing-else-runs"
+"""Is there once tests wait for a build, so that there is room for a second one."""
 
 _FAULT = """
 os = "demo"
@@ -113,7 +118,7 @@ class Ended(Told):
 
 
 class Queue:
-    """Builds by name, one after the other, each can be waited for.
+    """Builds by name, in their order; each can be waited for.
 
     They are started by a process of their own: tests of units replace what a thread of pytest's would need.
     """
@@ -124,9 +129,8 @@ class Queue:
         self._names = [name for name in BUILDS if name in set(names)]
         for root in {BUILDS[name].root for name in self._names}:
             _make_root(root)
-        for name in self._names:
-            for file in _files(name):
-                file.unlink(missing_ok=True)
+        for file in (_NOTHING_ELSE, *(file for name in self._names for file in _files(name))):
+            file.unlink(missing_ok=True)
         # In a session of its own, so that all of it can be interrupted together, and only it.
         self._process = subprocess.Popen(
             [sys.executable, __file__, *self._names],
@@ -138,6 +142,7 @@ class Queue:
         """Wait for a build's end, however it ends."""
         end = time.monotonic() + LONGEST_S
         while not _files(name).code.exists():
+            _NOTHING_ELSE.touch()
             # Looked at first: it may have ended right behind the last build.
             over = self._process.poll() is not None
             assert _files(name).code.exists() or not over, "the process that starts the builds has ended"
@@ -148,8 +153,8 @@ class Queue:
     def succeed(self, name: str) -> Ended:
         """Wait for a build's success; what a Debian mirror in the middle of an update makes impossible is skipped."""
         build = self.ended(name)
-        if MIRROR_TORN in build.stderr:
-            pytest.skip(MIRROR_TORN)
+        if debian_mirror.TORN in build.stderr:
+            pytest.skip(debian_mirror.TORN)
         assert build.code == 0, build.stderr
         return build
 
@@ -190,12 +195,28 @@ def _build(name: str) -> None:
 
 
 def _run(names: Iterable[str]) -> None:
-    """Run builds one after the other, but for those that are not alone."""
-    for name in names:
-        build = threading.Thread(target=_build, args=(name,))
-        build.start()
-        if BUILDS[name].alone:
-            build.join()
+    """Run builds one after the other, and two at a time once nothing else runs."""
+    waiting = deque(names)
+    workers = [threading.Thread(target=_work, args=(waiting,))]
+    workers[0].start()
+    try:
+        while waiting:
+            if _NOTHING_ELSE.exists() and len(workers) < CORES:
+                workers.append(threading.Thread(target=_work, args=(waiting,)))
+                workers[-1].start()
+            time.sleep(0.2)
+    finally:
+        # An interruption ends the builds that run, and the workers must not go on to the next.
+        waiting.clear()
+
+
+def _work(waiting: deque[str]) -> None:
+    with suppress(IndexError):
+        while True:
+            build = threading.Thread(target=_build, args=(name := waiting.popleft(),))
+            build.start()
+            if BUILDS[name].alone:
+                build.join()
 
 
 def _make_root(root: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from imgpipe.adapters import process
 from imgpipe.errors import HostError
-from imgpipe.host.debian_mirror import VARIABLE, Mirror
+from imgpipe.host.debian_mirror import Mirror, TornMirrorError, told_if_torn
 from imgpipe_debian import control
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -42,10 +42,6 @@ Acquire::Retries "3";
 """
 _COMPONENTS = ("main", "main/debian-installer")
 
-# What apt says while a mirror takes over a release in pieces: an index is not the one that was signed.
-_TORN = ("Mirror sync in progress", "Hash Sum mismatch")
-MIRROR_TORN = "The Debian mirror is being updated: an index is not the one that its signed list names."
-_TORN_HINT = f"Try again later, or name another mirror in {VARIABLE}."
 # Names that move from release to release: what Debian signed says which one it is.
 _OTHER_NAMES = ("stable", "oldstable")
 
@@ -91,16 +87,14 @@ def open_archive(mirror: Mirror, suite: str, folder: Path, notify: Notify) -> Ar
         raise HostError(f"The keyring '{KEYRING}' is not there.", hint="Install the package debian-archive-keyring.")
     try:
         return _fetched(mirror, suite, folder / suite)
-    except HostError as error:
-        if not any(sign in line for line in error.details for sign in _TORN):
-            raise
+    except TornMirrorError:
         for name in _OTHER_NAMES:
             with suppress(HostError):
                 archive = _fetched(mirror, name, folder / name)
                 if archive.codename() == suite:
                     notify(f"The mirror's '{suite}' is being updated; the same release is read as '{name}'")
                     return archive
-        raise HostError(MIRROR_TORN, hint=_TORN_HINT, details=error.details) from error
+        raise
 
 
 def _fetched(mirror: Mirror, suite: str, folder: Path) -> Archive:
@@ -113,6 +107,7 @@ def _fetched(mirror: Mirror, suite: str, folder: Path) -> Archive:
         "".join(f"deb {options} {mirror.url} {suite} {component}\n" for component in _COMPONENTS)
     )
     archive = Archive(folder=folder)
-    # Without this, a mirror out of reach is only a warning and the indexes are just missing.
-    archive._apt("update", "--error-on=any")
+    with told_if_torn():
+        # Without this, a mirror out of reach is only a warning and the indexes are just missing.
+        archive._apt("update", "--error-on=any")
     return archive

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ _HINT = (
     f"Set {VARIABLE} to the address of a Debian mirror (the folder that holds 'dists' and 'pool'), "
     "or give the recipe a Debian ISO."
 )
+# What apt says while a mirror takes over a release in pieces: an index is not the one that was signed.
+_TORN = ("Mirror sync in progress", "Hash Sum mismatch")
+TORN = "The Debian mirror is being updated: an index is not the one that its signed list names."
 _ADDRESS = re.compile(r"(https?)://([A-Za-z0-9.-]+(?::[0-9]+)?)(/[A-Za-z0-9._~/+-]*)?")
 # A derivative's mirror speaks the same language, so a mirror is known by the suites it is used for.
 _SUITES = re.compile(
@@ -37,6 +41,22 @@ class Mirror:
     def url(self) -> str:
         """The address as apt takes it."""
         return f"{self.protocol}://{self.host}{self.directory}"
+
+
+class TornMirrorError(HostError):
+    """What a mirror has at this moment does not match what Debian signed."""
+
+
+@contextmanager
+def told_if_torn() -> Iterator[None]:
+    """Raise TornMirrorError instead of apt's own words, where they mean that the mirror is being updated."""
+    try:
+        yield
+    except HostError as error:
+        if any(sign in line for line in error.details for sign in _TORN):
+            hint = f"Try again later, or name another mirror in {VARIABLE}."
+            raise TornMirrorError(TORN, hint=hint, details=error.details) from error
+        raise
 
 
 def parse(url: str) -> Mirror:

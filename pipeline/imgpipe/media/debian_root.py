@@ -69,21 +69,22 @@ def build(root: DebianRoot, work: Path) -> Path:
     results.mkdir()
     _pack_kit(root, work)
     source = f"deb [signed-by={KEYRING}] {debian_mirror.of_host().url} {root.suite} main"
-    process.run(
-        "mmdebstrap", "--mode=auto", f"--variant={root.variant}", "--architectures=amd64",
-        "--format=null", "--skip=cleanup",
-        f"--include={','.join(root.packages)}",
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in root.left_out),
-        '--setup-hook=mkdir -p "$1/.imgpipe/out"',
-        f"--setup-hook=tar-in {work / 'kit.tar'} /.imgpipe",
-        *(f'--{hook}-hook=. "$1/.imgpipe/kit/{script}"' for hook, script in root.scripts),
-        *(f"--{root.last_hook}-hook=download /.imgpipe/out/{name} {results / name}" for name in root.results),
-        root.suite, "/dev/null", "-",
-        # By stdin, because an error shows the command, and the mirror's address is the host's own business.
-        stdin=source,
-        timeout_s=3600,
-        env=_temporary_folder(work),
-    )  # fmt: skip
+    with debian_mirror.told_if_torn():
+        process.run(
+            "mmdebstrap", "--mode=auto", f"--variant={root.variant}", "--architectures=amd64",
+            "--format=null", "--skip=cleanup",
+            f"--include={','.join(root.packages)}",
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in root.left_out),
+            '--setup-hook=mkdir -p "$1/.imgpipe/out"',
+            f"--setup-hook=tar-in {work / 'kit.tar'} /.imgpipe",
+            *(f'--{hook}-hook=. "$1/.imgpipe/kit/{script}"' for hook, script in root.scripts),
+            *(f"--{root.last_hook}-hook=download /.imgpipe/out/{name} {results / name}" for name in root.results),
+            root.suite, "/dev/null", "-",
+            # By stdin, because an error shows the command, and the mirror's address is the host's own business.
+            stdin=source,
+            timeout_s=3600,
+            env=_temporary_folder(work),
+        )  # fmt: skip
     return results
 
 

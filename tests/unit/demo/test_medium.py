@@ -3,6 +3,7 @@ import configparser
 import pytest
 
 from imgpipe.errors import HostError
+from imgpipe.host.debian_mirror import Mirror
 from imgpipe.media import debian_root
 from imgpipe_demo import medium, tree
 
@@ -44,15 +45,32 @@ def test_a_missing_program_is_named_and_leaves_nothing(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_failed_build_leaves_nothing(monkeypatch, tmp_path):
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Let every program be there, and set what happens instead of one."""
+    monkeypatch.setattr(medium.process, "is_installed", lambda _name: True)
+    (tmp_path / "keyring.gpg").touch()
+    monkeypatch.setattr(debian_root, "KEYRING", tmp_path / "keyring.gpg")
+    monkeypatch.setattr(debian_root.debian_mirror, "of_host", lambda: Mirror(protocol="http", host="h", directory="/d"))
+    return lambda instead: monkeypatch.setattr(medium.process, "run", instead)
+
+
+def test_a_failed_build_leaves_nothing(run, tmp_path):
     def refuse(*argv, **options):
         raise HostError("no")
 
-    monkeypatch.setattr(medium.process, "is_installed", lambda _name: True)
-    keyring = tmp_path / "keyring.gpg"
-    keyring.touch()
-    monkeypatch.setattr(debian_root, "KEYRING", keyring)
-    monkeypatch.setattr(medium.process, "run", refuse)
+    run(refuse)
     with pytest.raises(HostError):
         medium.make(tmp_path / "media" / "standin.iso", lambda _line: None)
     assert not list((tmp_path / "media").iterdir())
+
+
+def test_a_mirror_in_the_middle_of_an_update_is_told_as_that(run, tmp_path):
+    def refuse(program, *argv, **options):
+        if program == "mmdebstrap":
+            raise HostError("exit code 25", details=("Mirror sync in progress?",))
+
+    run(refuse)
+    with pytest.raises(HostError, match="is being updated") as caught:
+        medium.make(tmp_path / "media" / "standin.iso", lambda _line: None)
+    assert caught.value.details == ("Mirror sync in progress?",)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,18 @@ def doctor(uri, data, *options):
     return {one["name"]: one for one in json.loads(done.stdout)["findings"]}
 
 
+def kvm_boots_a_kernel():
+    """Boot the host's own kernel by bare QEMU: the appliance needs one that can be read as well."""
+    kernel = sorted(Path("/boot").glob("vmlinuz-*"))[-1]
+    argv = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "512", "-nodefaults", "-display", "none"]
+    argv += ["-kernel", str(kernel), "-append", "console=ttyS0 panic=-1", "-no-reboot", "-serial", "stdio"]
+    try:
+        said = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=False).stdout
+    except subprocess.TimeoutExpired as error:
+        said = error.stdout or b""
+    return b"Linux version" in said
+
+
 def test_a_machine_and_an_appliance_boot_and_the_answer_is_remembered(tmp_path):
     data = tmp_path / "data"
     with private_libvirt() as host:
@@ -31,5 +44,5 @@ def test_a_machine_and_an_appliance_boot_and_the_answer_is_remembered(tmp_path):
     assert "xfs" in deep["libguestfs launch"]["meaning"]
     assert "libguestfs launch" not in before
     if before["accelerator"]["state"] == "unknown":
-        assert deep["accelerator"]["state"] in ("ok", "warn")
+        assert deep["accelerator"]["state"] == ("ok" if kvm_boots_a_kernel() else "warn")
         assert after["accelerator"]["state"] == deep["accelerator"]["state"]

@@ -68,7 +68,9 @@ class Archive:
     def download(self, packages: Iterable[str], target: Path) -> list[Path]:
         """Download packages (`name` or `name=version`) into `target`, hashes checked; return the files."""
         target.mkdir(parents=True, exist_ok=True)
-        self._apt("download", *packages, cwd=target)
+        # A suite may be unknown to a mirror; a package that the suite's own index names may not.
+        with told_if_torn("404  Not Found"):
+            self._apt("download", *packages, cwd=target)
         return sorted(path for path in target.iterdir() if path.suffix in {".deb", ".udeb"})
 
     def _apt(self, *words: str, cwd: Path | None = None) -> str:

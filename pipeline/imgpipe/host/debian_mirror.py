@@ -20,7 +20,7 @@ _HINT = (
 )
 # What apt says while a mirror takes over a release in pieces: an index is not the one that was signed.
 _TORN = ("Mirror sync in progress", "Hash Sum mismatch")
-TORN = "The Debian mirror is being updated: an index is not the one that its signed list names."
+TORN = "The Debian mirror is being updated, or is not whole: what it has is not what its signed lists name."
 _ADDRESS = re.compile(r"(https?)://([A-Za-z0-9.-]+(?::[0-9]+)?)(/[A-Za-z0-9._~/+-]*)?")
 # A derivative's mirror speaks the same language, so a mirror is known by the suites it is used for.
 _SUITES = re.compile(
@@ -48,12 +48,15 @@ class TornMirrorError(HostError):
 
 
 @contextmanager
-def told_if_torn() -> Iterator[None]:
-    """Raise TornMirrorError instead of apt's own words, where they mean that the mirror is being updated."""
+def told_if_torn(*signs: str) -> Iterator[None]:
+    """Raise TornMirrorError instead of apt's own words, where they mean that the mirror is being updated.
+
+    `signs` are further words of apt that mean it in this case.
+    """
     try:
         yield
     except HostError as error:
-        if any(sign in line for line in error.details for sign in _TORN):
+        if any(sign in line for line in error.details for sign in (*_TORN, *signs)):
             hint = f"Try again later, or name another mirror in {VARIABLE}."
             raise TornMirrorError(TORN, hint=hint, details=error.details) from error
         raise

@@ -68,3 +68,18 @@ def test_any_other_failure_is_told_as_apt_tells_it(apt, tmp_path):
     apt[1]["stable"] = "trixie"
     with pytest.raises(HostError, match="exit code 100"):
         opened(tmp_path)
+
+
+def test_a_package_that_is_listed_but_not_there_is_told_as_a_mirror_that_is_not_whole(apt, tmp_path):
+    apt[1]["trixie"] = "trixie"
+    packages = opened(tmp_path)
+    apt[1].clear()
+    apt[0]["trixie"] = "E: Failed to fetch partman-efi_101_amd64.udeb  404  Not Found [IP: 192.0.2.1 80]"
+    with pytest.raises(HostError, match="is not whole"):
+        packages.download(["partman-efi"], tmp_path / "udebs")
+
+
+def test_a_suite_that_a_mirror_does_not_have_is_told_as_apt_tells_it(apt, tmp_path):
+    apt[0]["trixie"] = "Err:1 trixie Release 404  Not Found"
+    with pytest.raises(HostError, match="exit code 100"):
+        opened(tmp_path)

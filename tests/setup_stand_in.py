@@ -236,8 +236,9 @@ def machine(disk: Path, discs: Sequence[Path], *, uefi: bool = False, secure: bo
     process = subprocess.Popen(
         [
             "nice", "-n", "19", "qemu-system-x86_64", "-machine", "q35,smm=on",
-            "-accel", "tcg,thread=multi,tb-size=512",
-            "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config", "-display", "none",
+            # One processor: QEMU's emulation of several has races of its own.
+            "-accel", "tcg,tb-size=512",
+            "-cpu", "max", "-smp", "1", "-m", "1024", "-nodefaults", "-no-user-config", "-display", "none",
             "-vga", "std", "-qmp", f"unix:{folder / 'monitor'},server=on,wait=off",
             "-serial", f"file:{folder / 'serial'}",
             "-drive", f"file={disk},if=none,id=disk,format=qcow2,cache=unsafe",

@@ -24,7 +24,7 @@ locale = "en_US.UTF-8"
 [[nics]]
 name = "eth0"
 [machine]
-cpus = 2
+cpus = 1
 memory = "2 GiB"
 disk = "4 GiB"
 """

@@ -14,8 +14,6 @@ pytestmark = [pytest.mark.vm, pytest.mark.skipif(bool(lacking()), reason=lacking
 
 COUNT = 5
 NAMES = [f"web-{number:02}" for number in range(1, COUNT + 1)]
-# Without KVM each processor of a guest is a thread, and those of five guests fight for two cores.
-SMALL = ("--vcpus", "1")
 PATIENCE = ("--wait", "--wait-seconds", "3000", "--yes", "--json")
 FLEET = """
 name = "shop"
@@ -67,7 +65,7 @@ def assert_no_two_are_alike(machines: dict[str, dict]) -> None:
 @pytest.fixture(scope="module")
 def web(data, demo):
     """Five machines on user networking; the first run is killed as soon as one of them is made."""
-    arguments = ("deploy", "demo", "--name", "web", "--count", str(COUNT), *SMALL, *PATIENCE)
+    arguments = ("deploy", "demo", "--name", "web", "--count", str(COUNT), *PATIENCE)
     killed = Command(data, *arguments)
     killed.until("progress", phase="machines are made")
     killed.kill()
@@ -87,7 +85,7 @@ def test_a_deploy_that_was_killed_is_finished_by_the_next_and_all_are_as_asked(w
 
 def test_what_is_as_asked_is_left_alone(data, web):
     before = deployed(web[1])
-    again = Command(data, "deploy", "demo", "--name", "web", "--count", str(COUNT), *SMALL, *PATIENCE).succeed()
+    again = Command(data, "deploy", "demo", "--name", "web", "--count", str(COUNT), *PATIENCE).succeed()
     assert deployed(again) == before | {
         name: machine | {"used": deployed(again)[name]["used"]} for name, machine in before.items()
     }

@@ -23,12 +23,17 @@ found |= {
     "major": g.inspect_get_major_version(root), "hostname": g.inspect_get_hostname(root),
     "letters": g.inspect_get_drive_mappings(root),
 }
-info = g.debug("sh", ["ntfsinfo", "-m", root])
+# A volume that is scheduled for a check is not read without force.
+info = g.debug("sh", ["ntfsinfo", "--force", "-m", root])
 found["dirty"] = "DIRTY" in info
 g.mount_ro(root, "/")
 found["files"] = {}
 for path in sys.argv[2:]:
-    real = g.case_sensitive_path(path)
+    try:
+        real = g.case_sensitive_path(path)
+    except RuntimeError:
+        # A folder on the way to it is not there.
+        continue
     if g.is_file(real):
         found["files"][path] = base64.b64encode(g.read_file(real)).decode()
 def state():

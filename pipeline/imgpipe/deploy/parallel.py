@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
@@ -22,11 +23,13 @@ def each(items: Iterable[Item], act: Callable[[Item], None], at_once: int, done:
     """
     waiting = iter(items)
     errors: list[ImgpipeError] = []
-    with ThreadPoolExecutor(max_workers=at_once) as threads:
+    with _Gate() as gate, ThreadPoolExecutor(max_workers=at_once) as threads:
         running: dict[Future[None], Item] = {}
         while True:
             if not errors:
-                running |= {threads.submit(act, item): item for item in islice(waiting, at_once - len(running))}
+                running |= {
+                    threads.submit(gate.through, act, item): item for item in islice(waiting, at_once - len(running))
+                }
             if not running:
                 break
             over, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -34,6 +37,39 @@ def each(items: Iterable[Item], act: Callable[[Item], None], at_once: int, done:
                 done(item)
     if errors:
         raise _first(errors)
+
+
+class _Gate:
+    """Lets calls begin while it is open, and closes only behind the last of them.
+
+    An executor that is interrupted while it starts a thread does not know of it, and would not wait for its call.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._open = True
+        self._inside = 0
+
+    def __enter__(self) -> _Gate:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._open = False
+            self._changed.wait_for(lambda: not self._inside)
+
+    def through(self, act: Callable[[Item], None], item: Item) -> None:
+        """Call `act`, unless the gate is closed."""
+        with self._changed:
+            if not self._open:
+                return
+            self._inside += 1
+        try:
+            act(item)
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
 
 
 def _finished(over: set[Future[None]], running: dict[Future[None], Item], errors: list[ImgpipeError]) -> Iterator[Item]:

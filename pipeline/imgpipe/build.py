@@ -46,8 +46,8 @@ def build(plan: Plan, medium: Medium, plugins: Plugins, workplace: Workplace) ->
     start = time.monotonic()
     store, key = workplace.store, plan.install_key(medium.digest)
     with (
-        lock(store.root / "locks" / f"image-{plan.name}.lock", _waiting(workplace, plan.name)),
-        lock(store.root / "locks" / f"install-{key}.lock", _waiting(workplace, "an equal install")),
+        lock(store.lock_file(f"image-{plan.name}"), _waiting(workplace, plan.name)),
+        lock(store.lock_file(f"install-{key}"), _waiting(workplace, "an equal install")),
     ):
         if image := published(plan, medium, store):
             return Outcome(image=image, reused=True, seconds=time.monotonic() - start)
@@ -60,7 +60,7 @@ def build(plan: Plan, medium: Medium, plugins: Plugins, workplace: Workplace) ->
 
 def seal_and_publish(plan: Plan, disk: InstalledDisk, plugins: Plugins, workplace: Workplace) -> GoldenImage:
     """Make an image of a disk that was installed elsewhere, by the same stages."""
-    with lock(workplace.store.root / "locks" / f"image-{plan.name}.lock", _waiting(workplace, plan.name)):
+    with lock(workplace.store.lock_file(f"image-{plan.name}"), _waiting(workplace, plan.name)):
         timings = Timings(workplace.store.root / "timings.json", f"import/{workplace.hypervisor.accelerator()}")
         return _Stages(plan, plugins, workplace, timings).finish(disk)
 

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.errors import HostError
+from imgpipe.trust import trusted_owners, user_name
 
 PARTIAL = ".partial-"
 """How the name of an unfinished folder starts."""
+
+_CAREFUL = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# What a lock file holds: the number of the process that had it last.
+_LONGEST_PROCESS = 20
+_PROCESS = re.compile(rb"\d{0,20}\n?")
+_LOCK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,199}")
+
+
+class LockHeld(HostError):
+    """A lock that was not to be waited for is held by another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,19 @@ class Store:
         folder.chmod(0o711)
         return folder
 
+    def lock_file(self, name: str) -> Path:
+        """Return the lock file called `name`: all are in `locks/`, which only its owner may enter."""
+        if not _LOCK_NAME.fullmatch(name):
+            name = hashlib.sha256(os.fsencode(name)).hexdigest()
+        return self.root / "locks" / f"{name}.lock"
+
+    def known_salt(self) -> bytes | None:
+        """Return this data root's salt, None where none was made yet; nothing is made or changed."""
+        try:
+            return (self.root / "salt").read_bytes()
+        except FileNotFoundError:
+            return None
+
     def salt(self) -> bytes:
         """Return this data root's own random bytes, made once.
 
@@ -51,7 +78,7 @@ class Store:
         """
         path = self.root / "salt"
         if not path.exists():
-            with lock(self.root / "salt.lock"):
+            with lock(self.lock_file("salt")):
                 if not path.exists():
                     with finished_file(path) as partial:
                         partial.touch(mode=0o600)
@@ -102,17 +129,17 @@ def lock(path: Path, waiting: Callable[[str], None] = lambda _holder: None, *, w
     """Hold the lock file at `path` for the block; `waiting` is told once who holds it, if it must be waited for.
 
     The kernel drops the lock with the process (flock(2)), so a killed build leaves none. With `wait` false a held
-    lock raises HostError that names the holder.
+    lock raises LockHeld that names the holder. Who may only open a file for reading can hold its lock too, so nobody
+    else may open this one: it is 0600 in a folder of locks that is 0700. Raises HostError for anything else there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with os.fdopen(_open_lock(path), "r+", encoding="ascii", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             holder = f"process {file.read().strip() or 'unknown'}"
             if not wait:
-                raise HostError(f"'{path.stem}' is in use by {holder}.", hint="Wait for it, or end it.") from None
+                raise LockHeld(f"'{path.stem}' is in use by {holder}.", hint="Wait for it, or end it.") from None
             waiting(holder)
             fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
@@ -120,6 +147,67 @@ def lock(path: Path, waiting: Callable[[str], None] = lambda _holder: None, *, w
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def is_held(path: Path) -> bool:
+    """Say whether somebody holds the lock file at `path`; nothing is made or changed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _CAREFUL)
+    except OSError:
+        return False
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _open_lock(path: Path) -> int:
+    """Open a lock file, made if need be, below a folder that is ours alone; nothing else is ever opened for it."""
+    try:
+        folder = _open_private(path.parent)
+        try:
+            descriptor = os.open(path.name, os.O_RDWR | os.O_CREAT | _CAREFUL, 0o600, dir_fd=folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise HostError(
+            f"The lock '{path}' cannot be opened: {error.strerror}.", hint="Is the data root yours, and writable?"
+        ) from None
+    status = os.fstat(descriptor)
+    if (
+        not stat.S_ISREG(status.st_mode)
+        or status.st_nlink != 1
+        or status.st_uid not in trusted_owners()
+        or not _PROCESS.fullmatch(os.pread(descriptor, _LONGEST_PROCESS + 1, 0))
+    ):
+        os.close(descriptor)
+        raise HostError(f"'{path}' is no lock file of imgpipe's.", hint="Find out what it is, and remove it.")
+    if stat.S_IMODE(status.st_mode) != 0o600 and status.st_uid == os.geteuid():
+        os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def _open_private(folder: Path) -> int:
+    """Open a folder that only its owner may enter, made if need be, whatever the umask says."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(0o700)
+        folder.chmod(0o700)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    status = os.fstat(descriptor)
+    if status.st_uid not in trusted_owners():
+        os.close(descriptor)
+        raise HostError(
+            f"The folder of locks '{folder}' belongs to {user_name(status.st_uid)}.", hint="Use a data root of your own."
+        )
+    if stat.S_IMODE(status.st_mode) != 0o700 and status.st_uid == os.geteuid():
+        os.fchmod(descriptor, 0o700)
+    return descriptor
 
 
 def _sync(path: Path) -> None:

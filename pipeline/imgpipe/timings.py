@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgpipe.store import finished_file, lock
+from imgpipe.store import Store, finished_file, lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Timings:
     def remember(self, stage: str, seconds: float) -> None:
         """Keep how long `stage` took."""
         # All builds of a data root keep theirs in the one file.
-        with lock(self.path.with_suffix(".lock")):
+        with lock(Store(self.path.parent).lock_file(self.path.stem)):
             known = self._read()
             known.setdefault(self.subject, {})[stage] = round(seconds, 1)
             with finished_file(self.path) as partial:

@@ -23,7 +23,7 @@ _Item = TypeVar("_Item")
 
 def fleet_lock(store: Store, fleet: str, notify: Listener) -> AbstractContextManager[None]:
     """Hold a fleet's name, from before its plan is made until it is done: two runs would undo each other's work."""
-    path = store.root / "locks" / f"fleet-{fleet}.lock"
+    path = store.lock_file(f"fleet-{fleet}")
     return lock(path, lambda holder: notify(Note(text=f"Waiting for {holder}, who works on the fleet '{fleet}'.")))
 
 

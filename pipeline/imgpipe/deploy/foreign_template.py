@@ -45,7 +45,7 @@ def look(disk: Path, store: Store, accelerator: Accelerator, trusted: tuple[Path
     kept = store.cache / "foreign" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
     if known := _known(kept):
         return known
-    with lock(kept.with_suffix(".lock")):
+    with lock(store.lock_file(f"foreign-{kept.stem}")):
         # Whoever held the lock meanwhile looked at this very disk.
         if known := _known(kept):
             return known

@@ -144,7 +144,7 @@ def image_lock(
     store: Store, name: str, waiting: Callable[[str], None], *, wait: bool = True
 ) -> AbstractContextManager[None]:
     """Hold the name of an image: nobody else publishes, removes or pins a version of it meanwhile."""
-    return lock(store.images / ".locks" / f"{name}.lock", waiting, wait=wait)
+    return lock(store.lock_file(f"published-{name}"), waiting, wait=wait)
 
 
 def leftovers(store: Store, name: str) -> tuple[Path, ...]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +16,7 @@ from imgpipe.errors import HostError, RecipeError
 from imgpipe.images import catalog
 from imgpipe.images.catalog import Image, image_lock, read_catalog
 from imgpipe.images.users import InUseBy
-from imgpipe.store import Store, finished_file
+from imgpipe.store import LockHeld, Store, finished_file, is_held, lock
 
 _WORK_KEY = re.compile(r"[0-9a-f]{16}")
 
@@ -153,35 +152,36 @@ def _last_change(folder: Path) -> float:
 
 
 def _is_free(store: Store, folder: Path) -> bool:
-    with _free(store, folder) as free:
-        return free
+    """Say whether nobody works in `folder` now; no lock is made for the question."""
+    return not any(is_held(path) for path in (*_locks(store, folder), *_locks_of_before(store, folder)))
 
 
 @contextmanager
 def _free(store: Store, folder: Path) -> Iterator[bool]:
     """Say whether nobody works in `folder`; if so, nobody begins to for the block."""
-    parent = folder.parent
-    locks = [parent.parent / ".locks" / f"{parent.name}.lock"] if parent.parent == store.images else _work_locks(folder)
-    held = []
-    try:
+    with ExitStack() as held:
         try:
-            for path in locks:
-                path.parent.mkdir(exist_ok=True)
-                file = path.open("a")
-                held.append(file)
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        for file in held:
-            file.close()
+            for path in _locks(store, folder):
+                held.enter_context(lock(path, wait=False))
+            free = not any(is_held(path) for path in _locks_of_before(store, folder))
+        except LockHeld:
+            free = False
+        yield free
 
 
-def _work_locks(folder: Path) -> list[Path]:
-    beside = folder.with_name(f"{folder.name}.lock")
-    return [*folder.glob("*.lock"), *folder.glob("lock"), *([beside] if beside.exists() else [])]
+def _locks(store: Store, folder: Path) -> list[Path]:
+    """Return the locks that whoever works in a folder holds: a version's, or an install's."""
+    if folder.parent.parent == store.images:
+        return [store.lock_file(f"published-{folder.parent.name}")]
+    build = store.lock_file(f"install-{folder.name}")
+    return [build, *sorted(build.parent.glob(f"work-{folder.name}-*.lock"))]
+
+
+def _locks_of_before(store: Store, folder: Path) -> list[Path]:
+    """Return where versions before this one, one of which may still be building, have the same locks."""
+    if folder.parent.parent == store.images:
+        return [store.images / ".locks" / f"{folder.parent.name}.lock"]
+    return [*folder.glob("*.lock"), *folder.glob("lock"), folder.with_name(f"{folder.name}.lock")]
 
 
 def _remember(store: Store, image: Image) -> None:

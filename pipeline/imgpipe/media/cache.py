@@ -22,7 +22,7 @@ def downloaded(url: str, expected: tuple[Checksum, ...], store: Store, notify: L
     name = file_name(url)
     folder = store.cache / expected[0].digest
     target = folder / name
-    with lock(store.cache / f"{expected[0].digest}.lock", lambda holder: notify(_waiting(name, holder))):
+    with lock(store.lock_file(f"download-{expected[0].digest}"), lambda holder: notify(_waiting(name, holder))):
         if target.exists() and _is_right(target, expected, store):
             return target
         target.unlink(missing_ok=True)

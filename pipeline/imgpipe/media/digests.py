@@ -50,7 +50,7 @@ def remember(path: Path, algorithm: Algorithm, digest: str, store: Store) -> Non
     """Keep the digest of a file as it is now."""
     path = path.absolute()
     identity = _identity(path)
-    with lock(store.cache / "digests.lock"):
+    with lock(store.lock_file("digests")):
         known = {name: entry for name, entry in _load(store).items() if name == str(path) or Path(name).exists()}
         entry = known.pop(str(path), {})
         if any(entry.get(key) != value for key, value in identity.items()):

@@ -27,7 +27,7 @@ def made_medium(maker: MediumMaker, store: Store, notify: Listener) -> Path:
             f"The medium '{maker.name}' cannot be made: not installed are {names}.",
             hint="Run './imgpipe setup' in a checkout, or install them.",
         )
-    with lock(path.with_suffix(".lock"), lambda holder: notify(_waiting(maker, holder))):
+    with lock(store.lock_file(f"made-{path.stem}"), lambda holder: notify(_waiting(maker, holder))):
         if not path.exists():
             notify(Note(text=f"Making the medium '{maker.name}': {maker.summary}."))
             with finished_file(path) as partial:

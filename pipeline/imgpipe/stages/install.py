@@ -57,7 +57,8 @@ def install_patiently(
     """Install as `install` does, with another measure of how long what is borne."""
     key = plan.install_key(medium.digest)
     folder = workplace.store.work(key)
-    with lock(folder / "install.lock", lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
+    held = workplace.store.lock_file(f"work-{folder.name}-install")
+    with lock(held, lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
         reused = (folder / INSTALL_DISK).exists()
         if not reused:
             accelerator = workplace.hypervisor.accelerator(seed.kernel)

@@ -38,7 +38,8 @@ def write_seed(plan: Plan, medium: Medium, workplace: Workplace) -> SeedMedia:
         raise PluginError(f"'{plan.family}' puts answer files in the initrd, but boots the medium, which has its own.")
     folder = workplace.store.work(plan.install_key(medium.digest))
     files = ((_KERNEL, _INITRD) if isinstance(boot, KernelBoot) else ()) + ((_ISO,) if seed.place == "iso" else ())
-    with lock(folder / "seed.lock", lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
+    held = workplace.store.lock_file(f"work-{folder.name}-seed")
+    with lock(held, lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
         if not _is_whole(folder, files):
             try:
                 _write(plan, medium, folder, lambda phase: workplace.notify(Progress(stage=_STAGE, phase=phase)))

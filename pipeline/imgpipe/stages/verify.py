@@ -60,9 +60,9 @@ def verify(plan: Plan, disk: SealedDisk, workplace: Workplace) -> VerifiedDisk:
         results = tuple(CheckResult(name=sentence, passed=True) for sentence in found.asserted)
         return VerifiedDisk(sealed=disk, results=results, facts=found.state, seconds=time.monotonic() - started)
     require_space(disk.folder, LEAST_VERIFY)
-    waiting = f"verify-{disk.key}.lock"
+    held = workplace.store.lock_file(f"work-{disk.folder.name}-verify-{disk.key}")
     with (
-        lock(disk.folder / waiting, lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))),
+        lock(held, lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))),
         ended_by_sigterm(),
     ):
         report = with_second_try(lambda: _boot(plan, disk, workplace, accelerator), workplace.notify)

@@ -251,7 +251,7 @@ def test_what_killed_builds_left_is_found_and_removed(killed):
 
 
 def test_what_a_living_build_writes_is_no_leftover(killed):
-    with lock(killed.work("0123456789abcdef") / "install.lock", lambda _: None):
+    with lock(killed.lock_file("work-0123456789abcdef-install"), lambda _: None):
         assert [path.name for path in leftovers.gather(killed)] == [".partial-20260301.1-x"]
 
 

@@ -16,6 +16,7 @@ from imgpipe.artifacts import InstalledDisk
 from imgpipe.checks import identity_checks
 from imgpipe.disk_source import check_source
 from imgpipe.errors import RecipeError
+from imgpipe.home import in_home
 from imgpipe.os_family import Account, OsFamily, Proof
 from imgpipe.plan import Plan
 from imgpipe.planning import Given, make_plan
@@ -33,7 +34,7 @@ def import_disk(name: str, source: Path, workplace: Workplace) -> InstalledDisk:
     The same source, unchanged, is copied and inspected once. Raises RecipeError for a disk that must not be trusted,
     GuestError for one without a system that can be sealed.
     """
-    source = source.expanduser().absolute()
+    source = in_home(source).absolute()
     form = check_source(source, trusted=(workplace.store.root,))
     status = source.stat()
     identity = f"{name}\0{source}\0{status.st_ino}\0{status.st_size}\0{status.st_mtime_ns}"

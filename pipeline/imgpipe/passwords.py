@@ -7,9 +7,9 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from imgpipe.errors import RecipeError
+from imgpipe.home import in_home
 from imgpipe.os_family import Account
 from imgpipe.recipe import Recipe, SecretSource
 
@@ -87,7 +87,7 @@ class Vault:
             secret = self.environ.get(source.env, "")
             where = f"the environment variable '{source.env}'"
         else:
-            path = Path(source.file or "").expanduser()
+            path = in_home(source.file or "")
             where = f"the file '{path}'"
             try:
                 secret = path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")

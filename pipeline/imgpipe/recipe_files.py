@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from imgpipe.errors import RecipeError
 from imgpipe.recipe import Recipe
 from imgpipe.sizes import Sizing, split_sized_name
+from imgpipe.toml_file import read_toml
+from imgpipe.trust import changed_by_others
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -62,14 +63,42 @@ class RecipeFolders:
 
 def read_recipe(path: Path, name: str, sizing: Sizing | None = None) -> Recipe:
     """Read one file as the recipe `name`, at another size if asked."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"Recipe '{path}' cannot be read: {error}.") from error
+    table = read_toml(path, f"Recipe '{path}'")
     if sizing is not None and isinstance(table.get("machine", {}), dict):
         machine = {"cpus": sizing.cpus, "memory": sizing.memory, "disk": sizing.disk}
         table["machine"] = {**table.get("machine", {}), **machine}
-    return parse(Recipe, {**table, "name": name}, f"Recipe '{path.name}'")
+    recipe = parse(Recipe, {**table, "name": name}, f"Recipe '{path.name}'")
+    refuse_words_of_others(path, f"Recipe '{path}'", _named(recipe))
+    return recipe
+
+
+def refuse_words_of_others(path: Path, title: str, named: Iterable[str]) -> None:
+    """Refuse that a file which somebody else can change names files or secrets of this host.
+
+    They would go into an image or a machine that the other one may see; a password may be root's. Raises RecipeError.
+    """
+    named = tuple(named)
+    try:
+        how = changed_by_others(path, group=True) if named else ""
+    except OSError as error:
+        how = error.strerror or "it cannot be looked at"
+    if how:
+        raise RecipeError(
+            f"{title} names files or secrets of this host, and is not yours alone: {how}.",
+            hint="Read it, and copy it into a folder that only you can write.",
+            details=named,
+        )
+
+
+def _named(recipe: Recipe) -> Iterator[str]:
+    """Yield the keys of a recipe that name files or secrets of this host."""
+    if recipe.guest.root.password:
+        yield "guest.root.password"
+    yield from (f"guest.users: password of '{user.name}'" for user in recipe.guest.users if user.password)
+    if recipe.install.answer_file:
+        yield "install.answer_file"
+    if recipe.install.product_key:
+        yield "install.product_key"
 
 
 def parse(kind: type[Model], table: dict[str, Any], title: str) -> Model:

@@ -16,8 +16,12 @@ MIB = 2**20
 GIB = 2**30
 
 _UNITS = {"": 1, "k": KIB, "m": MIB, "g": GIB, "t": 2**40}
-_SIZE = re.compile(r"(\d+)\s*(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
-_SIZED_NAME = re.compile(r"(?P<base>[a-z0-9][a-z0-9.-]*)-(?P<cpus>[1-9]\d*)c(?P<memory>[1-9]\d*)g(?P<disk>[1-9]\d*)g")
+_LARGEST = 2**62
+_MOST_DIGITS = 19
+_SIZE = re.compile(r"([0-9]+)\s*(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
+_SIZED_NAME = re.compile(
+    r"(?P<base>[a-z0-9][a-z0-9.-]*)-(?P<cpus>[1-9][0-9]{0,5})c(?P<memory>[1-9][0-9]{0,8})g(?P<disk>[1-9][0-9]{0,8})g"
+)
 
 
 def parse_bytes(text: object) -> object:
@@ -25,12 +29,17 @@ def parse_bytes(text: object) -> object:
 
     Raises ValueError, which pydantic shows with the field's key.
     """
+    if isinstance(text, int | float) and text > _LARGEST:
+        raise ValueError("is larger than any disk")
     if not isinstance(text, str):
         return text
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError("must be a size such as '20 GiB'")
-    return int(match[1]) * _UNITS[(match[2] or "").lower()]
+    digits, unit = match[1].lstrip("0") or "0", _UNITS[(match[2] or "").lower()]
+    if len(digits) > _MOST_DIGITS or int(digits) * unit > _LARGEST:
+        raise ValueError("is larger than any disk")
+    return int(digits) * unit
 
 
 def show_bytes(count: int) -> str:

@@ -203,7 +203,8 @@ def _open_private(folder: Path) -> int:
     if status.st_uid not in trusted_owners():
         os.close(descriptor)
         raise HostError(
-            f"The folder of locks '{folder}' belongs to {user_name(status.st_uid)}.", hint="Use a data root of your own."
+            f"The folder of locks '{folder}' belongs to {user_name(status.st_uid)}.",
+            hint="Use a data root of your own.",
         )
     if stat.S_IMODE(status.st_mode) != 0o700 and status.st_uid == os.geteuid():
         os.fchmod(descriptor, 0o700)

@@ -22,8 +22,10 @@ def trusted_owners() -> frozenset[int]:
     return frozenset({0, os.geteuid(), Path(imgpipe.__file__).stat().st_uid, Path("/").stat().st_uid})
 
 
-def changed_by_others(path: Path, *, group: bool = False) -> str:
+def changed_by_others(path: Path, *, group: bool = False, entries: bool = False) -> str:
     """Return how somebody else can change what is at `path`, as a clause; empty where nobody else can.
+
+    With `entries` nobody else may put something new into the folder that is there, not even into a sticky one.
 
     Every folder up to '/' and both sides of each symbolic link are looked at; a missing file has only its folders.
     What a group may write is refused unless `group` allows it. (An access control list that lets others write shows
@@ -44,7 +46,7 @@ def changed_by_others(path: Path, *, group: bool = False) -> str:
             target = here.readlink()
             waiting += reversed(target.parts)
             here = Path("/") if target.is_absolute() else here.parent
-        elif _writable(status.st_mode, writable):
+        elif _writable(status.st_mode, writable, sticky=not entries or bool(waiting)):
             return f"{_who(status.st_mode)} may write to '{here}'"
         if not waiting:
             return ""
@@ -62,9 +64,9 @@ def user_name(uid: int) -> str:
         return f"the user {uid}"
 
 
-def _writable(mode: int, writable: int) -> bool:
+def _writable(mode: int, writable: int, *, sticky: bool) -> bool:
     # In a sticky folder, such as /tmp, only its owner and an entry's owner may replace the entry.
-    return bool(mode & writable) and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX)
+    return bool(mode & writable) and not (sticky and stat.S_ISDIR(mode) and mode & stat.S_ISVTX)
 
 
 def _who(mode: int) -> str:

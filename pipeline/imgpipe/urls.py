@@ -6,12 +6,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from imgpipe.errors import RecipeError
+from imgpipe.home import in_home
 
 
 def local_path(url: str) -> Path | None:
     """Return the path that a file:// URL means (RFC 8089) or that is no URL at all; None for other URLs."""
     if "://" not in url:
-        return Path(url).expanduser()
+        return in_home(url)
     parts = urlsplit(url)
     if parts.scheme != "file":
         return None

@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from imgpipe.errors import HostError
+from imgpipe.home import in_home
+
 _READ = 65_536
 _LINES = 10
 _STARTING = ": starting up libvirt version"
@@ -20,7 +23,7 @@ def last_words(uri: str, machine: str) -> tuple[str, ...]:
         with _path(uri, machine).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _READ))
             text = log.read().decode(errors="replace")
-    except OSError:
+    except (OSError, HostError):
         return ()
     return _printed(text.splitlines())[-_LINES:]
 
@@ -28,7 +31,7 @@ def last_words(uri: str, machine: str) -> tuple[str, ...]:
 def _path(uri: str, machine: str) -> Path:
     if uri.partition("?")[0].endswith("/system"):
         return Path("/var/log/libvirt/qemu", f"{machine}.log")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = in_home(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     return cache / "libvirt/qemu/log" / f"{machine}.log"
 
 

@@ -49,7 +49,15 @@ def settings() -> Settings:
     """Read imgpipe.toml."""
     from imgpipe.settings import read_settings, settings_files
 
-    return read_settings(settings_files())
+    return read_settings(settings_files(), _warn_once)
+
+
+@cache
+def _warn_once(text: str) -> None:
+    """Say something about the settings once; they are read wherever they are needed."""
+    from imgpipe.cli.output import tell
+
+    tell(f"warning: {text}")
 
 
 def store() -> Store:
@@ -63,7 +71,7 @@ def recipe_folders() -> RecipeFolders:
     """Return where recipes are."""
     from imgpipe.settings import recipe_folders as folders
 
-    return folders(settings())
+    return folders(settings(), _warn_once)
 
 
 @cache

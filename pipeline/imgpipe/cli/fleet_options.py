@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from imgpipe.errors import RecipeError
+from imgpipe.home import in_home
 
 if TYPE_CHECKING:
     from imgpipe.cli.deploy_options import DeployOptions
@@ -23,7 +24,7 @@ def asked_for(options: DeployOptions) -> Flags:
 
     template = options.what
     if options.import_disk:
-        template = str(options.import_disk.expanduser().absolute())
+        template = str(in_home(options.import_disk).absolute())
     if not template:
         raise RecipeError("A deploy takes a template or a fleet's file.", hint="'imgpipe images list' shows images.")
     if not options.name:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from contextlib import closing
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from imgpipe.cli import context, output
+from imgpipe.home import login_name
 
 _LONGEST_SECONDS = 3600
 # Package managers take minutes: what they say is shown as it comes, and that is their stderr too.
@@ -54,7 +54,7 @@ def _to_do() -> tuple[str, ...]:
     lacking = missing_packages(here.family, wanted)
     untried = "" if here.tried() else " (this list has not been tried)"
     packages = [f"to install: '{name}', {wanted[name]}{untried}" for name in lacking]
-    user = os.environ.get("SUDO_USER") or getpass.getuser()
+    user = os.environ.get("SUDO_USER") or login_name()
     groups = () if user == "root" else (f"to let in: '{user}', who joins the groups 'libvirt' and 'kvm'",)
     folder = context.store().root / "machines"
     return (

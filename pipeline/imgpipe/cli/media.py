@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from imgpipe.cli import context
+from imgpipe.home import in_home
 
 app = typer.Typer(help="Look at installation media, and make those that need no download.", no_args_is_help=True)
 
@@ -15,7 +16,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _folders() -> tuple[Path, ...]:
-    return tuple(Path(folder).expanduser() for folder in context.settings().media)
+    return tuple(in_home(folder) for folder in context.settings().media)
 
 
 @app.command("list")

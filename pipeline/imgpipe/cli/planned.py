@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgpipe.cli import context
 from imgpipe.errors import RecipeError
+from imgpipe.home import in_home
 
 if TYPE_CHECKING:
     from imgpipe.artifacts import Medium
@@ -60,7 +60,7 @@ def media_request(plan: Plan, overrides: Sequence[str]) -> MediaRequest:
 
     plugins = context.plugins()
     family, system = plugins.system(plan.system.name)
-    folders = tuple(Path(folder).expanduser() for folder in context.settings().media)
+    folders = tuple(in_home(folder) for folder in context.settings().media)
     said, sources, inspect = named_overrides(overrides, system), dict(plan.media), family.inspect
 
     def request(wanted: System | FurtherMedium, source: MediumSource, name: str, stand_in: str) -> MediumRequest:
@@ -108,7 +108,7 @@ def _where(request: MediumRequest) -> str:
 def _own_answer_file(recipe: Recipe) -> str | None:
     if recipe.install.answer_file is None:
         return None
-    path = Path(recipe.install.answer_file).expanduser()
+    path = in_home(recipe.install.answer_file)
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

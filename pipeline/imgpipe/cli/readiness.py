@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imgpipe.cli import context
+from imgpipe.home import in_home
 
 if TYPE_CHECKING:
     from imgpipe.deploy.planning import DeployPlan
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 def this_host() -> Host:
     """Return this host as the options and settings say that it is used."""
-    from pathlib import Path
-
     from imgpipe.adapters.hypervisor import chosen_uri
     from imgpipe.host.doctor.checkup import Host
 
@@ -24,7 +23,7 @@ def this_host() -> Host:
     return Host(
         uri=chosen_uri(context.choices().connect or settings.connect),
         store=context.store(),
-        media=tuple(Path(folder).expanduser() for folder in settings.media),
+        media=tuple(in_home(folder) for folder in settings.media),
         pool=settings.pool,
     )
 

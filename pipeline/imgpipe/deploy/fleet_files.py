@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser, Shape, is_disk
 from imgpipe.deploy.names import without_number
 from imgpipe.errors import RecipeError
+from imgpipe.home import in_home
 from imgpipe.recipe import SecretSource, SshKey
-from imgpipe.recipe_files import parse
+from imgpipe.recipe_files import parse, refuse_words_of_others
+from imgpipe.toml_file import read_toml
 
 AnyShape = TypeVar("AnyShape", bound=Shape)
 AnyLogin = TypeVar("AnyLogin", FleetRoot, FleetUser)
@@ -57,11 +58,23 @@ class Flags:
 
 def read_fleet(path: Path) -> Fleet:
     """Read a fleet's file and the files that it names; raises RecipeError with every fault of it and its key."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"The fleet '{path}' cannot be read: {error}.") from error
-    return _with_files(parse(Fleet, table, f"The fleet '{path.name}'"), path.parent)
+    table = read_toml(path, f"The fleet '{path}'")
+    fleet = parse(Fleet, table, f"The fleet '{path.name}'")
+    refuse_words_of_others(path, f"The fleet '{path}'", _named(fleet))
+    return _with_files(fleet, path.parent)
+
+
+def _named(fleet: Fleet) -> Iterator[str]:
+    """Yield the keys of a fleet that name files or secrets of this host."""
+    shapes: dict[str, Shape] = {"defaults": fleet.defaults}
+    shapes |= {f"groups.{name}": group for name, group in fleet.groups.items()}
+    for key, shape in shapes.items():
+        if shape.template and is_disk(shape.template):
+            yield f"{key}.template"
+        yield from (f"{key}.files: '{file.path}'" for file in shape.files if file.source)
+        logins: dict[str, FleetRoot | FleetUser] = {f"{key}.root": shape.root}
+        logins |= {f"{key}.users: '{user.name}'": user for user in shape.users}
+        yield from (where for where, login in logins.items() if login.key_files or login.password)
 
 
 def fleet_of_flags(flags: Flags) -> Fleet:
@@ -134,7 +147,7 @@ def _with_files(fleet: Fleet, folder: Path) -> Fleet:
 def _filled(shape: AnyShape, folder: Path, key: str, wrong: list[str]) -> AnyShape:
     update: dict[str, Any] = {}
     if shape.template and is_disk(shape.template):
-        update["template"] = str((folder / Path(shape.template).expanduser()).absolute())
+        update["template"] = str((folder / in_home(shape.template)).absolute())
     if "root" in shape.model_fields_set:
         update["root"] = _login(shape.root, folder, f"{key}.root", wrong)
     if "users" in shape.model_fields_set:
@@ -151,10 +164,10 @@ def _filled(shape: AnyShape, folder: Path, key: str, wrong: list[str]) -> AnySha
 def _login(login: AnyLogin, folder: Path, key: str, wrong: list[str]) -> AnyLogin:
     keys = list(login.keys)
     for index, name in enumerate(login.key_files):
-        keys += _keys(folder / Path(name).expanduser(), f"{key}.key_files.{index}", wrong)
+        keys += _keys(folder / in_home(name), f"{key}.key_files.{index}", wrong)
     password = login.password
     if password is not None and password.file is not None:
-        password = SecretSource(file=str(folder / Path(password.file).expanduser()))
+        password = SecretSource(file=str(folder / in_home(password.file)))
     return login.model_copy(update={"keys": tuple(dict.fromkeys(keys)), "key_files": (), "password": password})
 
 
@@ -175,7 +188,7 @@ def _keys(path: Path, key: str, wrong: list[str]) -> list[str]:
 def _file(file: File, folder: Path, key: str, wrong: list[str]) -> File:
     if file.source is None:
         return file
-    text = _text(folder / Path(file.source).expanduser(), f"{key}.source", wrong)
+    text = _text(folder / in_home(file.source), f"{key}.source", wrong)
     return file.model_copy(update={"text": text, "source": None})
 
 

@@ -16,6 +16,7 @@ from imgpipe.deploy.template import os_id
 from imgpipe.deploy.wanted import Template
 from imgpipe.disk_source import check_source
 from imgpipe.domain_spec import Accelerator
+from imgpipe.home import in_home
 from imgpipe.importing import system_names
 from imgpipe.os_family import Hardware
 from imgpipe.recipe import Machine
@@ -68,7 +69,7 @@ def foreign_template(disk: Path, store: Store, accelerator: Accelerator) -> Temp
 
     Machines made from it get what its file cannot say: 2 vCPUs, 2 GiB, UEFI where the disk has such a partition.
     """
-    path = disk.expanduser().absolute()
+    path = in_home(disk).absolute()
     found = look(path, store, accelerator)
     size = qemu_img.info(path).virtual_size
     hardware = Hardware()

@@ -10,8 +10,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from imgpipe.errors import RecipeError
+from imgpipe.home import in_home
 from imgpipe.media.request import MediumRequest
 from imgpipe.store import Store
+from imgpipe.trust import changed_by_others
 from imgpipe.urls import local_path, without_login
 
 FOLDERS_VARIABLE = "IMGPIPE_MEDIA"
@@ -51,9 +53,18 @@ def find_medium(request: MediumRequest, store: Store) -> Found | None:
 
 def media_folders(own: tuple[Path, ...], store: Store) -> tuple[Path, ...]:
     """Return the folders in which media are looked for, in order, whether they exist or not."""
-    first = [Path(name).expanduser() for name in os.environ.get(FOLDERS_VARIABLE, "").split(":") if name]
-    folders = (*first, *own, Path.cwd(), store.root / "media", *_HOST_FOLDERS)
+    first = [in_home(name) for name in os.environ.get(FOLDERS_VARIABLE, "").split(":") if name]
+    folders = (*first, *own, *_current_folder(), store.root / "media", *_HOST_FOLDERS)
     return tuple(dict.fromkeys(folder.absolute() for folder in folders))
+
+
+def _current_folder() -> tuple[Path, ...]:
+    """Return the current folder, unless it is gone or somebody else may put media into it, which nobody asked for."""
+    try:
+        here = Path.cwd()
+        return () if changed_by_others(here, entries=True) else (here,)
+    except OSError:
+        return ()
 
 
 def media_in(folder: Path) -> tuple[Path, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from imgpipe.adapters.download import fetch_small
 from imgpipe.errors import RecipeError
 from imgpipe.events import Listener, Note
+from imgpipe.home import in_home
 from imgpipe.media import signature
 from imgpipe.media.checksums import Checksum, pick
 from imgpipe.media.digests import file_digest
@@ -57,7 +58,7 @@ def _checksum_file(location: str, keyring: str | None) -> bytes:
     if not keyring:
         return content
     detached = None if signature.is_clearsigned(content) else _detached_signature(location)
-    return signature.signed_content(content, detached, Path(keyring).expanduser(), location)
+    return signature.signed_content(content, detached, in_home(keyring), location)
 
 
 def _detached_signature(location: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +12,7 @@ from imgpipe.adapters.accelerator import asked_for, remembered
 from imgpipe.adapters.kvm_device import KVM
 from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.domain_spec import Accelerator
+from imgpipe.home import login_name
 from imgpipe.host.distribution import Distribution, this_host
 from imgpipe.host.doctor import (
     accelerator,
@@ -71,7 +71,7 @@ class Host:
 def quick_checks(host: Host) -> tuple[Check, ...]:
     """Return what is asked of libvirt and KVM without starting anything."""
     return (
-        Check("accelerator", lambda: (accelerator.judge(host.accelerator, getpass.getuser()),)),
+        Check("accelerator", lambda: (accelerator.judge(host.accelerator, login_name()),)),
         Check("libvirt", lambda: daemon.look_at(host.uri, host.pool)),
     )
 

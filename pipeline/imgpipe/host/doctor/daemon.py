@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +14,7 @@ from imgpipe.adapters.libvirt_inventory import inventory
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError
 from imgpipe.events import Event
+from imgpipe.home import login_name
 from imgpipe.host.distribution import this_host
 from imgpipe.host.doctor import accelerator, folders, guestfs, libvirt
 from imgpipe.host.doctor.finding import Finding, of_error
@@ -38,7 +38,7 @@ def launch(uri: str, pool: str | None, cache: Path, known: accelerator.Accelerat
     try:
         hypervisor = connect(uri, _unheard, cache)
     except HostError as error:
-        yield accelerator.judge(known, getpass.getuser())
+        yield accelerator.judge(known, login_name())
         yield from libvirt.judge(_refused(uri, pool, error))
         return
     with closing(hypervisor):
@@ -50,7 +50,7 @@ def launch(uri: str, pool: str | None, cache: Path, known: accelerator.Accelerat
 
 def _tried(known: accelerator.AcceleratorFacts, works: Accelerator) -> Finding:
     if asked_for() or not known.offered:
-        return accelerator.judge(known, getpass.getuser())
+        return accelerator.judge(known, login_name())
     return accelerator.broken(known) if works == "tcg" else accelerator.works()
 
 
@@ -82,7 +82,7 @@ def _asked(hypervisor: Hypervisor | None, uri: str, pool: str | None) -> Iterato
             uri=uri,
             program=installed.daemon_program(),
             systemd=_SYSTEMD.is_dir(),
-            user=getpass.getuser(),
+            user=login_name(),
             inventory=told,
             startable=hypervisor is None and bool(installed.daemon_program()),
             pool=pool,
@@ -97,7 +97,7 @@ def _refused(uri: str, pool: str | None, error: HostError) -> libvirt.DaemonFact
         uri=uri,
         program=installed.daemon_program(),
         systemd=_SYSTEMD.is_dir(),
-        user=getpass.getuser(),
+        user=login_name(),
         error="; ".join(error.details[-1:]) or str(error),
         denied="refuses you" in str(error),
         pool=pool,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import Field
 from imgpipe.errors import RecipeError
 from imgpipe.recipe import InterfaceName, Table
 from imgpipe.recipe_files import parse
+from imgpipe.toml_file import read_toml
 
 
 class Bond(Table):
@@ -89,11 +89,7 @@ class HostNetwork(Table):
 
 def read(path: Path) -> HostNetwork:
     """Read one file; raises RecipeError with every fault and its key."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"The host file '{path}' cannot be read: {error}.") from error
-    return checked(table, f"The host file '{path.name}'")
+    return checked(read_toml(path, f"The host file '{path}'"), f"The host file '{path.name}'")
 
 
 def checked(table: dict[str, Any], title: str) -> HostNetwork:

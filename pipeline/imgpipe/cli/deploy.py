@@ -85,7 +85,7 @@ def _show_plan(fleet: Fleet, options: DeployOptions) -> None:
     if options.as_json:
         output.show_json(shown(plan))
     else:
-        output.show_line(describe(plan))
+        output.show_text(describe(plan))
 
 
 def _carry_out(fleet: Fleet, options: DeployOptions) -> None:

@@ -107,7 +107,7 @@ def _as_root(repair: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _hear(text: str) -> None:
-    sys.stderr.write(text)
+    output.pass_on(text)
 
 
 def _show(found: tuple[Finding, ...], seconds: float, *, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import closing
 from typing import Annotated
 
@@ -84,4 +83,4 @@ def _make_pool() -> None:
 
 
 def _hear(text: str) -> None:
-    sys.stderr.write(text)
+    output.pass_on(text)

@@ -35,7 +35,7 @@ def lint(
     """
     import dataclasses
 
-    from imgpipe.cli.output import show_json, show_line
+    from imgpipe.cli.output import show_json, show_lines
     from imgpipe.errors import RecipeError
 
     if firmware not in ("bios", "uefi"):
@@ -49,6 +49,7 @@ def lint(
     if as_json:
         show_json([dataclasses.asdict(fault) for fault in found])
     else:
-        show_line("\n".join(f"{file}:{fault.line}: {fault.severity}: {fault.text}" for fault in found) or "No faults.")
+        lines = [f"{file}:{fault.line}: {fault.severity}: {fault.text}" for fault in found]
+        show_lines(lines or ["No faults."])
     if any(fault.severity == "error" for fault in found):
         raise typer.Exit(RecipeError.exit_code)

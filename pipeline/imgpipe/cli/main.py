@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 # Loading modules makes a hundred thousand objects that stay; looking for garbage among them is a tenth of a short run.
 gc.set_threshold(50_000)
 
 import typer  # noqa: E402
 
-from imgpipe.cli import commands, context  # noqa: E402
-from imgpipe.errors import ImgpipeError  # noqa: E402
+from imgpipe.cli import commands, context, ending, streams  # noqa: E402
+from imgpipe.errors import HostError, RecipeError  # noqa: E402
 
 app = typer.Typer(
     name="imgpipe",
@@ -53,32 +54,77 @@ def options(
 ) -> None:
     """Turn an installer ISO into a golden image, unattended."""
     context.choose(context.Choices(connect=connect, debug=debug))
-    if debug:
-        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
 
 
 def main() -> None:
-    """Run the command line; turn an expected error into a message and an exit code."""
+    """Run the command line; turn every error into a message and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
+    if _completing():
+        _complete()
+    words = sys.argv[1:]
     try:
-        completing = _completing()
-        commands.add_commands(app, () if completing else sys.argv[1:])
-        if not completing:
-            context.plugins().add_commands(app)
-        app()
-    except ImgpipeError as error:
-        _show(error)
-        if context.choices().debug:
-            raise
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("\nStopped; what was running is gone. The next run goes on where this one was.", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output went away ('imgpipe images list | head'); Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        streams.prepare()
+        ending.keep_logs_plain(debug="--debug" in words)
+        code = _run(words)
+        streams.end()
+    except (Exception, KeyboardInterrupt) as error:
+        code = _told(error, words)
+    # Nothing is left to be written, or to fail, when the interpreter ends.
+    with suppress(streams.OutputLost):
+        sys.stdout.flush()
+    sys.exit(code)
+
+
+def _run(words: list[str]) -> int:
+    """Run the command that `words` are; return its exit code, or raise what ended it."""
+    _check_words(words)
+    os.environ["PATH"] = _own_path(os.environ.get("PATH", os.defpath))
+    if not {"-h", "--help", "--version"} & set(words):
+        _check_folder()
+    commands.add_commands(app, words)
+    context.plugins().add_commands(app)
+    code = app(prog_name="imgpipe", standalone_mode=False)
+    # typer makes a code of Ctrl-C.
+    if code == ending.STOPPED:
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0
+
+
+def _told(error: BaseException, words: list[str]) -> int:
+    """Say how the run ended, and return its exit code."""
+    if isinstance(error, streams.OutputLost) and error.reader_left:
+        # The reader of our output went away ('imgpipe images list | head').
+        return ending.READER_LEFT
+    ended = ending.ending_of(error)
+    with suppress(streams.OutputLost):
+        ending.show(ended, as_json=ending.wants_json(words))
+        sys.stdout.flush()
+    if "--debug" in words:
+        ending.show_traceback(error)
+    return ended.code
+
+
+def _check_words(words: list[str]) -> None:
+    """Refuse words that are no text: they could be neither shown nor written to libvirt's XML."""
+    for number, word in enumerate(words, 1):
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise RecipeError(f"Word {number} of the command line is no text in UTF-8.", hint="Rename the file.")
+
+
+def _check_folder() -> None:
+    """Refuse to work from a folder that is gone: relative names would mean nothing."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise HostError(
+            f"The current folder cannot be used: {error.strerror}.", hint="Change to another: 'cd'."
+        ) from None
+
+
+def _own_path(path: str) -> str:
+    """Return a PATH without relative folders: a program of the current folder is not the host's."""
+    return os.pathsep.join(folder for folder in path.split(os.pathsep) if folder.startswith("/"))
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -90,9 +136,11 @@ def _completing() -> bool:
     return any(name.endswith("_COMPLETE") for name in os.environ)
 
 
-def _show(error: ImgpipeError) -> None:
-    lines: list[Any] = [f"error: {error}", *(f"  {line}" for line in error.details)]
-    if error.hint:
-        lines += ["", f"hint: {error.hint}"]
-    for line in lines:
-        print(line, file=sys.stderr)  # noqa: T201
+def _complete() -> NoReturn:
+    """Answer the shell, which has no place for errors."""
+    try:
+        commands.add_commands(app, ())
+        app()
+    except Exception:
+        sys.exit(1)
+    sys.exit(0)

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from imgpipe.disclosure import one_line
+from imgpipe.disclosure import one_line, printable
 from imgpipe.errors import RecipeError
 
 
@@ -49,13 +49,28 @@ def show_json(value: object) -> None:
 
 
 def show_lines(lines: Iterable[str]) -> None:
-    """Print lines of data."""
-    sys.stdout.writelines(f"{line}\n" for line in lines)
+    """Print lines of data, one for each, whatever names are in them."""
+    sys.stdout.writelines(f"{printable(' '.join(line.splitlines()), sys.maxsize)}\n" for line in lines)
 
 
 def show_line(text: str) -> None:
     """Print a line of data."""
     show_lines((text,))
+
+
+def show_text(text: str) -> None:
+    """Print text of several lines."""
+    sys.stdout.write(f"{printable(text, sys.maxsize)}\n")
+
+
+def show_file(text: str) -> None:
+    """Print a file's content as it is, to a file or a program; a terminal gets it without control characters."""
+    sys.stdout.write(f"{printable(text, sys.maxsize) if sys.stdout.isatty() else text}\n")
+
+
+def pass_on(text: str) -> None:
+    """Hand on what a program of the host says, as it comes, to the person who watches."""
+    sys.stderr.write(printable(text, sys.maxsize))
 
 
 def tell(text: str) -> None:

@@ -29,15 +29,15 @@ def plan(
 
       imgpipe plan rocky9 --answer-file > ks.cfg
     """
-    from imgpipe.cli.output import show_json, show_line
+    from imgpipe.cli.output import show_file, show_json, show_text
     from imgpipe.cli.plan_text import describe
     from imgpipe.cli.planned import attached_cds, plan_named
     from imgpipe.plan import show
 
     made = plan_named(recipe)
     if answer_file:
-        show_line(made.unattended.seed.files[0].text)
+        show_file(made.unattended.seed.files[0].text)
     elif as_json:
         show_json(show(made))
     else:
-        show_line(describe(made, attached_cds(made)))
+        show_text(describe(made, attached_cds(made)))

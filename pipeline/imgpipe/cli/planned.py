@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from imgpipe.cli import context
+from imgpipe.disclosure import one_line
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
 
@@ -90,7 +91,7 @@ def attached_cds(plan: Plan) -> tuple[str, ...]:
     lines += [f"{request.system.name}: {_where(request)}" for request in asked.further]
     if plan.unattended.seed.place == "iso":
         lines.append(f"the seed ISO, '{plan.unattended.seed.volume_id}'")
-    return tuple(f"sd{letter}  {line}" for letter, line in zip("abcdef", lines, strict=False))
+    return tuple(f"sd{letter}  {one_line(line)}" for letter, line in zip("abcdef", lines, strict=False))
 
 
 def _where(request: MediumRequest) -> str:

@@ -19,6 +19,7 @@ from json import dumps
 from typing import TextIO
 
 from imgpipe.cli.stage_state import BuildState, StageState, show_counter, show_span
+from imgpipe.cli.streams import OutputLost
 from imgpipe.disclosure import one_line
 from imgpipe.events import Event, Listener, Note, Progress, StageFinished, StageStarted
 
@@ -117,11 +118,11 @@ def _moved(event: Progress, state: StageState) -> str:
 
 
 def _serial(listen: Listener) -> Listener:
-    """Let one event in at a time; a watcher who went away (closed pipe) does not end the build."""
+    """Let one event in at a time; a watcher who went away (closed pipe, full disk) does not end the build."""
     turn = threading.Lock()
 
     def heard(event: Event) -> None:
-        with turn, suppress(BrokenPipeError):
+        with turn, suppress(BrokenPipeError, OutputLost):
             listen(event)
 
     return heard

@@ -1,0 +1,178 @@
+"""How a run ends that does not end well: a sentence on stderr, an object for programs, and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from json import dumps
+from pathlib import Path
+
+import typer
+from typer.exceptions import TyperException
+
+from imgpipe.cli.streams import OutputLost
+from imgpipe.disclosure import one_line, printable
+from imgpipe.errors import HostError, ImgpipeError, RecipeError
+
+STOPPED = 130
+"""The exit code of a run that its user stopped: 128 and the number of SIGINT, as shells have it."""
+READER_LEFT = 141
+"""The exit code where nobody reads stdout any more: 128 and the number of SIGPIPE."""
+BUG = 70
+"""The exit code for what nobody foresaw (EX_SOFTWARE of sysexits.h)."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_LONGEST_MESSAGE = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What a person or a program is told; `kind` is whose fault it is, `usage` how the command is written."""
+
+    code: int
+    kind: str
+    message: str
+    hint: str = ""
+    details: tuple[str, ...] = ()
+    usage: str = ""
+
+
+def ending_of(error: BaseException) -> Ending:
+    """Return how a run ends that `error` ended."""
+    if isinstance(error, KeyboardInterrupt):
+        return Ending(
+            code=STOPPED,
+            kind="stopped",
+            message="Stopped; what was running is gone. The next run goes on where this one was.",
+        )
+    if isinstance(error, typer.Abort):
+        return Ending(code=STOPPED, kind="stopped", message="Stopped: the question was not answered with yes.")
+    if isinstance(error, TyperException):
+        return _of_usage(error)
+    told = _told(error)
+    if told is None:
+        return _of_bug(error)
+    kind = type(told).__name__.removesuffix("Error").lower()
+    return Ending(code=told.exit_code, kind=kind, message=str(told), hint=told.hint, details=told.details)
+
+
+def show(ending: Ending, *, as_json: bool) -> None:
+    """Say how it ended, without control characters; with `as_json` also as one line of JSON on stdout."""
+    lines = [f"error: {one_line(ending.message, _LONGEST_MESSAGE)}"]
+    for detail in ending.details:
+        lines += (f"  {printable(line)}" for line in detail.splitlines() or [""])
+    if ending.usage:
+        lines = [*printable(ending.usage).splitlines(), *lines]
+    if ending.hint:
+        lines += ["", f"hint: {one_line(ending.hint, _LONGEST_MESSAGE)}"]
+    sys.stderr.writelines(f"{line}\n" for line in lines)
+    if as_json:
+        sys.stdout.write(dumps(_for_programs(ending)) + "\n")
+
+
+def show_traceback(error: BaseException) -> None:
+    """Print where an error was raised, for '--debug'."""
+    for part in traceback.format_exception(error):
+        sys.stderr.write(printable(part, sys.maxsize))
+
+
+def keep_logs_plain(*, debug: bool) -> None:
+    """Let warnings of libraries and plugins be one line each; with `debug` everything, with tracebacks."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Debugging("%(name)s: %(message)s") if debug else _Plain())
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler], force=True)
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Say whether a command line asks for JSON, also one that is wrong in other parts."""
+    words = list(words)
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
+class _Plain(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line, without a traceback."""
+        return f"{record.levelname.lower()}: {one_line(record.getMessage())}"
+
+
+class _Debugging(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """Return all, without control characters."""
+        return printable(super().format(record), sys.maxsize)
+
+
+def _for_programs(ending: Ending) -> dict[str, object]:
+    return {
+        "event": "error",
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "kind": ending.kind,
+        "message": one_line(ending.message, _LONGEST_MESSAGE),
+        "hint": one_line(ending.hint, _LONGEST_MESSAGE),
+        "details": [printable(detail) for detail in ending.details],
+        "exit_code": ending.code,
+    }
+
+
+def _told(error: BaseException) -> ImgpipeError | None:
+    """Return the error as the one who must act is told it; None where nobody foresaw it."""
+    if isinstance(error, ImgpipeError):
+        return error
+    if isinstance(error, OutputLost):
+        return HostError(
+            f"What the command prints cannot be written to stdout: {error}.",
+            hint="stdout is closed, or on a disk without room.",
+        )
+    if isinstance(error, MemoryError):
+        return HostError("The memory of this host, or of this process, is used up.")
+    if isinstance(error, OSError) and error.errno is not None:
+        return _of_system(error)
+    return None
+
+
+def _of_system(error: OSError) -> ImgpipeError:
+    """Return what the system refused as a sentence; a name that is too long was somebody's word."""
+    why = error.strerror or os.strerror(error.errno or 0)
+    subject = f"'{os.fsdecode(error.filename)}' cannot be used" if error.filename else "The host refused something"
+    if error.errno == errno.ENAMETOOLONG:
+        return RecipeError(f"{subject}: the name is too long.", hint="Shorten it.")
+    hint = ""
+    if error.errno in _NO_ROOM:
+        hint = "Make room there, or use another data root: IMGPIPE_HOME."
+    elif error.errno in _FORBIDDEN:
+        hint = "Is it yours, and on a disk that can be written? IMGPIPE_HOME names another data root."
+    return HostError(f"{subject}: {why}.", hint=hint)
+
+
+def _of_usage(error: TyperException) -> Ending:
+    """Return what is wrong with the words of a command line; without any words its help is the answer."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "imgpipe"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return Ending(code=error.exit_code, kind="usage", message="A command is missing.", usage=error.format_message())
+    return Ending(
+        code=error.exit_code,
+        kind="usage",
+        message=error.format_message(),
+        hint=f"'{command} --help' says what it takes.",
+        usage=context.get_usage() if context else "",
+    )
+
+
+def _of_bug(error: BaseException) -> Ending:
+    """Return what is said of a bug: its kind and place, and not its text, in which anything may stand."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return Ending(
+        code=BUG,
+        kind="bug",
+        message=f"This is a bug of imgpipe or of one of its plugins: {type(error).__name__}{place}.",
+        hint="Report it with what the same command prints with 'imgpipe --debug ...', and with 'imgpipe --version'; "
+        "look through it for secrets first.",
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imgpipe.errors import HostError
 from imgpipe.store import Store, finished_file, lock
 
 
@@ -23,7 +25,11 @@ class Timings:
         return float(seconds) if isinstance(seconds, int | float) else None
 
     def remember(self, stage: str, seconds: float) -> None:
-        """Keep how long `stage` took."""
+        """Keep how long `stage` took, where that is possible."""
+        with suppress(HostError, OSError):
+            self._remember(stage, seconds)
+
+    def _remember(self, stage: str, seconds: float) -> None:
         # All builds of a data root keep theirs in the one file.
         with lock(Store(self.path.parent).lock_file(self.path.stem)):
             known = self._read()

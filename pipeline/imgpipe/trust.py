@@ -7,8 +7,6 @@ import pwd
 import stat
 from pathlib import Path
 
-import imgpipe
-
 _MOST_LINKS = 40
 _GROUP_AND_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -19,7 +17,7 @@ def trusted_owners() -> frozenset[int]:
     Whoever can write the code that runs needs no file to make it do something. The owner of '/' is not root where a
     user namespace does not map root.
     """
-    return frozenset({0, os.geteuid(), Path(imgpipe.__file__).stat().st_uid, Path("/").stat().st_uid})
+    return frozenset({0, os.geteuid(), Path(__file__).stat().st_uid, Path("/").stat().st_uid})
 
 
 def changed_by_others(path: Path, *, group: bool = False, entries: bool = False) -> str:

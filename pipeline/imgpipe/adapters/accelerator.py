@@ -51,8 +51,9 @@ class AcceleratorProbe:
     IMGPIPE_ACCELERATOR=kvm or tcg answers instead; `auto` is as if it were not set.
     """
 
-    def __init__(self, starter: _Starter, notify: Listener, cache: Path | None) -> None:
+    def __init__(self, starter: _Starter, notify: Listener, cache: Path | None, *, remember: bool = True) -> None:
         self._starter = starter
+        self._remembers = remember
         self._notify = notify
         self._file = cache / _FILE if cache else None
         self._answer: Accelerator | None = None
@@ -87,7 +88,7 @@ class AcceleratorProbe:
         return answer
 
     def _boots(self, kernel: Path) -> bool:
-        with _probe_folder(self._file.parent if self._file else None) as folder:
+        with _probe_folder(self._file.parent if self._file and self._remembers else None) as folder:
             # A copy, because libvirt gives a machine's files to QEMU's user while it runs.
             copy = folder / "kernel"
             shutil.copyfile(kernel, copy)
@@ -117,7 +118,7 @@ class AcceleratorProbe:
         return answer
 
     def _remember(self, answer: Accelerator) -> None:
-        if self._file is None:
+        if self._file is None or not self._remembers:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         partial = self._file.with_name(f"{self._file.name}.{os.getpid()}")

@@ -32,11 +32,11 @@ _KEEPALIVE_COUNT = 3
 _OPEN_SECONDS = 20
 
 
-def connect(uri: str | None, notify: Listener, cache: Path | None = None) -> Hypervisor:
+def connect(uri: str | None, notify: Listener, cache: Path | None = None, *, remember: bool = True) -> Hypervisor:
     """Connect to `uri`, else to LIBVIRT_DEFAULT_URI, else as virsh does: root to the system, others to their session.
 
     Where root's daemon does not answer and no systemd manages it, it is started. `cache` is the folder that
-    remembers which accelerator works. Raises HostError.
+    remembers which accelerator works; without `remember` it is only read. Raises HostError.
     """
     silence()
     start_event_loop()
@@ -54,7 +54,7 @@ def connect(uri: str | None, notify: Listener, cache: Path | None = None) -> Hyp
             notify(Note(text=text))
         program = libvirt_daemon.start_system_daemon()
         notify(Note(text=f"No libvirt daemon answered, so '{program}' was started; it ends when nobody uses it."))
-    return Hypervisor(chosen, notify, cache)
+    return Hypervisor(chosen, notify, cache, remember=remember)
 
 
 def look(uri: str, notify: Listener, cache: Path | None = None) -> Hypervisor | None:
@@ -78,13 +78,13 @@ def chosen_uri(uri: str | None) -> str:
 class Hypervisor:
     """A connection to one libvirt daemon; it stays open, and a session daemon alive, until `close`."""
 
-    def __init__(self, uri: str, notify: Listener, cache: Path | None) -> None:
+    def __init__(self, uri: str, notify: Listener, cache: Path | None, *, remember: bool = True) -> None:
         self.uri = uri
         self._notify = notify
         self._connection = _open(uri)
         self._log_daemon: socket.socket | None = None
         self._starting = threading.Lock()
-        self._probe = AcceleratorProbe(self, notify, cache)
+        self._probe = AcceleratorProbe(self, notify, cache, remember=remember)
         self._close = weakref.finalize(self, _close, self._connection)
 
     @property

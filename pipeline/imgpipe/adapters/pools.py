@@ -51,7 +51,10 @@ def planned_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path)
             if isinstance(found, str) or not found.isActive():
                 return FolderPool(found if isinstance(found, str) else str(found.name()), default_folder, None)
             return _opened(hypervisor, found)
-        return _opened(hypervisor, _named(hypervisor.connection, name or _THEIRS, hypervisor.uri))
+        found = _named(hypervisor.connection, name or _THEIRS, hypervisor.uri)
+        if hypervisor.local and not found.isActive():
+            return FolderPool(str(found.name()), _path_of(found), None)
+        return _opened(hypervisor, found)
 
 
 def _opened(hypervisor: Hypervisor, pool: libvirt.virStoragePool) -> Pool:

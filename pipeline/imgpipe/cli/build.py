@@ -50,7 +50,7 @@ def build(
     from imgpipe.cli.planned import plan_named
     from imgpipe.cli.progress import listener
 
-    plan = plan_named(recipe)
+    plan = plan_named(recipe, planned=False)
     with listener(as_json, STAGES) as show:
         image, state = _run(plan, media or [], show)
     show_image(image, state, as_json=as_json)

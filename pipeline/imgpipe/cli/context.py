@@ -82,18 +82,24 @@ def plugins() -> Plugins:
     return Plugins.load()
 
 
-def vault() -> Vault:
-    """Return where secrets come from."""
+def vault(*, planned: bool = False) -> Vault:
+    """Return where secrets come from.
+
+    What is only planned makes no salt where there is none yet: its hashes, and the keys that they are part of, are then
+    other ones than those of the build.
+    """
     from imgpipe.passwords import Vault
 
-    return Vault(environ=os.environ, salt=store().salt())
+    found = store()
+    salt = (found.known_salt() or os.urandom(32)) if planned else found.salt()
+    return Vault(environ=os.environ, salt=salt)
 
 
-def hypervisor(notify: Listener) -> Hypervisor:
-    """Connect to libvirt as the options, imgpipe.toml or the environment say."""
+def hypervisor(notify: Listener, *, planned: bool = False) -> Hypervisor:
+    """Connect to libvirt as the options, imgpipe.toml or the environment say; where `planned`, remember nothing."""
     from imgpipe.adapters.hypervisor import connect
 
-    return connect(choices().connect or settings().connect, notify, store().cache)
+    return connect(choices().connect or settings().connect, notify, store().cache, remember=not planned)
 
 
 def in_use_by(found: Store) -> InUseBy:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imgpipe.deploy.existing import HostFacts
     from imgpipe.deploy.fleet import Fleet
     from imgpipe.deploy.planning import DeployPlan
-    from imgpipe.deploy.wanted import WantedMachine
+    from imgpipe.deploy.wanted import Template, WantedMachine
     from imgpipe.deploy.workshop import Workshop
     from imgpipe.identity.report import Report
 
@@ -80,7 +80,7 @@ def _show_plan(fleet: Fleet, options: DeployOptions) -> None:
     from imgpipe.cli.deploy_views import describe, shown
     from imgpipe.cli.shop import connected
 
-    with connected() as hypervisor:
+    with connected(planned=True) as hypervisor:
         plan, _ = _plan(fleet, options, hypervisor, _shop(fleet, options, hypervisor))
     if options.as_json:
         output.show_json(shown(plan))
@@ -127,8 +127,12 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
 
     facts = gather(hypervisor, shop.pool)
     families = context.plugins().families
-    templates = load_templates(fleet, facts.machines, shop.store, lambda disk: foreign(hypervisor, disk), families)
-    accounts = accounts_of(fleet, context.vault(), plain_groups(fleet, templates))
+
+    def look(disk: Path) -> Template:
+        return foreign(hypervisor, disk, planned=options.plan)
+
+    templates = load_templates(fleet, facts.machines, shop.store, look, families)
+    accounts = accounts_of(fleet, context.vault(planned=options.plan), plain_groups(fleet, templates))
     choices = Choices(prune=options.prune, rebuild=options.rebuild)
     return make_deploy_plan(fleet, templates, facts, accounts, choices), facts
 

@@ -26,17 +26,17 @@ def complete_recipe(incomplete: str) -> list[str]:
     return [name for name in context.recipe_folders().files() if name.startswith(incomplete)]
 
 
-def plan_named(name: str) -> Plan:
-    """Return the plan of the recipe called `name`; nothing is touched."""
-    return plan_for(context.recipe_folders().load(name))
+def plan_named(name: str, *, planned: bool = True) -> Plan:
+    """Return the plan of the recipe called `name`; nothing is touched, unless it is more than `planned`."""
+    return plan_for(context.recipe_folders().load(name), planned=planned)
 
 
-def plan_for(recipe: Recipe) -> Plan:
+def plan_for(recipe: Recipe, *, planned: bool = True) -> Plan:
     """Return the plan of a recipe, with the host's secrets and package mirror."""
     from imgpipe.planning import Given, make_plan
 
     family, _ = context.plugins().system(recipe.os)
-    vault = context.vault()
+    vault = context.vault(planned=planned)
     recipe = vault.with_default(recipe)
     given = Given(
         accounts=vault.accounts(recipe, clear=family.clear_passwords),

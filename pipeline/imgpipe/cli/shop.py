@@ -37,9 +37,9 @@ def hear(event: Event) -> None:
 
 
 @contextmanager
-def connected() -> Iterator[Hypervisor]:
-    """Yield the hypervisor, for as long as the block lasts."""
-    hypervisor = context.hypervisor(hear)
+def connected(*, planned: bool = False) -> Iterator[Hypervisor]:
+    """Yield the hypervisor, for as long as the block lasts; where all is `planned`, nothing is remembered of it."""
+    hypervisor = context.hypervisor(hear, planned=planned)
     try:
         yield hypervisor
     finally:
@@ -75,12 +75,12 @@ def open_shop(hypervisor: Hypervisor, pool: str | None, manner: Manner) -> Works
     )
 
 
-def foreign(hypervisor: Hypervisor, disk: Path) -> Template:
-    """Look at a disk that imgpipe did not build, and return it as a template."""
+def foreign(hypervisor: Hypervisor, disk: Path, *, planned: bool = False) -> Template:
+    """Look at a disk that imgpipe did not build, and return it as a template; a plan remembers nothing of it."""
     from imgpipe.deploy.foreign_template import foreign_template
 
     output.tell(f"note: Looking at what is on '{disk}'.")
-    return foreign_template(disk, context.store(), hypervisor.accelerator())
+    return foreign_template(disk, context.store(), hypervisor.accelerator(), remember=not planned)
 
 
 def _injection(hypervisor: Hypervisor) -> Inject:

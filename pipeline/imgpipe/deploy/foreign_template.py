@@ -34,8 +34,10 @@ class Found:
 _FOUND = TypeAdapter(Found)
 
 
-def look(disk: Path, store: Store, accelerator: Accelerator, trusted: tuple[Path, ...] = ()) -> Found:
-    """Return what is on a disk; the same disk, unchanged, is looked at once.
+def look(
+    disk: Path, store: Store, accelerator: Accelerator, trusted: tuple[Path, ...] = (), *, remember: bool = True
+) -> Found:
+    """Return what is on a disk; the same disk, unchanged, is looked at once. Without `remember` nothing is written.
 
     Backing files must be beside it, or below the data root or a `trusted` folder. Raises RecipeError for a disk that
     must not be trusted, GuestError for one without one readable Linux system.
@@ -46,15 +48,21 @@ def look(disk: Path, store: Store, accelerator: Accelerator, trusted: tuple[Path
     kept = store.cache / "foreign" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
     if known := _known(kept):
         return known
+    if not remember:
+        return _found(disk, form, accelerator)
     with lock(store.lock_file(f"foreign-{kept.stem}")):
         # Whoever held the lock meanwhile looked at this very disk.
         if known := _known(kept):
             return known
-        with open_disk(disk, accelerator=accelerator, read_only=True, disk_format=form) as guest:
-            found = Found(facts=_facts(guest), systems=system_names(guest.inspection))
+        found = _found(disk, form, accelerator)
         with finished_file(kept) as partial:
             partial.write_bytes(_FOUND.dump_json(found))
     return found
+
+
+def _found(disk: Path, form: str, accelerator: Accelerator) -> Found:
+    with open_disk(disk, accelerator=accelerator, read_only=True, disk_format=form) as guest:
+        return Found(facts=_facts(guest), systems=system_names(guest.inspection))
 
 
 def _known(kept: Path) -> Found | None:
@@ -64,13 +72,13 @@ def _known(kept: Path) -> Found | None:
         return None
 
 
-def foreign_template(disk: Path, store: Store, accelerator: Accelerator) -> Template:
+def foreign_template(disk: Path, store: Store, accelerator: Accelerator, *, remember: bool = True) -> Template:
     """Return the template that a foreign disk is. Raises what `look` does, and GuestError without systemd.
 
     Machines made from it get what its file cannot say: 2 vCPUs, 2 GiB, UEFI where the disk has such a partition.
     """
     path = in_home(disk).absolute()
-    found = look(path, store, accelerator)
+    found = look(path, store, accelerator, remember=remember)
     size = qemu_img.info(path).virtual_size
     hardware = Hardware()
     return Template(

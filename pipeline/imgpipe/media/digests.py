@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,12 @@ def file_digest(path: Path, algorithm: Algorithm, store: Store, progress: BytesR
 
 
 def remember(path: Path, algorithm: Algorithm, digest: str, store: Store) -> None:
-    """Keep the digest of a file as it is now."""
-    path = path.absolute()
+    """Keep the digest of a file as it is now; where nothing can be kept, the file is read again next time."""
+    with suppress(HostError, OSError):
+        _remember(path.absolute(), algorithm, digest, store)
+
+
+def _remember(path: Path, algorithm: Algorithm, digest: str, store: Store) -> None:
     identity = _identity(path)
     with lock(store.lock_file("digests")):
         known = {name: entry for name, entry in _load(store).items() if name == str(path) or Path(name).exists()}

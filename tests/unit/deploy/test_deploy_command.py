@@ -78,7 +78,7 @@ def host(store, monkeypatch):
     monkeypatch.setenv("IMGPIPE_HOME", str(store.root))
 
     @contextmanager
-    def connected():
+    def connected(planned=False):
         yield made
 
     def open_shop(hypervisor, pool, manner):

@@ -1,0 +1,348 @@
+"""Failures of the host, for every command there is, run as a user runs it: a sentence and an exit code, nothing else."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from imgpipe.cli import commands
+from imgpipe.cli.main import app
+
+pytestmark = pytest.mark.programs
+
+IMGPIPE = (sys.executable, "-c", "from imgpipe.cli.main import main; main()")
+SAID = re.compile(r"^error: .+\.$", re.MULTILINE)
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def walk(command, words=()):
+    """Yield every command of the application: its words, and the options that it has."""
+    inner = getattr(command, "commands", None)
+    if not inner:
+        yield words, {option for parameter in command.params for option in parameter.opts}
+        return
+    for name, one in sorted(inner.items()):
+        yield from walk(one, (*words, name))
+
+
+commands.add_commands(app, ())
+COMMANDS = dict(walk(typer.main.get_command(app)))
+NAMES = [" ".join(words) for words in COMMANDS]
+WITH_JSON = [" ".join(words) for words, options in COMMANDS.items() if "--json" in options]
+
+READING = [
+    "images list",
+    "images list --json",
+    "images verify --all",
+    "recipes list",
+    "recipes schema",
+    "os list",
+    "media list",
+    "plan rocky9",
+    "plan rocky9 --json",
+    "plan rocky9 --answer-file",
+    "deploy --schema",
+    "sysprep --list",
+    "images prune --leftovers --dry-run",
+    "--connect test:///default machines list",
+    "--connect test:///default doctor",
+    "--connect test:///default doctor rocky9",
+]
+"""What only looks, and so works wherever it can look."""
+
+PLANNING = [
+    "plan rocky9",
+    "plan debian13 --json",
+    "plan rocky9 --answer-file",
+    "sysprep --list",
+    "--connect test:///default doctor rocky9",
+    "--connect test:///default deploy rocky9 --name x --plan",
+    "--connect test:///default deploy --import {disk} --name x --plan",
+    "--connect test:///default deploy {fleet} --plan",
+]
+
+
+def run(words, data, *, shell="", env=None, cwd=None, **options):
+    """Run a command line with `data` as its data root; `shell` is what a shell does with it, such as '>&-'."""
+    argv = [*IMGPIPE, *(words.split() if isinstance(words, str) else words)]
+    if shell:
+        argv = ["bash", "-c", shell, "bash", *argv]
+    environment = {**os.environ, "IMGPIPE_HOME": str(data), "IMGPIPE_ACCELERATOR": "tcg", **(env or {})}
+    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "errors": "surrogateescape"} | options
+    return subprocess.run(argv, env=environment, cwd=cwd, check=False, **options)
+
+
+def require_a_sentence(done, codes=(2, 3)):
+    """Hold what every failure must be."""
+    assert done.returncode in codes, (done.returncode, done.stderr)
+    assert SAID.search(done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not CONTROL.search(done.stderr + done.stdout)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_that_cannot_be_printed_is_a_failure_of_the_host(name, tmp_path):
+    for shell in ('"$@" >&-', '"$@" >/dev/full'):
+        require_a_sentence(run(f"{name} --help", tmp_path, shell=shell), codes=(3,))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_current_folder_that_is_gone_is_told(name, tmp_path):
+    shell = f'mkdir {tmp_path}/gone && cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec "$@"'
+    done = run(name, tmp_path, shell=shell)
+    require_a_sentence(done, codes=(3,))
+    assert "current folder" in done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_option_that_is_not_there_is_an_error_with_control_characters_left_out(name, tmp_path):
+    done = run([*name.split(), "--no\x1b[31mpe\x9b1m\u202e"], tmp_path)
+    require_a_sentence(done, codes=(2,))
+    assert "--help' says what it takes" in done.stderr
+
+
+@pytest.mark.parametrize("name", WITH_JSON)
+def test_every_command_with_json_says_its_error_in_json(name, tmp_path):
+    done = run([*name.split(), "--json", "--nope"], tmp_path)
+    told = json.loads(done.stdout)
+    assert (
+        (told["event"], told["kind"], told["exit_code"]) == ("error", "usage", done.returncode) == ("error", "usage", 2)
+    )
+    assert "--nope" in told["message"]
+    shell = f'mkdir {tmp_path}/gone && cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec "$@"'
+    done = run([*name.split(), "--json"], tmp_path, shell=shell)
+    told = json.loads(done.stdout)
+    assert (told["event"], told["kind"], told["exit_code"]) == ("error", "host", 3)
+    assert set(told) == {"event", "time", "kind", "message", "hint", "details", "exit_code"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_words_that_are_no_text_are_an_error(name, tmp_path):
+    done = run([*map(os.fsencode, IMGPIPE), *(word.encode() for word in name.split()), b"\xff"][3:], tmp_path)
+    require_a_sentence(done, codes=(2,))
+    assert "no text in UTF-8" in done.stderr
+
+
+# Commands that hand a word on as it is, or start something, are not given words without an end.
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("host")])
+@pytest.mark.parametrize("word", ["1" * 5000, "demo-4c2g" + "9" * 5000 + "g", "a" * 300 + ".toml", "x" * 5000 + "/y"])
+def test_words_that_are_too_long_are_an_error(name, word, tmp_path):
+    done = run(["--connect", "test:///default", *name.split(), word], tmp_path)
+    require_a_sentence(done, codes=(2, 3))
+
+
+@pytest.mark.parametrize("words", ["images prune --keep", "images prune --unused", "deploy demo --name x --count"])
+def test_numbers_of_5000_digits_are_an_error(words, tmp_path):
+    require_a_sentence(run(["--connect", "test:///default", *words.split(), "1" * 5000], tmp_path), codes=(2,))
+
+
+def tree(folder):
+    return sorted((str(path), path.lstat().st_mtime_ns) for path in (folder, *folder.rglob("*")))
+
+
+def samples(folder):
+    """Make a disk and a fleet, and return where they are."""
+    folder.mkdir()
+    disk, fleet = folder / "x.img", folder / "x.toml"
+    disk.write_bytes(bytes(2**20))
+    fleet.write_text('name = "f"\n[groups.g]\ntemplate = "rocky9"\nnames = ["a"]\n')
+    return {"disk": disk, "fleet": fleet}
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["empty", "missing"])
+@pytest.mark.parametrize("words", PLANNING)
+def test_what_only_plans_writes_nothing(words, exists, tmp_path):
+    words = words.format(**samples(tmp_path / "samples"))
+    data, home = tmp_path / "data", tmp_path / "home"
+    home.mkdir()
+    if exists:
+        data.mkdir()
+    before = tree(tmp_path)
+    env = {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_CACHE_HOME": str(home), "IMGPIPE_ROOT_PASSWORD": "x"}
+    done = run(words, data, env=env, cwd=home)
+    assert done.returncode in (0, 2, 3, 4), done.stderr
+    assert "Traceback" not in done.stderr
+    assert tree(tmp_path) == before
+
+
+def namespace(script, data):
+    """Return the shell's words for running a command where `script` has changed what is mounted."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("namespaces cannot be made here")
+    if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("namespaces cannot be made here")
+    data.mkdir()
+    return f'unshare --mount bash -c \'{script}; exec "$@"\' bash "$@"'
+
+
+READ_ONLY = "mount -t tmpfs -o ro tmpfs {data}"
+FULL = "mount -t tmpfs -o size=4k,nr_inodes=2 tmpfs {data}; head -c 8k /dev/zero > {data}/filler"
+
+
+@pytest.mark.parametrize("words", READING)
+def test_what_only_reads_works_on_a_data_root_that_is_read_only_or_full(words, tmp_path):
+    for name, script in (("ro", READ_ONLY), ("full", FULL)):
+        data = tmp_path / name
+        done = run(words, data, shell=namespace(script.format(data=data), data))
+        # Doctor looks, and says that such a data root is a failure.
+        assert done.returncode == (3 if "doctor" in words else 0), done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["build rocky9", "images prune --leftovers --yes", "media make demo"])
+def test_what_writes_says_that_it_cannot(words, tmp_path):
+    for name, script in (("ro", READ_ONLY), ("full", FULL)):
+        data = tmp_path / name
+        done = run(f"--connect test:///default {words}", data, shell=namespace(script.format(data=data), data))
+        assert "Traceback" not in done.stderr
+        if done.returncode:
+            require_a_sentence(done)
+        else:
+            assert "Nothing to remove" in done.stderr
+
+
+def needs_setpriv():
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        pytest.skip("another user cannot be taken here")
+
+
+@pytest.mark.parametrize("words", [*READING, "build rocky9", "deploy rocky9 --name x"])
+def test_a_user_without_an_entry_and_a_home_is_told_what_is_missing(words, tmp_path):
+    needs_setpriv()
+    shell = (
+        'exec env -u HOME -u IMGPIPE_HOME -u XDG_CONFIG_HOME setpriv --reuid 12345 --regid 12345 --clear-groups "$@"'
+    )
+    done = run(words, tmp_path, shell=shell, cwd="/")
+    assert "Traceback" not in done.stderr
+    if done.returncode:
+        require_a_sentence(done)
+
+
+@pytest.mark.parametrize("words", READING)
+def test_a_data_root_of_somebody_else_is_refused(words, tmp_path):
+    needs_setpriv()
+    data = tmp_path / "data"
+    data.mkdir()
+    os.chown(data, 12345, 12345)
+    done = run(words, data)
+    if any(quiet in words for quiet in ("os list", "recipes", "--schema")):
+        assert done.returncode == 0
+        return
+    require_a_sentence(done, codes=(0, 3) if words == "sysprep --list" else (3,)) if done.returncode else None
+    assert done.returncode == 3 or words == "sysprep --list"
+
+
+def test_planted_settings_are_not_obeyed_and_make_no_command_unusable(tmp_path):
+    """What was seen: a program that a URI names ran as root."""
+    here = tmp_path / "here"
+    here.mkdir()
+    program = here / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    program.chmod(0o755)
+    (here / "imgpipe.toml").write_text(f'connect = "qemu+ext:///system?command={program}"\n')
+    done = run("machines list", tmp_path / "data", cwd=here)
+    require_a_sentence(done, codes=(2,))
+    here.chmod(0o777)
+    done = run("images list", tmp_path / "data", cwd=here)
+    assert done.returncode == 0
+    assert "is ignored" in done.stderr
+    run("--connect test:///default machines list", tmp_path / "data", cwd=here)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_program_of_the_current_folder_is_not_the_hosts(tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("qemu-system-x86_64", "qemu-img", "virsh", "ip", "dpkg-query"):
+        (here / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        (here / name).chmod(0o755)
+    run("--connect test:///default doctor", tmp_path / "data", cwd=here, env={"PATH": f".::{os.environ['PATH']}"})
+    assert not (tmp_path / "ran").exists()
+
+
+def test_names_with_control_characters_are_never_printed_raw(tmp_path):
+    bad = "evil\x1b]0;x\x07\x9b31m\u202e\nerror: forged"
+    here = tmp_path / bad.replace("\n", "")
+    here.mkdir()
+    (here / "x.toml").write_text("os = [")
+    (here / f"{bad}.toml").write_text("os = [")
+    (here / f"{bad}.iso").write_bytes(b"no ISO")
+    for words in (
+        ["plan", "./x.toml"],
+        ["plan", f"./{bad}.toml"],
+        ["deploy", f"./{bad}.toml", "--plan"],
+        ["lint", f"./{bad}.toml", "--os", "rocky9"],
+        ["media", "list"],
+        ["media", "check", f"./{bad}.iso"],
+        ["images", "show", bad],
+        ["recipes", "list"],
+        ["import", bad, "--disk", f"./{bad}.iso"],
+        ["--debug", "plan", f"./{bad}.toml"],
+    ):
+        done = run(words, tmp_path / "data", cwd=here)
+        assert not CONTROL.search(done.stdout + done.stderr), words
+        assert "\nerror: forged" not in done.stderr, words
+    done = run("images list --json", here)
+    require_a_sentence(done, codes=(3,))
+
+
+def test_a_bug_says_that_it_is_one_and_shows_where_only_with_debug(tmp_path):
+    broken = (
+        "import imgpipe.cli.context as c, sys\n"
+        "def broken(): raise KeyError('hunter2')\n"
+        "c.recipe_folders = broken\n"
+        "sys.argv[0] = 'imgpipe'\n"
+        "from imgpipe.cli.main import main; main()"
+    )
+    for words in ([], ["--debug"]):
+        argv = [sys.executable, "-c", broken, *words, "plan", "x", "--json"]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert done.returncode == 70
+        assert "This is a bug" in done.stderr
+        assert ("Traceback" in done.stderr) == bool(words)
+        assert json.loads(done.stdout)["kind"] == "bug"
+        assert "hunter2" not in done.stdout
+        assert words or "hunter2" not in done.stderr
+
+
+def test_debug_keeps_the_exit_code_of_an_expected_error(tmp_path):
+    done = run("--debug plan nope", tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_a_reader_that_went_away_is_no_error(tmp_path):
+    done = run("recipes schema", tmp_path, shell='"$@" | true; exit ${PIPESTATUS[0]}')
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("shell", ['"$@" 2>&-', '"$@" 2>/dev/full', '"$@" <&-', '"$@" <&- 2>&-'])
+def test_streams_that_are_not_needed_are_not_missed(shell, tmp_path):
+    done = run("os list", tmp_path, shell=shell)
+    assert done.returncode == 0
+    assert "rocky9" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "env", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "none"}]
+)
+def test_any_locale_will_do(env, tmp_path):
+    require_a_sentence(run(["plan", "ünknown"], tmp_path, env=env), codes=(2,))
+
+
+def test_everything_that_the_manual_says_of_exit_codes_is_so():
+    from imgpipe.cli import ending
+    from imgpipe.errors import GuestError, HostError, PluginError, RecipeError
+    from imgpipe.settings import checkout
+
+    manual = (checkout() / "README.md").read_text(encoding="utf-8").partition("Exit codes:")[2].partition("\n\n")[0]
+    codes = {RecipeError.exit_code, HostError.exit_code, GuestError.exit_code, PluginError.exit_code}
+    codes |= {0, ending.BUG, ending.STOPPED, ending.READER_LEFT}
+    assert {int(number) for number in re.findall(r"\b\d+\b", manual)} == codes
+    assert Path(checkout(), "README.md").is_file()

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterator
 
+from imgpipe.crypt_methods import hashes
 from imgpipe.plan import Plan, secret_texts
 
 SECRET_PLACES = (
@@ -30,8 +31,6 @@ SECRET_PLACES = (
 # Shorter ones would be found in innocent files.
 _SHORTEST = 6
 
-# crypt(5): '$id$' and what follows, as every answer file spells it.
-_HASH = re.compile(r"\$(?:y|gy|7|6|5|1|2[abxy])\$[./A-Za-z0-9$=,]{8,}")
 # What Windows obfuscates: base64 of UTF-16, with the name of the setting after the password.
 _ENCODED = re.compile(r"<(?:\w+:)?Value>\s*(?P<word>[^<\s]+)\s*</")
 _SUFFIXES = ("AdministratorPassword", "Password")
@@ -49,7 +48,7 @@ def passwords(plan: Plan) -> tuple[str, ...]:
     """Return the password hashes and plain passwords in the plan's secret answer files, each once."""
     found: dict[str, None] = {}
     for file in secret_texts(plan):
-        words = [match.group() for match in _HASH.finditer(file.text)]
+        words = list(hashes(file.text))
         for pattern in _PLAIN:
             words += [match["word"].strip("\"'") for match in pattern.finditer(file.text)]
         for match in _ENCODED.finditer(file.text):

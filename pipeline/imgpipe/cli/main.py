@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ gc.set_threshold(50_000)
 
 import typer  # noqa: E402
 
-from imgpipe.cli import commands, context  # noqa: E402
+from imgpipe.cli import commands, context, discretion  # noqa: E402
 from imgpipe.errors import ImgpipeError  # noqa: E402
 
 app = typer.Typer(
@@ -54,11 +53,12 @@ def options(
     """Turn an installer ISO into a golden image, unattended."""
     context.choose(context.Choices(connect=connect, debug=debug))
     if debug:
-        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
+        discretion.show_log()
 
 
 def main() -> None:
     """Run the command line; turn an expected error into a message and an exit code."""
+    discretion.begin()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:

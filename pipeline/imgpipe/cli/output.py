@@ -1,4 +1,4 @@
-"""What commands print: data on stdout, as a table or as JSON; everything else on stderr.
+"""What commands print: data on stdout, as a table or as JSON; everything else on stderr. No secret is printed.
 
 Readable without colour; rich obeys NO_COLOR (no-color.org) by itself, and is loaded only when a table is shown.
 """
@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from imgpipe.disclosure import one_line
+from imgpipe.disclosure import one_line, without_secrets
 from imgpipe.errors import RecipeError
 
 
@@ -45,12 +45,12 @@ def show_fields(fields: Mapping[str, str]) -> None:
 
 def show_json(value: object) -> None:
     """Print a value as JSON, for programs."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    sys.stdout.write(without_secrets(json.dumps(value, indent=2)) + "\n")
 
 
 def show_lines(lines: Iterable[str]) -> None:
     """Print lines of data."""
-    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.writelines(f"{without_secrets(line)}\n" for line in lines)
 
 
 def show_line(text: str) -> None:

@@ -128,9 +128,10 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
     facts = gather(hypervisor, shop.pool)
     families = context.plugins().families
     templates = load_templates(fleet, facts.machines, shop.store, lambda disk: foreign(hypervisor, disk), families)
-    accounts = accounts_of(fleet, context.vault(), plain_groups(fleet, templates))
+    vault = context.vault()
+    accounts = accounts_of(fleet, vault, plain_groups(fleet, templates))
     choices = Choices(prune=options.prune, rebuild=options.rebuild)
-    return make_deploy_plan(fleet, templates, facts, accounts, choices), facts
+    return make_deploy_plan(fleet, templates, facts, accounts, choices, vault.digest_key()), facts
 
 
 def _tell(plan: DeployPlan) -> None:

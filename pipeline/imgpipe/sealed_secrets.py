@@ -9,24 +9,48 @@ from collections.abc import Iterator
 from imgpipe.crypt_methods import hashes
 from imgpipe.plan import Plan, secret_texts
 
+_DEEPEST = 8
+
+
+def _below(folder: str, depth: int = _DEEPEST) -> tuple[str, ...]:
+    """Return patterns of what is below a folder: glob(7) has none for any depth."""
+    return tuple(folder + "/*" * level for level in range(1, depth + 1))
+
+
 SECRET_PLACES = (
     "/*",
+    "/.[!.]*",
+    "/boot/*",
+    "/boot/grub*/*",
+    "/boot/loader/entries/*",
     "/etc/*",
     "/etc/cloud/*",
     "/etc/cloud/*/*",
-    "/root/*",
+    "/etc/default/*",
+    "/etc/kernel/*",
+    "/etc/sysconfig/*",
+    *_below("/root", 2),
     "/root/.[!.]*",
     "/home/*/*",
-    "/tmp/*",  # noqa: S108 (inside the image)
-    "/var/tmp/*",  # noqa: S108
-    "/var/log/*",
-    "/var/log/*/*",
+    "/home/*/.[!.]*",
+    *_below("/tmp", 3),  # noqa: S108 (inside the image)
+    "/tmp/.[!.]*",  # noqa: S108
+    *_below("/var/tmp", 3),  # noqa: S108
+    *_below("/run", 3),
+    "/var/backups/*",
     "/var/cache/debconf/*",
-    "/var/lib/cloud/*/*",
-    "/var/lib/cloud/*/*/*",
-    "/boot/*.cfg",
+    "/var/crash/*",
+    "/var/lib/cdebconf/*",
+    *_below("/var/lib/cloud", 5),
+    *_below("/var/lib/debian-installer", 3),
+    "/var/lib/initramfs-tools/*",
+    "/var/lib/initramfs-tools/.[!.]*",
+    *_below("/var/log"),
 )
-"""Glob patterns inside a guest."""
+"""Glob patterns inside a guest (glob(7), where no '*' stands for a first dot).
+
+docs/decisions/where-installers-leave-passwords.md says who leaves what.
+"""
 
 # Shorter ones would be found in innocent files.
 _SHORTEST = 6

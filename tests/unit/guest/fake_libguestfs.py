@@ -22,7 +22,7 @@ class FakeGuestFS:
     def glob_expand_opts(self, pattern: str, directoryslash: bool) -> list[str]:
         assert directoryslash is False
         # By the rules of glob(7), unlike Path.glob: no '*' stands for a first dot.
-        return [f"/{found}" for found in glob.glob(pattern.lstrip("/"), root_dir=self.root)]
+        return [f"/{found}" for found in glob.glob(pattern.lstrip("/"), root_dir=self.root)]  # noqa: PTH207
 
     def lstatnslist(self, folder: str, names: list[str]) -> list[dict[str, int]]:
         return [self._status(self._at(folder) / name) for name in names]

@@ -25,7 +25,12 @@ PIN_FILE = WantedFile(path="/etc/pin", text="493817\n", mode=0o600, secret=True)
 PIN = dataclasses.replace(PUBLIC, files=(PIN_FILE,), key=KEY)
 
 # What the version that keyed none gave, and machines have on record.
-OLD_PUBLIC, OLD_FULL, OLD_HASHED, OLD_PIN = "f4c039cb956c288a", "152331761b2739e9", "8f8a9d308d7cd39b", "a4d594f24f7f8e1b"
+OLD_PUBLIC, OLD_FULL, OLD_HASHED, OLD_PIN = (
+    "f4c039cb956c288a",
+    "152331761b2739e9",
+    "8f8a9d308d7cd39b",
+    "a4d594f24f7f8e1b",
+)
 
 
 def strings_of(identity):

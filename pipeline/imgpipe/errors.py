@@ -2,12 +2,15 @@
 
 Raised deep, shown once, in `imgpipe.cli.main`. The message is one sentence with names in single quotes,
 `hint` says what to do next, `details` are lines shown as they are (all faults of a file, a console's end).
+None of them ever holds a secret: what came with a URL or a line of a file is taken out before anybody can log it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import ClassVar
+
+from imgpipe.disclosure import without_secrets
 
 
 class ImgpipeError(Exception):
@@ -16,9 +19,9 @@ class ImgpipeError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str = "", details: Iterable[str] = ()) -> None:
-        super().__init__(message)
-        self.hint = hint
-        self.details = tuple(details)
+        super().__init__(without_secrets(message))
+        self.hint = without_secrets(hint)
+        self.details = tuple(without_secrets(line) for line in details)
 
 
 class RecipeError(ImgpipeError):

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 import hmac
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from imgpipe.crypt_methods import is_hash
+from imgpipe.environment import ROOT_PASSWORD, keep_from_children
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
 from imgpipe.os_family import Account
 from imgpipe.recipe import Recipe, SecretSource
 
-ROOT_PASSWORD = "IMGPIPE_ROOT_PASSWORD"  # noqa: S105 (the variable's name)
-
-# The prefixes of crypt(5) that every system here can check: SHA-512, SHA-256, yescrypt, gost-yescrypt, bcrypt.
-_HASH = re.compile(r"\$(6|5|y|gy|2[aby])\$[./A-Za-z0-9$=,]{8,}")
 _ROUNDS = 100_000
 
 
@@ -78,12 +75,17 @@ class Vault:
         Raises RecipeError where the source is missing or empty, or holds a hash.
         """
         secret = self._read(source)
-        if _HASH.fullmatch(secret):
+        if is_hash(secret):
             raise RecipeError("is a hash (crypt(5)), and this system needs the password itself")
         return secret
 
+    def digest_key(self) -> bytes:
+        """Return what keys digests of secrets that others can read; the same for each run on this data root."""
+        return hmac.new(self.salt, b"digests of secrets", "sha256").digest()
+
     def _read(self, source: SecretSource) -> str:
         if source.env is not None:
+            keep_from_children(source.env)
             secret = self.environ.get(source.env, "")
             where = f"the environment variable '{source.env}'"
         else:
@@ -98,7 +100,7 @@ class Vault:
         return secret
 
     def _hash(self, owner: str, password: str) -> str:
-        if _HASH.fullmatch(password):
+        if is_hash(password):
             return password
         from passlib.hash import sha512_crypt  # noqa: PLC0415 (slow to import, and most recipes need none)
 

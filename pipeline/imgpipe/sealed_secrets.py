@@ -6,32 +6,55 @@ import base64
 import re
 from collections.abc import Iterator
 
+from imgpipe.crypt_methods import hashes
 from imgpipe.plan import Plan, secret_texts
+
+_DEEPEST = 8
+
+
+def _below(folder: str, depth: int = _DEEPEST) -> tuple[str, ...]:
+    """Return patterns of what is below a folder: glob(7) has none for any depth."""
+    return tuple(folder + "/*" * level for level in range(1, depth + 1))
+
 
 SECRET_PLACES = (
     "/*",
+    "/.[!.]*",
+    "/boot/*",
+    "/boot/grub*/*",
+    "/boot/loader/entries/*",
     "/etc/*",
     "/etc/cloud/*",
     "/etc/cloud/*/*",
-    "/root/*",
+    "/etc/default/*",
+    "/etc/kernel/*",
+    "/etc/sysconfig/*",
+    *_below("/root", 2),
     "/root/.[!.]*",
     "/home/*/*",
-    "/tmp/*",  # noqa: S108 (inside the image)
-    "/var/tmp/*",  # noqa: S108
-    "/var/log/*",
-    "/var/log/*/*",
+    "/home/*/.[!.]*",
+    *_below("/tmp", 3),  # noqa: S108 (inside the image)
+    "/tmp/.[!.]*",  # noqa: S108
+    *_below("/var/tmp", 3),  # noqa: S108
+    *_below("/run", 3),
+    "/var/backups/*",
     "/var/cache/debconf/*",
-    "/var/lib/cloud/*/*",
-    "/var/lib/cloud/*/*/*",
-    "/boot/*.cfg",
+    "/var/crash/*",
+    "/var/lib/cdebconf/*",
+    *_below("/var/lib/cloud", 5),
+    *_below("/var/lib/debian-installer", 3),
+    "/var/lib/initramfs-tools/*",
+    "/var/lib/initramfs-tools/.[!.]*",
+    *_below("/var/log"),
 )
-"""Glob patterns inside a guest."""
+"""Glob patterns inside a guest (glob(7), where no '*' stands for a first dot).
+
+docs/decisions/where-installers-leave-passwords.md says who leaves what.
+"""
 
 # Shorter ones would be found in innocent files.
 _SHORTEST = 6
 
-# crypt(5): '$id$' and what follows, as every answer file spells it.
-_HASH = re.compile(r"\$(?:y|gy|7|6|5|1|2[abxy])\$[./A-Za-z0-9$=,]{8,}")
 # What Windows obfuscates: base64 of UTF-16, with the name of the setting after the password.
 _ENCODED = re.compile(r"<(?:\w+:)?Value>\s*(?P<word>[^<\s]+)\s*</")
 _SUFFIXES = ("AdministratorPassword", "Password")
@@ -49,7 +72,7 @@ def passwords(plan: Plan) -> tuple[str, ...]:
     """Return the password hashes and plain passwords in the plan's secret answer files, each once."""
     found: dict[str, None] = {}
     for file in secret_texts(plan):
-        words = [match.group() for match in _HASH.finditer(file.text)]
+        words = list(hashes(file.text))
         for pattern in _PLAIN:
             words += [match["word"].strip("\"'") for match in pattern.finditer(file.text)]
         for match in _ENCODED.finditer(file.text):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
+from imgpipe.disclosure import url_without_secrets
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
 
@@ -17,7 +18,9 @@ def local_path(url: str) -> Path | None:
     if parts.scheme != "file":
         return None
     if parts.netloc not in {"", "localhost"}:
-        raise RecipeError(f"The URL '{url}' names a file of another host.", hint="Write it as file:///folder/name.iso.")
+        raise RecipeError(
+            f"The URL '{without_login(url)}' names a file of another host.", hint="Write it as file:///folder/name.iso."
+        )
     return Path(unquote(parts.path))
 
 
@@ -30,6 +33,5 @@ def file_name(url: str) -> str:
 
 
 def without_login(url: str) -> str:
-    """Return the URL without user name, password and query, as it may be shown and logged."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+    """Return the URL without user name, password, query and fragment, as it may be shown and logged."""
+    return url_without_secrets(url)

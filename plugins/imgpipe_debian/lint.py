@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from imgpipe.crypt_methods import is_hash
 from imgpipe.os_family import Fault, System
 
 _LARGEST = 2**20
@@ -17,7 +18,6 @@ _MOST_FAULTS = 200
 _TYPES = {"string", "boolean", "select", "multiselect", "note", "password", "text", "title", "seen"}
 _SELECTION = re.compile(r"\s*(\S+)\s+(\S+)\s+(\S+)(?:\s(.*))?", re.DOTALL)
 _QUESTION = re.compile(r"[A-Za-z0-9+.@_-]+(/[A-Za-z0-9+.@_-]+)+")
-_HASH = re.compile(r"\$[A-Za-z0-9-]{1,8}\$[./A-Za-z0-9$,=+-]{8,}|[*!]+")
 
 # Questions of the installer that people answer, by type; others are taken as they are.
 _KNOWN = {
@@ -224,7 +224,7 @@ def _accounts(last: Mapping[str, _Answer]) -> Iterator[Fault]:
         plain, crypted = f"passwd/{who}-password", f"passwd/{who}-password-crypted"
         if _value(last, switch) != "false" and not (_value(last, plain) or _value(last, crypted)):
             yield _missing(last, crypted, f"is asked for, unless '{switch}' is 'false'.")
-        if _value(last, crypted) and not _HASH.fullmatch(_value(last, crypted)):
+        if _value(last, crypted) and not (is_hash(_value(last, crypted)) or set(_value(last, crypted)) <= {"*", "!"}):
             yield last[crypted].error(f"'{crypted}' must be a crypt(5) hash, not plain text.")
         for question in (plain, f"{plain}-again"):
             if _value(last, question):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from imgpipe.crypt_methods import hashes, is_hash
 from imgpipe.os_family import Fault, System
 from imgpipe_ubuntu import lint_commands, lint_storage
 from imgpipe_ubuntu.document import OK, PROOF_FILE
@@ -19,7 +19,6 @@ from imgpipe_ubuntu.yaml_document import Path, YamlDocument, read_yaml
 
 _LARGEST = 2**20
 _ROOT = "autoinstall"
-_HASH = re.compile(r"\$[A-Za-z0-9-]{1,8}\$[./A-Za-z0-9$,=+-]{8,}")
 # Later than the last media of these releases whose installer was looked at (24.04.4).
 _NEWER_KEYS = {"kernel-crash-dumps": "24.10", "zdevs": "24.10"}
 _MOST_FAULTS = 200
@@ -161,7 +160,7 @@ def _accounts(autoinstall: _Autoinstall) -> Iterator[Fault]:
         if isinstance(user, dict) and "plain_text_passwd" in user:
             path: Path = ("user-data", "users", number, "plain_text_passwd")
             yield autoinstall.warning(path, "The password is plain text and stays in the image.")
-    if "chpasswd" in user_data and not re.search(r"\$[0-9a-z]+\$", str(user_data["chpasswd"])):
+    if "chpasswd" in user_data and not any(hashes(str(user_data["chpasswd"]))):
         yield autoinstall.warning(
             ("user-data", "chpasswd"), "The passwords seem to be plain text; they stay in the image."
         )
@@ -169,7 +168,7 @@ def _accounts(autoinstall: _Autoinstall) -> Iterator[Fault]:
 
 def _is_hash(text: str) -> bool:
     """Tell whether `text` is a hash or one of the usual marks of a locked account."""
-    return _HASH.fullmatch(text) is not None or text in {"*", "!", "!!"}
+    return is_hash(text) or text in {"*", "!", "!!"}
 
 
 def _ages(autoinstall: _Autoinstall, system: System) -> Iterator[Fault]:

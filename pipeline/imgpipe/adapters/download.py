@@ -18,6 +18,7 @@ from pathlib import Path
 
 import requests
 
+from imgpipe.disclosure import without_bare_logins
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.sizes import GIB, MIB, show_bytes
 from imgpipe.urls import local_path, without_login
@@ -71,7 +72,7 @@ def download(url: str, part: Path, progress: BytesRead | None = None, patience: 
             try:
                 return transfer.run()
             except (requests.RequestException, _Worth) as error:
-                _log.info("download of %s broke off: %s", without_login(url), error)
+                _log.info("download of %s broke off: %s", without_login(url), without_bare_logins(str(error)))
                 if not remaining:
                     raise _unreachable(url, error) from None
             time.sleep(pause)
@@ -217,7 +218,7 @@ def _existing_size(path: Path, url: str) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
-        raise RecipeError(f"There is no file '{path}', which the URL '{url}' names.") from None
+        raise RecipeError(f"There is no file '{path}', which the URL '{without_login(url)}' names.") from None
 
 
 def _add_file(digest: hashlib._Hash, path: Path) -> None:
@@ -236,7 +237,7 @@ def _unreachable(url: str, error: Exception) -> HostError:
         f"'{without_login(url)}' cannot be downloaded.",
         hint="Check the network and its proxy settings (https_proxy), or download the file yourself and use its path. "
         "What came so far is kept and resumed.",
-        details=(str(error),),
+        details=(without_bare_logins(str(error)),),
     )
 
 

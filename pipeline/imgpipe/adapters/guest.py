@@ -22,6 +22,7 @@ from typing import Any, Literal
 from imgpipe.adapters.guest_process import LAUNCH_HINT, GuestProcess
 from imgpipe.artifacts import Package
 from imgpipe.domain_spec import Accelerator
+from imgpipe.environment import of_children
 from imgpipe.errors import GuestError, HostError
 from imgpipe.offline_edits import Absent, Sealed, Step
 
@@ -190,7 +191,9 @@ def guestfs_python() -> str:
 
 def _imports_guestfs(python: str) -> bool:
     try:
-        tried = subprocess.run([python, "-I", "-c", "import guestfs"], capture_output=True, timeout=60, check=False)
+        tried = subprocess.run(
+            [python, "-I", "-c", "import guestfs"], capture_output=True, timeout=60, check=False, env=of_children()
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return tried.returncode == 0

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import NoReturn
 
+from imgpipe.environment import drop_secrets
 from imgpipe.errors import HostError
 
 
@@ -13,6 +14,7 @@ def hand_over(*argv: str) -> NoReturn:
     """Become another program; what is open here ends. Raises HostError where it is not installed."""
     sys.stdout.flush()
     sys.stderr.flush()
+    drop_secrets()
     try:
         os.execvp(argv[0], argv)  # noqa: S606 (a list, no shell)
     except OSError as error:

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from imgpipe.disclosure import without_secrets
+from imgpipe.environment import of_children
 from imgpipe.errors import HostError
 
 _log = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ def run(
     the last lines of its stderr.
     """
     words = [os.fspath(word) for word in argv]
-    _log.debug("run: %s", shlex.join(words))
+    _log.debug("run: %s", without_secrets(shlex.join(words)))
     try:
         done = subprocess.run(  # noqa: PLW1510 (the code is looked at below, for a better message)
             words,
@@ -45,7 +47,7 @@ def run(
             text=True,
             errors="replace",
             timeout=timeout_s,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            env=of_children(env),
             cwd=cwd,
         )
     except FileNotFoundError:
@@ -63,12 +65,11 @@ def follow(*argv: Argument, heard: Callable[[str], None], timeout_s: float = 600
     Raises what `run` raises. An exception of `heard`, or Ctrl-C, ends the program before it goes on.
     """
     words = [os.fspath(word) for word in argv]
-    _log.debug("run: %s", shlex.join(words))
-    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    _log.debug("run: %s", without_secrets(shlex.join(words)))
     with tempfile.TemporaryFile() as errors:
         try:
             child = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment, bufsize=0
+                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=of_children(), bufsize=0
             )
         except FileNotFoundError:
             raise _not_installed(words[0]) from None

@@ -132,9 +132,10 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
         return foreign(hypervisor, disk, planned=options.plan)
 
     templates = load_templates(fleet, facts.machines, shop.store, look, families)
-    accounts = accounts_of(fleet, context.vault(planned=options.plan), plain_groups(fleet, templates))
+    vault = context.vault(planned=options.plan)
+    accounts = accounts_of(fleet, vault, plain_groups(fleet, templates))
     choices = Choices(prune=options.prune, rebuild=options.rebuild)
-    return make_deploy_plan(fleet, templates, facts, accounts, choices), facts
+    return make_deploy_plan(fleet, templates, facts, accounts, choices, vault.digest_key()), facts
 
 
 def _tell(plan: DeployPlan) -> None:

@@ -17,7 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 from imgpipe.cli.streams import OutputLost
-from imgpipe.disclosure import one_line, printable
+from imgpipe.disclosure import one_line, printable, without_bare_logins, without_secrets
 from imgpipe.errors import HostError, ImgpipeError, RecipeError
 
 STOPPED = 130
@@ -64,10 +64,10 @@ def ending_of(error: BaseException) -> Ending:
 
 
 def show(ending: Ending, *, as_json: bool) -> None:
-    """Say how it ended, without control characters; with `as_json` also as one line of JSON on stdout."""
+    """Say how it ended, without control characters and secrets; with `as_json` also as one line of JSON on stdout."""
     lines = [f"error: {one_line(ending.message, _LONGEST_MESSAGE)}"]
     for detail in ending.details:
-        lines += (f"  {printable(line)}" for line in detail.splitlines() or [""])
+        lines += (f"  {printable(without_secrets(line))}" for line in detail.splitlines() or [""])
     if ending.usage:
         lines = [*printable(ending.usage).splitlines(), *lines]
     if ending.hint:
@@ -79,8 +79,8 @@ def show(ending: Ending, *, as_json: bool) -> None:
 
 def show_traceback(error: BaseException) -> None:
     """Print where an error was raised, for '--debug'."""
-    for part in traceback.format_exception(error):
-        sys.stderr.write(printable(part, sys.maxsize))
+    text = "".join(traceback.format_exception(error))
+    sys.stderr.write(printable(without_bare_logins(text), sys.maxsize))
 
 
 def keep_logs_plain(*, debug: bool) -> None:
@@ -99,13 +99,13 @@ def wants_json(words: Sequence[str]) -> bool:
 class _Plain(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return one line, without a traceback."""
-        return f"{record.levelname.lower()}: {one_line(record.getMessage())}"
+        return f"{record.levelname.lower()}: {one_line(without_bare_logins(record.getMessage()))}"
 
 
 class _Debugging(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        """Return all, without control characters."""
-        return printable(super().format(record), sys.maxsize)
+        """Return all, without control characters and secrets; other libraries log here too."""
+        return printable(without_bare_logins(super().format(record)), sys.maxsize)
 
 
 def _for_programs(ending: Ending) -> dict[str, object]:
@@ -115,7 +115,7 @@ def _for_programs(ending: Ending) -> dict[str, object]:
         "kind": ending.kind,
         "message": one_line(ending.message, _LONGEST_MESSAGE),
         "hint": one_line(ending.hint, _LONGEST_MESSAGE),
-        "details": [printable(detail) for detail in ending.details],
+        "details": [printable(without_secrets(detail)) for detail in ending.details],
         "exit_code": ending.code,
     }
 

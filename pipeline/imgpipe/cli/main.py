@@ -16,7 +16,7 @@ gc.set_threshold(50_000)
 
 import typer  # noqa: E402
 
-from imgpipe.cli import commands, context, ending, streams  # noqa: E402
+from imgpipe.cli import commands, context, discretion, ending, streams  # noqa: E402
 from imgpipe.errors import HostError, RecipeError  # noqa: E402
 
 app = typer.Typer(
@@ -58,6 +58,7 @@ def options(
 
 def main() -> None:
     """Run the command line; turn every error into a message and an exit code."""
+    discretion.begin()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     if _completing():

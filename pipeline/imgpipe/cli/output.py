@@ -1,4 +1,4 @@
-"""What commands print: data on stdout, as a table or as JSON; everything else on stderr.
+"""What commands print: data on stdout, as a table or as JSON; everything else on stderr. No secret is printed.
 
 Readable without colour; rich obeys NO_COLOR (no-color.org) by itself, and is loaded only when a table is shown.
 """
@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from imgpipe.disclosure import one_line, printable
+from imgpipe.disclosure import one_line, printable, without_secrets
 from imgpipe.errors import RecipeError
 
 
@@ -45,12 +45,12 @@ def show_fields(fields: Mapping[str, str]) -> None:
 
 def show_json(value: object) -> None:
     """Print a value as JSON, for programs."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    sys.stdout.write(without_secrets(json.dumps(value, indent=2)) + "\n")
 
 
 def show_lines(lines: Iterable[str]) -> None:
     """Print lines of data, one for each, whatever names are in them."""
-    sys.stdout.writelines(f"{printable(' '.join(line.splitlines()), sys.maxsize)}\n" for line in lines)
+    sys.stdout.writelines(f"{printable(without_secrets(' '.join(line.splitlines())), sys.maxsize)}\n" for line in lines)
 
 
 def show_line(text: str) -> None:
@@ -60,7 +60,7 @@ def show_line(text: str) -> None:
 
 def show_text(text: str) -> None:
     """Print text of several lines."""
-    sys.stdout.write(f"{printable(text, sys.maxsize)}\n")
+    sys.stdout.write(f"{printable(without_secrets(text), sys.maxsize)}\n")
 
 
 def show_file(text: str) -> None:

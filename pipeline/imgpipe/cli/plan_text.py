@@ -8,6 +8,7 @@ from imgpipe.os_family import CdBoot, FurtherMedium, KernelBoot, System
 from imgpipe.plan import Plan
 from imgpipe.recipe import MediumSource, Nic
 from imgpipe.sizes import show_bytes
+from imgpipe.urls import without_login
 
 
 def describe(plan: Plan, cds: tuple[str, ...] = ()) -> str:
@@ -54,7 +55,7 @@ def _media(plan: Plan) -> Iterator[str]:
 def _medium(wanted: System | FurtherMedium, given: MediumSource) -> str:
     source = given.file or given.url
     if source:
-        return source
+        return without_login(source)
     made = f"; else made from packages ('{wanted.makes}')" if wanted.makes else ""
     return f"{', '.join(wanted.media) or 'no file looked for'} in the media folders{made}"
 

@@ -96,6 +96,7 @@ def attached_cds(plan: Plan) -> tuple[str, ...]:
 
 def _where(request: MediumRequest) -> str:
     from imgpipe.media.find import find_medium as look
+    from imgpipe.urls import without_login
 
     try:
         found = look(request, context.store())
@@ -103,7 +104,7 @@ def _where(request: MediumRequest) -> str:
         return f"missing ({str(error).rstrip('.')})"
     if found is None:
         return f"made when it is needed ('{request.maker.name}')" if request.maker else "missing"
-    return str(found.path) if found.path else f"downloaded when it is needed ({found.url})"
+    return str(found.path) if found.path else f"downloaded when it is needed ({without_login(found.url)})"
 
 
 def _own_answer_file(recipe: Recipe) -> str | None:

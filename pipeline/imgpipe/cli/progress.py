@@ -20,7 +20,7 @@ from typing import TextIO
 
 from imgpipe.cli.stage_state import BuildState, StageState, show_counter, show_span
 from imgpipe.cli.streams import OutputLost
-from imgpipe.disclosure import one_line
+from imgpipe.disclosure import one_line, without_secrets
 from imgpipe.events import Event, Listener, Note, Progress, StageFinished, StageStarted
 
 _LINES_APART_S = 10.0
@@ -57,7 +57,7 @@ class JsonLines:
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(event).__name__).lower()
         told = {key: value for key, value in dataclasses.asdict(event).items() if value is not None}
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._stream.write(dumps({"event": name, "time": moment, **told}) + "\n")
+        self._stream.write(without_secrets(dumps({"event": name, "time": moment, **told})) + "\n")
         self._stream.flush()
 
 

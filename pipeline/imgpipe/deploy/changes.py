@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
 from imgpipe.deploy.record import record_of
 from imgpipe.deploy.wanted import WantedMachine
+from imgpipe.identity.digest import is_named_by, is_unkeyed
 from imgpipe.sizes import show_bytes
 
 
@@ -133,7 +134,11 @@ def identity_changes(machine: WantedMachine, record: MachineRecord) -> Iterator[
         yield f"host name '{asked.hostname}' instead of '{record.hostname}'"
     if asked.addresses != record.addresses:
         yield f"{_addresses(asked)} instead of {_addresses(record)}"
-    if asked.identity != record.identity and (asked.hostname, asked.addresses) == (record.hostname, record.addresses):
+    same_names = (asked.hostname, asked.addresses) == (record.hostname, record.addresses)
+    if same_names and not is_named_by(record.identity, machine.identity):
+        if is_unkeyed(record.identity, machine.identity):
+            yield "its definition has a digest by which its secret files can be guessed; the guest is told all anew"
+            return
         yield "other keys, passwords, users, files or network settings in the guest"
 
 

@@ -20,7 +20,7 @@ class Proven:
 class MachineRecord:
     """What imgpipe keeps in a machine's metadata: the only place where it is known what the machine is.
 
-    `template` is `NAME@VERSION`. `identity` is a digest of everything the guest was given, secrets included.
+    `template` is `NAME@VERSION`. `identity` is a digest of everything the guest was given, keyed where it has secrets.
     `addresses` are static ones with their prefix ('10.100.1.10/24'). `pool` is libvirt's name of the storage pool;
     `disk` and `seed` are names of volumes in it, `seed` empty where the machine has none. `complete` is false from
     before the machine's disk is made until its definition is final: what is not complete was interrupted.

@@ -12,6 +12,7 @@ from imgpipe.deploy.making import carried_of, iso_of, record_with_seed
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import GuestError
 from imgpipe.events import Note
+from imgpipe.identity.digest import is_named_by
 
 
 def modify(change: Modify, shop: Workshop) -> None:
@@ -59,7 +60,9 @@ def _redefine(change: Modify, shop: Workshop) -> None:
     carried = carried_of(machine)
     record = _kept(record_with_seed(machine, carried, old.pool), old, change)
     pool = shop.pool_of(old.pool)
-    if record.seed and record.identity != old.identity:
+    if record.seed:
+        # Also where it says the same: the definition names a seed by its digest, and one of an earlier version has
+        # another.
         pool.write_small(record.seed, iso_of(carried))
     policy = replace(shop.policy, folder=pool.path)
     wanted = definition(machine, carried.oem_strings, record, policy)
@@ -71,5 +74,5 @@ def _redefine(change: Modify, shop: Workshop) -> None:
 def _kept(record: MachineRecord, old: MachineRecord, change: Modify) -> MachineRecord:
     """Keep of the old record what a change does not touch: what the disk was made from, and the guest's word."""
     linked = old.linked and not change.flatten
-    proven = old.proven if record.identity == old.identity else None
+    proven = old.proven if is_named_by(old.identity, change.machine.identity) else None
     return replace(record, template=old.template, disk=old.disk, linked=linked, proven=proven)

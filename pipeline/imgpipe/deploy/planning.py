@@ -68,14 +68,16 @@ def make_deploy_plan(
     facts: HostFacts,
     accounts: Mapping[str, Account],
     choices: Choices | None = None,
+    key: bytes = b"",
 ) -> DeployPlan:
     """Decide everything about deploying a fleet; raises RecipeError with all faults at once.
 
     `templates` are known by what the fleet calls them, `NAME` or `NAME@VERSION`, and, where the catalog still has
-    them, by what existing machines were made from. `accounts` are those of `accounts_of`.
+    them, by what existing machines were made from. `accounts` are those of `accounts_of`. `key` are the data root's
+    own bytes for digests of what is secret.
     """
     given = Circumstances(
-        fleet=fleet, templates=templates, facts=facts, accounts=accounts, choices=choices or Choices()
+        fleet=fleet, templates=templates, facts=facts, accounts=accounts, choices=choices or Choices(), key=key
     )
     machines = wanted_machines(given)
     changes = tuple(_changes(given, machines))

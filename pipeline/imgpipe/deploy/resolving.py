@@ -40,6 +40,7 @@ class Circumstances:
     facts: HostFacts
     accounts: Mapping[str, Account]
     choices: Choices = field(default=Choices())
+    key: bytes = field(default=b"", repr=False)
 
     @cached_property
     def groups(self) -> dict[str, Group]:
@@ -183,7 +184,7 @@ def _shared_identity(given: Circumstances, group: str, shape: Group) -> Identity
         account = given.accounts.get(account_key(group, user))
         return account.password_hash if account else ""
 
-    return Identity(
+    identity = Identity(
         hostname="",
         nics=(),
         keys=shape.root.keys,
@@ -206,6 +207,7 @@ def _shared_identity(given: Circumstances, group: str, shape: Group) -> Identity
             for file in shape.files
         ),
     )
+    return dataclasses.replace(identity, key=given.key) if given.key else identity
 
 
 def _nics(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Literal
 
+from imgpipe.crypt_methods import hashes
 from imgpipe.offline_edits import Step
 from imgpipe.os_family import CacheMode, Hardware, Personalise
 from imgpipe.recipe import Machine
+
+# Where nobody told a data root's own bytes: still nothing can be guessed, but another run makes other digests.
+_OF_THIS_RUN = secrets.token_bytes(32)
+_PRIVATE_KEY = "PRIVATE KEY-----"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +79,7 @@ class WantedUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedFile:
-    """A small file for the guest; `owner` is 'user' or 'user:group'; `secret` keeps its text off the definition."""
+    """A small file for the guest; `owner` is 'user' or 'user:group'; `secret` is what the fleet says of it."""
 
     path: str
     text: str = field(repr=False)
@@ -81,12 +87,18 @@ class WantedFile:
     owner: str = "root:root"
     secret: bool = False
 
+    @property
+    def is_secret(self) -> bool:
+        """Say whether its text must not stand in a definition: nobody but its owner may read it, or it tells so."""
+        return self.secret or not self.mode & 0o077 or _PRIVATE_KEY in self.text or any(hashes(self.text))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """What tells one machine from another, as its guest shall see it; root's keys and password hash included.
 
-    `password` is root's (the administrator's) own, only where the system takes no hash.
+    `password` is root's (the administrator's) own, only where the system takes no hash. `key` are the bytes that
+    make its digests useless for guessing; no guest is told them.
     """
 
     hostname: str
@@ -96,6 +108,7 @@ class Identity:
     password: str = field(default="", repr=False)
     users: tuple[WantedUser, ...] = ()
     files: tuple[WantedFile, ...] = ()
+    key: bytes = field(default=_OF_THIS_RUN, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from imgpipe.guest_worker.text import WorkerError, as_bytes
 # limits one message to 4 MiB.
 MOST_BYTES = 2**20
 MOST_MATCHES = 20_000
+# Of a file that is searched, piece by piece; logs of installers are smaller.
+_MOST_SEARCHED = 64 * 2**20
 
 
 class Files:
@@ -90,8 +92,17 @@ class Files:
         return [path for path in self.regular(patterns) if self._contains(path, wanted)]
 
     def _contains(self, path: str, wanted: list[bytes]) -> bool:
-        content = as_bytes(self.g.pread(path, MOST_BYTES, 0))
-        return any(needle in content for needle in wanted)
+        """Say whether a file has one of the texts; also one that lies across two pieces that are read."""
+        overlap = max(map(len, wanted), default=1) - 1
+        before, offset = b"", 0
+        while offset < _MOST_SEARCHED:
+            piece = as_bytes(self.g.pread(path, MOST_BYTES, offset))
+            if any(needle in before + piece for needle in wanted):
+                return True
+            if len(piece) < MOST_BYTES:
+                return False
+            before, offset = piece[len(piece) - overlap :], offset + len(piece)
+        return False
 
     def regular(self, patterns: list[str]) -> list[str]:
         """Return the regular files that match; links, devices and pipes are none."""

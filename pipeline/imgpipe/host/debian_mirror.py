@@ -11,6 +11,7 @@ from pathlib import Path
 
 from imgpipe.errors import HostError
 from imgpipe.host import deb822
+from imgpipe.urls import without_login
 
 VARIABLE = "IMGPIPE_DEBIAN_MIRROR"
 
@@ -66,7 +67,7 @@ def parse(url: str) -> Mirror:
     """Take an address apart; raises HostError for what the installer could not use."""
     found = _ADDRESS.fullmatch(url)
     if not found:
-        raise HostError(f"'{url}' is not the address of a Debian mirror.", hint=_HINT)
+        raise HostError(f"'{without_login(url)}' is not the address of a Debian mirror.", hint=_HINT)
     return Mirror(protocol=found[1], host=found[2], directory=(found[3] or "").rstrip("/") or "/")
 
 

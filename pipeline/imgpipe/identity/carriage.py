@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from imgpipe.deploy.wanted import Identity
 from imgpipe.errors import PluginError, RecipeError
 from imgpipe.identity import cloud_init, cloudbase_init
-from imgpipe.identity.document import Document, document, encoded, heading
+from imgpipe.identity.document import Document, document, encoded, heading, nonce_line
 from imgpipe.identity.first_boot import SEED_VOLUME_ID
 from imgpipe.identity.oem_strings import fits, oem_strings
 from imgpipe.offline_edits import Step, WriteFile
@@ -72,17 +72,19 @@ def _first_boot(wanted: Document, name: str) -> Carried:
     head = heading(wanted.digest)
     if not wanted.secret and fits(strings := oem_strings((head, *wanted.public))):
         return Carried(oem_strings=strings)
-    strings, files = _with_seed(head, wanted.public, wanted.secret)
+    begin = (head, nonce_line(wanted.nonce))
+    strings, files = _with_seed(head, wanted.public, (*begin, *wanted.secret))
     if not fits(strings):
-        strings, files = _with_seed(head, (), (*wanted.public, *wanted.secret))
+        strings, files = _with_seed(head, (), (*begin, *wanted.public, *wanted.secret))
     _check_size(name, files)
     return Carried(oem_strings=strings, seed_files=files, seed_volume_id=SEED_VOLUME_ID)
 
 
 def _with_seed(
-    head: str, public: tuple[str, ...], secret: tuple[str, ...]
+    head: str, public: tuple[str, ...], seed: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    text = "".join(f"{line}\n" for line in (head, *secret))
+    """Return the strings and the seed that they name: by its digest, which says nothing, as the seed has a nonce."""
+    text = "".join(f"{line}\n" for line in seed)
     check = hashlib.sha256(text.encode()).hexdigest()
     return oem_strings((head, f"seed {encoded(SEED_VOLUME_ID)} {check}", *public)), ((SEED_FILE, text),)
 

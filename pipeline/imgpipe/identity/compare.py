@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_interface
 
 from imgpipe.deploy.wanted import Identity, WantedNic
-from imgpipe.identity.digest import identity_digest
+from imgpipe.identity.digest import identity_digest, is_named_by
 from imgpipe.identity.report import Report, ReportedNic
 
 
@@ -23,8 +23,8 @@ def _faults(wanted: Identity, report: Report) -> Iterator[str]:
         yield f"The host name is '{report.hostname}', not '{wanted.hostname}'."
     if not report.machine_id:
         yield "There is no machine-id."
-    digest = identity_digest(wanted)
-    if report.identity != digest:
+    if not is_named_by(report.identity, wanted):
+        digest = identity_digest(wanted)
         has = f"identity '{report.identity}' was" if report.identity else "no identity was"
         yield f"Of the identity '{digest}' nothing is known: {has} applied."
     for nic in wanted.nics:

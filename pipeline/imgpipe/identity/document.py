@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from imgpipe.deploy.wanted import Identity, WantedFile
-from imgpipe.identity.digest import identity_digest
+from imgpipe.identity.digest import identity_digest, seed_nonce
 from imgpipe.identity.network import RENDERERS
 
 VERSION = 1
@@ -19,9 +19,13 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """The lines of an identity; `secret` ones may not be where others than root can read them."""
+    """The lines of an identity; `secret` ones may not be where others than root can read them.
+
+    `nonce` begins what is secret, so that a digest of that, which everybody can read, says nothing about it.
+    """
 
     digest: str
+    nonce: str
     public: tuple[str, ...]
     secret: tuple[str, ...]
 
@@ -30,6 +34,7 @@ def document(identity: Identity, network: str) -> Document:
     """Return the lines for a guest with this network tool (`Personalise.network`)."""
     return Document(
         digest=identity_digest(identity),
+        nonce=seed_nonce(identity),
         public=tuple(_public(identity, network)),
         secret=tuple(_secret(identity)),
     )
@@ -38,6 +43,11 @@ def document(identity: Identity, network: str) -> Document:
 def heading(digest: str) -> str:
     """Return the first line of every document."""
     return f"imgpipe {VERSION} {digest}"
+
+
+def nonce_line(nonce: str) -> str:
+    """Return the line of a seed's nonce; guests pass it over, also those of images from before there was one."""
+    return f"seed nonce {nonce}"
 
 
 def encoded(text: str) -> str:
@@ -56,13 +66,13 @@ def _public(identity: Identity, network: str) -> Iterator[str]:
     # Without keys too: those of an identity before this one must go.
     for name, keys in (("root", identity.keys), *((user.name, user.keys) for user in identity.users)):
         yield f"keys {encoded(name)} {encoded(_lines(keys))}"
-    yield from (_file(file) for file in identity.files if not file.secret)
+    yield from (_file(file) for file in identity.files if not file.is_secret)
 
 
 def _secret(identity: Identity) -> Iterator[str]:
     hashes = (("root", identity.password_hash), *((user.name, user.password_hash) for user in identity.users))
     yield from (f"password {encoded(name)} {encoded(hashed)}" for name, hashed in hashes if hashed)
-    yield from (_file(file) for file in identity.files if file.secret)
+    yield from (_file(file) for file in identity.files if file.is_secret)
 
 
 def _lines(keys: tuple[str, ...]) -> str:

@@ -187,6 +187,8 @@ BAD_LINE = "x\nd-i preseed/late_command string reboot"
         {"users": (User(name="root; reboot"),)},
         {"users": (User(name="ops", password_hash="secret"),)},
         {"users": (User(name="ops", groups=("a,b c",)),)},
+        {"users": (User(name="ops", keys=("ssh-ed25519 AAAA x\nssh-ed25519 BBBB",)),)},
+        {"users": (User(name="ops", keys=("ssh-ed25519 AAAA x", "ssh-ed25519 AAAA 'x\nroot'")),)},
         {"tuning": Tuning(sshd=(("UseDNS", "no\nPermitRootLogin yes"),))},
         {"tuning": Tuning(sysctl=(("vm.x = 1\nvm.y", "2"),))},
         {"tuning": Tuning(enable=("chrony; reboot",))},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from pathlib import Path
@@ -20,7 +21,8 @@ class FakeGuestFS:
 
     def glob_expand_opts(self, pattern: str, directoryslash: bool) -> list[str]:
         assert directoryslash is False
-        return ["/" + os.path.relpath(found, self.root) for found in self.root.glob(pattern.lstrip("/"))]
+        # By the rules of glob(7), unlike Path.glob: no '*' stands for a first dot.
+        return [f"/{found}" for found in glob.glob(pattern.lstrip("/"), root_dir=self.root)]  # noqa: PTH207
 
     def lstatnslist(self, folder: str, names: list[str]) -> list[dict[str, int]]:
         return [self._status(self._at(folder) / name) for name in names]

@@ -11,6 +11,7 @@ from imgpipe.artifacts import Package
 from imgpipe.errors import GuestError
 from imgpipe.events import Note
 from imgpipe.offline_edits import Operation, Remove, WriteFile
+from imgpipe.sealed_secrets import SECRET_PLACES
 from imgpipe.stages import sysprep
 
 PROOF = Proof(console="", failure="", file="/root/.proof", content="done")
@@ -135,6 +136,24 @@ def test_everything_that_does_not_hold_is_told_at_once(tmp_path, guest):
         "'/root/ks.cfg' holds a password of the answer file",
     }
     assert not list(tmp_path.rglob("sealed-*"))
+
+
+@pytest.mark.parametrize("path", ["/etc/shadow-", "/etc/shadow.bak", "/etc/shadow/x", "/var/backups/shadow"])
+def test_a_hash_is_at_home_in_etc_shadow_alone(tmp_path, guest, path):
+    guest.leaks = ("/etc/shadow", path)
+    with pytest.raises(GuestError) as caught:
+        seal(tmp_path, plan("rootpw --plaintext hunter22\n", PROOF))
+    assert caught.value.details == (f"'{path}' holds a password of the answer file",)
+    guest.leaks = ("/etc/shadow",)
+    held = seal(tmp_path, plan("rootpw --plaintext hunter22\n", PROOF)).state.asserted
+    assert "No password of the answer file is outside of /etc/shadow." in held
+
+
+def test_what_is_searched_are_the_known_places_for_the_plans_passwords(tmp_path, guest):
+    asked = []
+    guest.search = lambda places, texts: asked.append((places, texts)) or ()
+    seal(tmp_path, plan("rootpw --plaintext hunter22\n", PROOF))
+    assert asked == [(SECRET_PLACES, ("hunter22",))]
 
 
 def test_a_site_that_replaces_a_vital_operation_is_still_held_to_its_claims(tmp_path, guest):

@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,29 @@ def test_printable_text_has_no_control_characters_and_stays_so(text):
     clean = printable(text)
     assert printable(clean) == clean
     assert not [letter for letter in clean if ord(letter) < 32 and letter not in "\t\n"]
+
+
+DANGEROUS = (
+    # C0 without tab and line feed, delete, C1 (8-bit CSI among them), marks of direction, separators, half pairs.
+    *(chr(code) for code in range(0x20) if chr(code) not in "\t\n"),
+    *map(chr, range(0x7F, 0xA0)),
+    *"\u061c\u200e\u200f\u2028\u2029",
+    *map(chr, range(0x202A, 0x202F)),
+    *map(chr, range(0x2066, 0x206A)),
+    *("\ud800", "\udbff", "\udc00", "\udfff"),
+)
+
+
+@pytest.mark.parametrize("sign", DANGEROUS, ids=lambda sign: f"U+{ord(sign):04X}")
+def test_no_sign_that_steers_a_terminal_is_shown(sign):
+    assert printable(f"a{sign}b{sign}") == "ab"
+    assert sign not in one_line(f"a{sign}b")
+
+
+def test_letters_of_all_languages_are_shown():
+    text = "naïve \u00a0 日本 עברית\t🙂\n"
+    assert printable(text) == text
+    assert printable("\x9b31mred \x1b[31mred \u202egnp.exe") == "31mred [31mred gnp.exe"
 
 
 @given(st.text())

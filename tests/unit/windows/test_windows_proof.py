@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -16,6 +17,9 @@ from imgpipe_windows.proof import (
     LOGON_PASSWORD,
     MARKER,
     PRODUCT,
+    SEALING,
+    SEALING_FOR_CDS,
+    SECRET_PLACES,
     STATE,
     TAG,
     judge,
@@ -38,6 +42,18 @@ GOOD = DiskFacts(
         ANSWER_FILE: None,
     },
 )
+
+
+class Declared(dict):
+    """Facts of which a judge may only ask what its SelfSealing has read: asking for another is a fault."""
+
+    def __init__(self, values, names):
+        super().__init__((name, values.get(name)) for name in names)
+        self.asked = set()
+
+    def get(self, name, default=None):
+        self.asked.add(name)
+        return self[name]
 
 
 def with_file(path, content):
@@ -128,3 +144,57 @@ def test_what_else_is_wrong_with_a_template_is_told_beside_the_registrys_answer_
 def test_a_marker_with_a_byte_order_mark_and_a_blank_from_echo_is_read():
     content = b"\xef\xbb\xbf" + json.dumps(DONE).encode() + b" \r\n"
     assert judge(with_file(MARKER, content)).faults == ()
+
+
+@pytest.mark.parametrize("sealing", [SEALING, SEALING_FOR_CDS], ids=["panther", "cd"])
+def test_what_is_judged_is_what_is_read(sealing):
+    files, registry = Declared(GOOD.files, sealing.files), Declared(GOOD.registry, sealing.registry)
+    assert sealing.judge(DiskFacts(files=files, registry=registry)).faults == ()
+    assert files.asked == set(sealing.files)
+    assert registry.asked == set(sealing.registry)
+    assert {LOGON_PASSWORD, ANSWER_FILE} <= registry.asked
+
+
+def test_the_registrys_values_are_where_windows_has_them():
+    """As in Microsoft's reference of UnattendFile and of automatic logons."""
+    assert (ANSWER_FILE.hive, ANSWER_FILE.key, ANSWER_FILE.name) == (
+        "/Windows/System32/config/SYSTEM",
+        "Setup",
+        "UnattendFile",
+    )
+    assert (LOGON_PASSWORD.hive, LOGON_PASSWORD.key, LOGON_PASSWORD.name) == (
+        "/Windows/System32/config/SOFTWARE",
+        r"Microsoft\Windows NT\CurrentVersion\Winlogon",
+        "DefaultPassword",
+    )
+
+
+# Where Setup looks for answer files and keeps them, and where the first-logon scripts and cloudbase-init write.
+KEPT_BY_WINDOWS = (
+    *("/unattend.xml", "/Autounattend.xml", "/imgpipe/first-logon.log", "/Windows/Panther/unattend.xml"),
+    *("/Windows/Panther/Unattend/unattend.xml", "/Windows/Panther/UnattendGC/setupact.log"),
+    *("/Windows/Setup/Scripts/SetupComplete.cmd", "/Windows/System32/Sysprep/unattend.xml"),
+    *("/Windows/System32/Sysprep/Panther/setupact.log", "/Windows/Temp/x.log"),
+    *("/Users/Administrator/AppData/Local/Temp/x.ps1",),
+    *("/Program Files/Cloudbase Solutions/Cloudbase-Init/conf/Unattend.xml",),
+)
+
+
+def reached(path, patterns):
+    parts = path.lower().split("/")
+    return any(
+        len(pattern.split("/")) == len(parts) and all(map(fnmatchcase, parts, pattern.lower().split("/")))
+        for pattern in patterns
+    )
+
+
+@pytest.mark.parametrize("path", KEPT_BY_WINDOWS)
+@pytest.mark.parametrize("sealing", [SEALING, SEALING_FOR_CDS], ids=["panther", "cd"])
+def test_every_place_where_windows_keeps_answers_is_searched(sealing, path):
+    assert reached(path, sealing.secret_places)
+
+
+@pytest.mark.parametrize("pattern", SECRET_PLACES)
+def test_no_place_can_go(pattern):
+    others = [other for other in SECRET_PLACES if other != pattern]
+    assert [path for path in KEPT_BY_WINDOWS if not reached(path, others)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,7 +128,9 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
 
     facts = gather(hypervisor, shop.pool)
     families = context.plugins().families
-    templates = load_templates(fleet, facts.machines, shop.store, lambda disk: foreign(hypervisor, disk), families)
+    trusted = options.trust_backing or ()
+    look = partial(foreign, hypervisor, form=options.disk_format, trusted=trusted)
+    templates = load_templates(fleet, facts.machines, shop.store, look, families)
     accounts = accounts_of(fleet, context.vault(), plain_groups(fleet, templates))
     choices = Choices(prune=options.prune, rebuild=options.rebuild)
     return make_deploy_plan(fleet, templates, facts, accounts, choices), facts

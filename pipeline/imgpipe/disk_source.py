@@ -164,9 +164,8 @@ def _opened(path: Path) -> Iterator[int]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if path.is_symlink():
-            raise RecipeError(
-                f"The disk '{path}' is a symbolic link.", hint="Name the file that it leads to."
-            ) from None
+            hint = f"Name the file that it leads to: '{path.resolve()}'."
+            raise RecipeError(f"The disk '{path}' is a symbolic link.", hint=hint) from None
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             raise RecipeError(f"There is no disk image '{path}'.", hint="Only files can be imported.") from None
         raise RecipeError(f"The disk '{path}' cannot be read: {error.strerror}.") from error

@@ -18,7 +18,7 @@ def extension(kind, data):
     return struct.pack(">II", kind, len(data)) + data.ljust((len(data) + 7) // 8 * 8, b"\0")
 
 
-def qcow2(path, backing="", backing_format="qcow2", features=0, version=3, crypt=0, cluster_bits=16, more=b"", at=0):
+def qcow2(path, *, backing="", backing_format="qcow2", features=0, version=3, crypt=0, cluster_bits=16, more=b"", at=0):
     """Write a qcow2 header as docs/interop/qcow2.rst of QEMU describes it; `at` is where the backing name goes."""
     extensions = more
     if backing_format:
@@ -297,8 +297,13 @@ def test_a_disk_that_is_changed_after_its_check_is_not_read(tmp_path):
 def test_a_disk_that_is_changed_while_it_is_read_is_told_of(tmp_path):
     disk = qcow2(tmp_path / "disk.qcow2")
     status = disk.stat()
-    with pytest.raises(RecipeError, match="changed after it was checked"), held(check_source(disk).layers):
-        with disk.open("r+b") as file:
-            file.write(b"QFI\xfb")
-        # The time of its content can be set back; that of its inode cannot.
-        os.utime(disk, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    def read_and_changed():
+        with held(check_source(disk).layers):
+            with disk.open("r+b") as file:
+                file.write(b"QFI\xfb")
+            # The time of its content can be set back; that of its inode cannot.
+            os.utime(disk, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    with pytest.raises(RecipeError, match="changed after it was checked"):
+        read_and_changed()

@@ -4,55 +4,82 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.guest import Inspection, open_disk
+from imgpipe.adapters.sparse_copy import new_file
 from imgpipe.artifacts import InstalledDisk
 from imgpipe.checks import identity_checks
-from imgpipe.disk_source import check_source
+from imgpipe.disclosure import one_line
+from imgpipe.disk_source import CheckedDisk, Format, check_source, held
+from imgpipe.domains import INSTALL_DISK
 from imgpipe.errors import RecipeError
+from imgpipe.events import Note
 from imgpipe.home import in_home
 from imgpipe.os_family import Account, OsFamily, Proof
 from imgpipe.plan import Plan
 from imgpipe.planning import Given, make_plan
 from imgpipe.plugins import Plugins
+from imgpipe.recipe import Identifier
 from imgpipe.recipe_files import RecipeFolders
-from imgpipe.store import finished_file
+from imgpipe.store import finished_file, lock
 from imgpipe.workplace import Workplace
 
 _INSPECTION = TypeAdapter(Inspection)
+_NAME: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
-def import_disk(name: str, source: Path, workplace: Workplace) -> InstalledDisk:
+def import_disk(
+    name: str, source: Path, workplace: Workplace, *, told: Format | None = None, trusted: Sequence[Path] = ()
+) -> InstalledDisk:
     """Copy a qcow2 or raw disk, backing files merged in, and look which system it holds; the source never changes.
 
-    The same source, unchanged, is copied and inspected once. Raises RecipeError for a disk that must not be trusted,
-    GuestError for one without a system that can be sealed.
+    `told` is its format, where somebody knows it; its backing files must be below a `trusted` folder, or published.
+    The same source, unchanged, is copied and inspected once. Raises RecipeError for a name that no image can have and
+    for a disk that must not be trusted, GuestError for one without a system that can be sealed.
     """
-    source = in_home(source).absolute()
-    form = check_source(source, trusted=(workplace.store.root,))
-    status = source.stat()
-    identity = f"{name}\0{source}\0{status.st_ino}\0{status.st_size}\0{status.st_mtime_ns}"
-    key = f"import-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+    require_image_name(name)
+    checked = check_source(in_home(source), told, trusted=trusted, images=workplace.store.images)
+    identity = "\0".join((name, *(f"{layer.path}\0{layer.format}\0{layer.state}" for layer in checked.layers)))
+    key = f"import-{hashlib.sha256(os.fsencode(identity)).hexdigest()[:16]}"
     folder = workplace.store.work(key)
     start = time.monotonic()
-    disk = folder / "installed.qcow2"
+    # Held for as long as the copy is made, so that it is not taken for what a killed import left.
+    held_by = workplace.store.lock_file(f"work-{key}-import")
+    with lock(held_by, lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
+        _copy(checked, folder / INSTALL_DISK)
+        if _inspection(folder) is None:
+            accelerator = workplace.hypervisor.accelerator()
+            log = folder / "inspect.log"
+            with open_disk(folder / INSTALL_DISK, accelerator=accelerator, read_only=True, log=log) as guest:
+                found = guest.inspection
+            with finished_file(folder / "inspection.json") as partial:
+                partial.write_bytes(_INSPECTION.dump_json(found))
+    return InstalledDisk(path=folder / INSTALL_DISK, folder=folder, key=key, seconds=time.monotonic() - start)
+
+
+def require_image_name(name: str) -> None:
+    """Raise RecipeError for a name that no image can have, before anything is made for it."""
+    try:
+        _NAME.validate_python(name)
+    except ValidationError:
+        raise RecipeError(
+            f"'{one_line(name)[:80]}' is no name for an image.",
+            hint="Names begin with a letter or digit, and have letters, digits, '.', '_' and '-', at most 64.",
+        ) from None
+
+
+def _copy(checked: CheckedDisk, disk: Path) -> None:
     if not disk.exists():
-        with finished_file(disk) as partial:
-            qemu_img.adopt(source, form, partial)
-            partial.chmod(0o600)
-    if _inspection(folder) is None:
-        accelerator = workplace.hypervisor.accelerator()
-        with open_disk(disk, accelerator=accelerator, read_only=True, log=folder / "inspect.log") as guest:
-            found = guest.inspection
-        with finished_file(folder / "inspection.json") as partial:
-            partial.write_bytes(_INSPECTION.dump_json(found))
-    return InstalledDisk(path=disk, folder=folder, key=key, seconds=time.monotonic() - start)
+        with finished_file(disk) as partial, held(checked.layers) as files, new_file(partial):
+            qemu_img.adopt_held(files, partial)
 
 
 def imported_plan(

@@ -1,4 +1,4 @@
-"""Failures of the host, for every command there is, run as a user runs it: a sentence and an exit code, nothing else."""
+"""Failures of the host, for every command there is, run as a user does: a sentence and an exit code, nothing else."""
 
 import json
 import os

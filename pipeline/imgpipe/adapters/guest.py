@@ -13,14 +13,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from imgpipe.adapters.guest_process import LAUNCH_HINT, GuestProcess
+from imgpipe.adapters.scratch import scratch
 from imgpipe.artifacts import Package
+from imgpipe.disk_source import CheckedDisk
 from imgpipe.domain_spec import Accelerator
 from imgpipe.environment import of_children
 from imgpipe.errors import GuestError, HostError
@@ -110,30 +112,33 @@ class Guest:
 
 @contextmanager
 def open_disk(
-    path: Path,
-    *,
-    accelerator: Accelerator,
-    read_only: bool = False,
-    log: Path | None = None,
-    disk_format: str = "qcow2",
+    disk: Path | CheckedDisk, *, accelerator: Accelerator, read_only: bool = False, log: Path | None = None
 ) -> Iterator[Guest]:
     """Launch one appliance with the disk, inspect and mount it; unmount and power off at the end of the block.
+
+    A path is a qcow2 of our own; a foreign disk, which was checked, is only looked at.
 
     Raises GuestError if the disk does not hold exactly one readable operating system, HostError if the appliance
     cannot start. When the block raises, the appliance is killed and the disk is as good as unplugged. `log` gets
     what libguestfs and the appliance's kernel say.
     """
-    with start_worker(log) as worker:
+    looked_at = read_only or isinstance(disk, CheckedDisk)
+    with start_worker(log) as worker, opened_file(disk, read_only=read_only) as path:
         found = worker.ask(
             "open",
             OPEN_S,
             path=os.fspath(path.resolve()),
-            disk_format=disk_format,
+            disk_format="qcow2",
             force_tcg=accelerator == "tcg",
-            read_only=read_only,
+            read_only=looked_at,
         )
         yield Guest(worker, _inspection(found))
         worker.ask("close", EDIT_S)
+
+
+def opened_file(disk: Path | CheckedDisk, *, read_only: bool) -> AbstractContextManager[Path]:
+    """Return the block's qcow2 file that an appliance may write to: the disk itself, or an overlay to throw away."""
+    return scratch(disk) if read_only or isinstance(disk, CheckedDisk) else nullcontext(disk)
 
 
 def try_appliance(accelerator: Accelerator, folder: Path) -> tuple[str, tuple[str, ...]]:

@@ -7,13 +7,13 @@ import os
 import selectors
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from imgpipe.adapters.temporary import temporary_folder
 from imgpipe.errors import GuestError, HostError, ImgpipeError
 
 _MOST_ANSWER = 2**26
@@ -51,7 +51,7 @@ class GuestProcess:
         """Start the worker; whatever happens, it and its QEMU are gone after the block."""
         with ExitStack() as stack:
             # What libguestfs leaves when it is killed goes with this folder.
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="imgpipe-", ignore_cleanup_errors=True))
+            folder = os.fspath(stack.enter_context(temporary_folder()))
             errors = stack.enter_context((log or Path(os.devnull)).open("ab"))
             process = subprocess.Popen(
                 argv,

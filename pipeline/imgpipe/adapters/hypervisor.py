@@ -23,6 +23,7 @@ from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_a
 from imgpipe.adapters.libvirt_events import start_event_loop
 from imgpipe.adapters.machine import RunningMachine
 from imgpipe.adapters.qemu_user import run_as_root_if_needed
+from imgpipe.disk_source import Format
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
@@ -175,8 +176,8 @@ class Hypervisor:
         with told_as_host_error(self.uri, "list the machines"):
             return tuple(sorted(domain.name() for domain in self._connection.listAllDomains()))
 
-    def disk_of_shut_off_domain(self, name: str) -> Path:
-        """Return the file of the only disk of a machine that is shut off.
+    def disk_of_shut_off_domain(self, name: str) -> tuple[Path, Format]:
+        """Return the file of the only disk of a machine that is shut off, and its format as the definition says.
 
         Raises RecipeError if there is no such machine, it runs, or it has not exactly one disk file.
         """
@@ -191,10 +192,7 @@ class Hypervisor:
             raise host_error(error, self.uri, f"look at the machine '{name}'") from error
         if active:
             raise RecipeError(f"The machine '{name}' is running.", hint=f"Shut it off: 'virsh shutdown {name}'.")
-        disks = ET.fromstring(xml).findall("devices/disk[@device='disk']/source")  # noqa: S314 (libvirt's own text)
-        if len(disks) != 1 or not disks[0].get("file"):
-            raise RecipeError(f"The machine '{name}' does not have exactly one disk that is a file.")
-        return Path(disks[0].get("file", ""))
+        return _only_disk(name, xml)
 
     def _end_leftover(self, name: str) -> None:
         try:
@@ -205,6 +203,22 @@ class Hypervisor:
 
     def _reconnect(self) -> libvirt.virConnect:
         return _open(self.uri)
+
+
+def _only_disk(name: str, xml: str) -> tuple[Path, Format]:
+    # libvirt: without a word of the device it is a disk, without one of the format it is raw.
+    every = ET.fromstring(xml).iterfind("devices/disk")  # noqa: S314 (libvirt's own text)
+    disks = [disk for disk in every if disk.get("device", "disk") in ("disk", "lun")]
+    source = disks[0].find("source") if len(disks) == 1 else None
+    if source is None or not source.get("file"):
+        raise RecipeError(f"The machine '{name}' does not have exactly one disk that is a file.")
+    driver = disks[0].find("driver")
+    form = "raw" if driver is None else driver.get("type", "raw")
+    if form == "qcow2":
+        return Path(source.get("file", "")).resolve(), "qcow2"
+    if form == "raw":
+        return Path(source.get("file", "")).resolve(), "raw"
+    raise RecipeError(f"The disk of the machine '{name}' is of the format '{form}', not qcow2 or raw.")
 
 
 def _open(uri: str) -> libvirt.virConnect:

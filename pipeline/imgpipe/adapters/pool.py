@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from imgpipe.disk_source import CheckedDisk
+
 Moved = Callable[[float], None]
 """Told how many percent are done."""
 
@@ -17,11 +19,15 @@ def unheard(_percent: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """An image that disks are made from, as the hypervisor sees it; `virtual_size` in bytes."""
+    """An image that disks are made from, as the hypervisor sees it; `virtual_size` in bytes.
+
+    `foreign` is set where imgpipe did not build it.
+    """
 
     path: Path
     format: str
     virtual_size: int
+    foreign: CheckedDisk | None = None
 
 
 class Pool(Protocol):
@@ -44,8 +50,10 @@ class Pool(Protocol):
     def file(self, name: str) -> Path:
         """Return where a volume is, or will be, as the hypervisor sees it."""
 
-    def base(self, source: Path, volume: str, sha256: str, moved: Moved = unheard) -> Base:
-        """Return an image of this host as one that disks can be made from.
+    def base(
+        self, source: Path, volume: str, sha256: str, moved: Moved = unheard, foreign: CheckedDisk | None = None
+    ) -> Base:
+        """Return an image of this host as one that disks can be made from; `foreign` is what was checked of another's.
 
         Where the hypervisor does not see `source`, it is uploaded as `volume`, once, and read back to be compared
         with `sha256` (empty: with what was sent).

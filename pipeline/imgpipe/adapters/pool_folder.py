@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ import libvirt
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.pool import Base, Moved, unheard
 from imgpipe.adapters.sparse_copy import copy_sparse, new_file
+from imgpipe.adapters.temporary import temporary_folder
+from imgpipe.disk_source import CheckedDisk, held
 from imgpipe.errors import HostError
 
 _BLOCK = 65_536
@@ -59,10 +60,21 @@ class FolderPool:
         """Return the path of a volume."""
         return self.path / name
 
-    def base(self, source: Path, volume: str, sha256: str, moved: Moved = unheard) -> Base:  # noqa: ARG002
+    def base(
+        self,
+        source: Path,
+        volume: str,  # noqa: ARG002
+        sha256: str,  # noqa: ARG002
+        moved: Moved = unheard,  # noqa: ARG002
+        foreign: CheckedDisk | None = None,
+    ) -> Base:
         """Return the image itself: nothing is copied."""
-        known = qemu_img.info(source)
-        return Base(path=source.resolve(), format=known.format, virtual_size=known.virtual_size)
+        if foreign:
+            # An overlay asks the names in its headers when it is used; they must still be those that were checked.
+            with held(foreign.layers):
+                size = foreign.virtual_size
+            return Base(path=foreign.path, format=foreign.format, virtual_size=size, foreign=foreign)
+        return Base(path=source.resolve(), format="qcow2", virtual_size=qemu_img.info(source).virtual_size)
 
     def overlay(self, name: str, base: Base, size: int) -> None:
         """Make an overlay: qemu-img makes the first of a kind, the others are copies of its 192 KiB."""
@@ -80,7 +92,9 @@ class FolderPool:
     def copy(self, name: str, base: Base, size: int, moved: Moved = unheard) -> None:
         """Copy the file where it is a whole qcow2, so that the copy is no larger; else let qemu-img convert it."""
         path = self.file(name)
-        if base.format == "qcow2" and qemu_img.backing_of(base.path) is None:
+        if base.foreign:
+            _copy_foreign(base.foreign, path, moved)
+        elif base.format == "qcow2" and qemu_img.backing_of(base.path) is None:
             copy_sparse(base.path, path, moved)
         else:
             with new_file(path):
@@ -130,12 +144,28 @@ class FolderPool:
 
 
 def _new_overlay(base: Base, size: int) -> _Overlay:
-    with tempfile.TemporaryDirectory(prefix="imgpipe-") as folder:
-        path = Path(folder, "overlay.qcow2")
+    with temporary_folder() as folder:
+        path = folder / "overlay.qcow2"
         qemu_img.create_overlay(path, base.path, backing_format=base.format, size=size)
         data = path.read_bytes()
     blocks = ((place, data[place : place + _BLOCK]) for place in range(0, len(data), _BLOCK))
     return _Overlay(tuple((place, block.rstrip(b"\0")) for place, block in blocks if any(block)), len(data))
+
+
+def _copy_foreign(disk: CheckedDisk, path: Path, moved: Moved) -> None:
+    """Copy a foreign disk from the very files that were checked; nothing is left where they changed meanwhile."""
+    with new_file(path):
+        pass
+    try:
+        with held(disk.layers) as files:
+            if disk.format == "qcow2" and len(disk.layers) == 1:
+                path.unlink()
+                copy_sparse(files.file, path, moved)
+            else:
+                qemu_img.adopt_held(files, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _cannot(done: str, path: Path, error: OSError) -> HostError:

@@ -11,6 +11,7 @@ import libvirt
 from imgpipe.adapters import qemu_img, volume_streams
 from imgpipe.adapters.libvirt_errors import host_error, told_as_host_error
 from imgpipe.adapters.pool import Base, Moved, unheard
+from imgpipe.disk_source import CheckedDisk, held
 from imgpipe.errors import HostError
 
 
@@ -39,20 +40,30 @@ class VolumePool:
         """Return the path of a volume on the hypervisor's host."""
         return self.path / name
 
-    def base(self, source: Path, volume: str, sha256: str, moved: Moved = unheard) -> Base:
+    def base(
+        self, source: Path, volume: str, sha256: str, moved: Moved = unheard, foreign: CheckedDisk | None = None
+    ) -> Base:
         """Upload the image unless it is there.
 
         libvirt cannot rename a volume, so what makes an upload whole is its header: it is written last, when all
         else was read back and found right. Without its header a volume is no qcow2, and is begun anew.
         """
-        known = qemu_img.info(source)
-        if known.format != "qcow2" or known.backing:
+        if foreign and (foreign.format != "qcow2" or len(foreign.layers) > 1):
             raise HostError(
                 f"'{source}' is no image that can be uploaded: it must be a qcow2 without backing files.",
-                hint="Make it one: 'imgpipe images import', or 'qemu-img convert -O qcow2'.",
+                hint="Make it one: 'imgpipe import', or 'qemu-img convert -f FORMAT -O qcow2'.",
             )
+        if foreign:
+            with held(foreign.layers) as files:
+                return self._uploaded(files.file, volume, sha256, moved)
+        return self._uploaded(source, volume, sha256, moved)
+
+    def _uploaded(self, source: Path, volume: str, sha256: str, moved: Moved) -> Base:
+        known = qemu_img.info(source)
+        if known.backing:
+            raise HostError(f"'{source}' is no image that can be uploaded: it has a backing file.")
         base = Base(path=self.file(volume), format="qcow2", virtual_size=known.virtual_size)
-        with self._told(f"upload '{source.name}' as '{volume}'"):
+        with self._told(f"upload '{volume}'"):
             found = self._find(volume)
             if found is not None and volume_streams.is_whole(found, source):
                 return base

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from imgpipe.adapters import process
+from imgpipe.disk_source import CheckedDisk, HeldDisk
 
 ForeignFormat = Literal["raw", "vmdk", "vhdx"]
 Moved = Callable[[float], None]
@@ -47,14 +48,14 @@ def create(path: Path, size: int) -> None:
     path.chmod(0o600)
 
 
-def create_overlay(path: Path, backing: Path, *, backing_format: str = "", size: int | None = None) -> None:
+def create_overlay(path: Path, backing: Path, *, backing_format: str = "qcow2", size: int | None = None) -> None:
     """Create an image that keeps its changes apart from `backing`; of its size, unless told another in bytes."""
-    process.run(
-        "qemu-img", "create", "-q", "-f", "qcow2",
-        "-b", backing.resolve(), "-F", backing_format or info(backing).format,
-        path, *([str(size)] if size else []),
-    )  # fmt: skip
-    path.chmod(0o600)
+    _overlay(path, os.fspath(backing.resolve()), backing_format, *([str(size)] if size else []))
+
+
+def create_overlay_of_held(path: Path, disk: CheckedDisk, held_disk: HeldDisk) -> None:
+    """Create an overlay of a foreign disk that is good for as long as its files are held."""
+    _overlay(path, held_disk.name, disk.format)
 
 
 def resize(path: Path, size: int) -> None:
@@ -70,9 +71,9 @@ def make_independent(path: Path, *, moved: Moved = _unheard) -> None:
     _follow("rebase", "-p", "-f", "qcow2", "-b", "", path, moved=moved)
 
 
-def info(path: Path) -> ImageInfo:
-    """Read an image's format and sizes, also while a machine uses it."""
-    told = json.loads(process.run("qemu-img", "info", "--force-share", "--output=json", path))
+def info(path: Path, form: str = "qcow2") -> ImageInfo:
+    """Read the sizes of an image of a known format, also while a machine uses it; HostError if it is of another."""
+    told = json.loads(process.run("qemu-img", "info", "--force-share", "--output=json", "-f", form, path))
     backing = told.get("full-backing-filename") or told.get("backing-filename")
     return ImageInfo(
         format=told["format"],
@@ -96,11 +97,12 @@ def export(source: Path, target: Path, form: ForeignFormat, *, moved: Moved = _u
 
 def adopt(source: Path, source_format: str, target: Path) -> None:
     """Copy a foreign image, its backing files merged in, to a qcow2 of our own; its format is told, never guessed."""
-    process.run(
-        "qemu-img", "convert", "-f", source_format, "-O", "qcow2", "-m", "8", "-W",
-        source, target,
-        timeout_s=4 * 3600,
-    )  # fmt: skip
+    _adopt("-f", source_format, source, target)
+
+
+def adopt_held(disk: HeldDisk, target: Path) -> None:
+    """Copy a foreign disk whose files are held to a qcow2 of our own; the name of it has every format."""
+    _adopt(disk.name, target)
 
 
 def check(path: Path) -> None:
@@ -146,6 +148,17 @@ def _local_name(name: str) -> str:
     if name.startswith("file:"):
         return name.removeprefix("file:")
     return "" if _PROTOCOL.match(name) else name
+
+
+def _overlay(path: Path, backing: str, backing_format: str, *size: str) -> None:
+    process.run("qemu-img", "create", "-q", "-f", "qcow2", "-b", backing, "-F", backing_format, path, *size)
+    path.chmod(0o600)
+
+
+def _adopt(*source_and_target: process.Argument) -> None:
+    process.run(
+        "qemu-img", "convert", "-O", "qcow2", "-m", "8", "-W", *source_and_target, timeout_s=4 * 3600
+    )  # fmt: skip
 
 
 def _convert(source: Path, target: Path, options: tuple[str, ...], moved: Moved) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from imgpipe.adapters.guest import EDIT_S, OPEN_S, Guest, Inspection, start_worker
+from imgpipe.adapters.guest import EDIT_S, OPEN_S, Guest, Inspection, opened_file, start_worker
 from imgpipe.adapters.guest_process import GuestProcess
 from imgpipe.domain_spec import Accelerator
 from imgpipe.self_sealing import MOST_READ, DiskFacts, RegistryValue, SystemVolume
@@ -75,11 +75,11 @@ def open_volume_disk(
     Raises HostError if the appliance cannot start, or cannot read the file system. When the block raises, the
     appliance is killed and the disk is as good as unplugged.
     """
-    with start_worker(log, "volume") as worker:
+    with start_worker(log, "volume") as worker, opened_file(path, read_only=read_only) as disk:
         worker.ask(
             "launch",
             OPEN_S,
-            path=os.fspath(path.resolve()),
+            path=os.fspath(disk.resolve()),
             disk_format="qcow2",
             force_tcg=accelerator == "tcg",
             read_only=read_only,

@@ -46,6 +46,10 @@ class CloneOptions:
         bool, typer.Option("--linked", help="Overlays on the source's own disk. Dangerous: it asks first.")
     ] = False
     pool: Annotated[str | None, typer.Option(help="The storage pool of libvirt for the disks.")] = None
+    trust_backing: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FOLDER", help="The disk's backing files may lie below this folder; may be repeated."),
+    ] = None
     start: Annotated[bool, typer.Option(help="Start the clones.")] = True
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would be done.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False
@@ -103,13 +107,15 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
         shop = open_shop(hypervisor, options.pool, Manner(paused=options.paused))
         xml = shop.machines.xml(name)
         source = source_of(xml)
-        trusted = (shop.store.root, shop.pool.path)
+        trusted = tuple(options.trust_backing or ())
         active = name in shop.machines.active()
-        used = check_source_machine(source, active=active, local=shop.pool.local, trusted=trusted)
+        used = check_source_machine(
+            source, active=active, local=shop.pool.local, trusted=trusted, images=shop.store.images
+        )
         clones = plan_clones(order, source, used, gather(hypervisor, shop.pool))
         if not options.plan:
             with listener(options.as_json, ("clone",)) as notify, stage("clone", notify), ended_by_sigterm():
-                personalise = _personalise(source, order, shop, hypervisor)
+                personalise = _personalise(source, order, shop, hypervisor, trusted)
                 work = _work(shop, hypervisor, notify, start=options.start)
                 Cloning(source, xml, personalise, work).run(clones)
     return clones
@@ -131,15 +137,19 @@ def _work(shop: Workshop, hypervisor: Hypervisor, notify: Listener, *, start: bo
     )
 
 
-def _personalise(source: Source, order: CloneOrder, shop: Workshop, hypervisor: Hypervisor) -> Personalise:
+def _personalise(
+    source: Source, order: CloneOrder, shop: Workshop, hypervisor: Hypervisor, trusted: tuple[Path, ...]
+) -> Personalise:
     """Look which network tool the system has, where that is needed."""
+    from imgpipe.deploy.cloning import checked_disk
     from imgpipe.deploy.foreign import personalise_of
     from imgpipe.deploy.foreign_template import look
     from imgpipe.os_family import Personalise
 
     if not order.sets_network:
         return Personalise(way="first-boot", network="none")
-    return personalise_of(look(source.disk, shop.store, hypervisor.accelerator(), (shop.pool.path,)).facts)
+    disk = checked_disk(source, trusted, shop.store.images)
+    return personalise_of(look(disk, shop.store, hypervisor.accelerator()).facts)
 
 
 def _as_root_if_needed(uri: str, notify: Listener) -> Callable[[str], str]:

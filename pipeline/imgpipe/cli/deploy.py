@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from imgpipe.deploy.existing import HostFacts
     from imgpipe.deploy.fleet import Fleet
     from imgpipe.deploy.planning import DeployPlan
-    from imgpipe.deploy.wanted import Template, WantedMachine
+    from imgpipe.deploy.wanted import WantedMachine
     from imgpipe.deploy.workshop import Workshop
     from imgpipe.identity.report import Report
 
@@ -127,10 +128,13 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
 
     facts = gather(hypervisor, shop.pool)
     families = context.plugins().families
-
-    def look(disk: Path) -> Template:
-        return foreign(hypervisor, disk, planned=options.plan)
-
+    look = partial(
+        foreign,
+        hypervisor,
+        form=options.disk_format,
+        trusted=options.trust_backing or (),
+        planned=options.plan,
+    )
     templates = load_templates(fleet, facts.machines, shop.store, look, families)
     vault = context.vault(planned=options.plan)
     accounts = accounts_of(fleet, vault, plain_groups(fleet, templates))

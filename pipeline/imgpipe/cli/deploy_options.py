@@ -71,6 +71,14 @@ class DeployOptions:
     import_disk: Annotated[
         Path | None, typer.Option("--import", metavar="DISK", help="Deploy copies of a disk, instead of an image.")
     ] = None
+    disk_format: Annotated[
+        Literal["qcow2", "raw"] | None,
+        typer.Option("--format", help="The format of such a disk, if you know it; else it must be beyond doubt."),
+    ] = None
+    trust_backing: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FOLDER", help="Such a disk's backing files may lie below it; may be repeated."),
+    ] = None
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would be done.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan, or every event, as JSON.")] = False
     output: Annotated[

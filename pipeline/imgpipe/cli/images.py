@@ -161,7 +161,7 @@ def _prune_leftovers(*, yes: bool, dry_run: bool, as_json: bool) -> None:
 
     store = context.store()
     found = retire.leftovers(store)
-    names, room = [str(path.relative_to(store.root)) for path in found], retire.room_of(found)
+    names, room = retire.leftover_names(store, found), retire.room_of(found)
     removed: list[str] = []
     if names and not dry_run:
         output.confirm(f"Remove {', '.join(names)} ({show_bytes(room)})?", yes=yes)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imgpipe.adapters.pool import Pool
     from imgpipe.deploy.wanted import Template, WantedMachine
     from imgpipe.deploy.workshop import Inject, Workshop
+    from imgpipe.disk_source import Format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +76,23 @@ def open_shop(hypervisor: Hypervisor, pool: str | None, manner: Manner) -> Works
     )
 
 
-def foreign(hypervisor: Hypervisor, disk: Path, *, planned: bool = False) -> Template:
-    """Look at a disk that imgpipe did not build, and return it as a template; a plan remembers nothing of it."""
+def foreign(
+    hypervisor: Hypervisor,
+    disk: Path,
+    form: Format | None = None,
+    trusted: Sequence[Path] = (),
+    *,
+    planned: bool = False,
+) -> Template:
+    """Check a disk that imgpipe did not build, look at it, and return it as a template; a plan remembers nothing."""
     from imgpipe.deploy.foreign_template import foreign_template
+    from imgpipe.disk_source import check_source
+    from imgpipe.home import in_home
 
+    store = context.store()
+    checked = check_source(in_home(disk), form, trusted=trusted, images=store.images)
     output.tell(f"note: Looking at what is on '{disk}'.")
-    return foreign_template(disk, context.store(), hypervisor.accelerator(), remember=not planned)
+    return foreign_template(checked, store, hypervisor.accelerator(), remember=not planned)
 
 
 def _injection(hypervisor: Hypervisor) -> Inject:

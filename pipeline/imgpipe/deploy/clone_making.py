@@ -110,8 +110,7 @@ class Cloning:
         pool, record, disk = self._work.pool, self._begun[clone.name], self._source.disk
         # The format is told by the definition, never guessed: a guest can write a qcow2 header into its raw disk.
         if record.linked:
-            raw = self._source.disk_format == "raw"
-            size = disk.stat().st_size if raw else qemu_img.info(disk).virtual_size
+            size = qemu_img.info(disk, self._source.disk_format).virtual_size
             pool.overlay(record.disk, Base(path=disk, format=self._source.disk_format, virtual_size=size), size)
         else:
             pool.copy(record.disk, Base(path=disk, format=self._source.disk_format, virtual_size=0), 0)

@@ -14,7 +14,7 @@ from imgpipe.deploy.existing import ExistingMachine, HostFacts, MachineRecord
 from imgpipe.deploy.names import is_label
 from imgpipe.deploy.resolving import known_addresses
 from imgpipe.deploy.wanted import Identity, WantedNic
-from imgpipe.disk_source import check_source
+from imgpipe.disk_source import CheckedDisk, Format, check_source
 from imgpipe.domain_spec import stable_mac
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.identity.digest import identity_digest
@@ -88,10 +88,12 @@ def plan_clones(order: CloneOrder, source: Source, used: int, facts: HostFacts) 
     return tuple(clones)
 
 
-def check_source_machine(source: Source, *, active: bool, local: bool, trusted: tuple[Path, ...]) -> int:
+def check_source_machine(
+    source: Source, *, active: bool, local: bool, trusted: Sequence[Path], images: Path | None = None
+) -> int:
     """Return the bytes that the disk of a machine uses, if it may be cloned here; raises RecipeError or HostError.
 
-    Backing files must be below its own folder or a `trusted` one.
+    Backing files must be below a `trusted` folder, or be images published in `images`.
     """
     if active:
         raise RecipeError(
@@ -104,13 +106,17 @@ def check_source_machine(source: Source, *, active: bool, local: bool, trusted: 
         )
     if source.disk_format not in ("qcow2", "raw"):
         raise RecipeError(f"The disk of '{source.name}' is of the format '{source.disk_format}', not qcow2 or raw.")
-    # Whatever a guest wrote at the start of its raw disk is no header.
-    if source.disk_format == "qcow2":
-        check_source(source.disk, trusted=trusted)
+    checked_disk(source, trusted, images)
     try:
         return source.disk.stat().st_blocks * 512
     except OSError as error:
         raise HostError(f"The disk '{source.disk}' cannot be read: {error.strerror}.") from error
+
+
+def checked_disk(source: Source, trusted: Sequence[Path], images: Path | None) -> CheckedDisk:
+    """Return the disk of a machine as its definition says: whatever a guest wrote to a raw disk is no header."""
+    form: Format = "raw" if source.disk_format == "raw" else "qcow2"
+    return check_source(source.disk.resolve(), form, trusted=trusted, images=images)
 
 
 def fleet_of(source: str) -> str:

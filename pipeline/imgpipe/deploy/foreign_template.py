@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from imgpipe.adapters import qemu_img
 from imgpipe.adapters.guest import Guest, open_disk
 from imgpipe.deploy.foreign import INTERFACES, PROBED, GuestFacts, personalise_of
 from imgpipe.deploy.template import os_id
 from imgpipe.deploy.wanted import Template
-from imgpipe.disk_source import check_source
+from imgpipe.disk_source import CheckedDisk
 from imgpipe.domain_spec import Accelerator
-from imgpipe.home import in_home
 from imgpipe.importing import system_names
 from imgpipe.os_family import Hardware
 from imgpipe.recipe import Machine
@@ -34,34 +33,30 @@ class Found:
 _FOUND = TypeAdapter(Found)
 
 
-def look(
-    disk: Path, store: Store, accelerator: Accelerator, trusted: tuple[Path, ...] = (), *, remember: bool = True
-) -> Found:
+def look(disk: CheckedDisk, store: Store, accelerator: Accelerator, *, remember: bool = True) -> Found:
     """Return what is on a disk; the same disk, unchanged, is looked at once. Without `remember` nothing is written.
 
-    Backing files must be beside it, or below the data root or a `trusted` folder. Raises RecipeError for a disk that
-    must not be trusted, GuestError for one without one readable Linux system.
+    Raises RecipeError for a disk that was changed after it was checked, GuestError for one without one readable Linux
+    system.
     """
-    form = check_source(disk, trusted=(store.root, *trusted))
-    status = disk.stat()
-    identity = f"{disk}\0{status.st_ino}\0{status.st_size}\0{status.st_mtime_ns}"
-    kept = store.cache / "foreign" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
+    identity = "\0".join(f"{layer.path}\0{layer.format}\0{layer.state}" for layer in disk.layers)
+    kept = store.cache / "foreign" / f"{hashlib.sha256(os.fsencode(identity)).hexdigest()[:16]}.json"
     if known := _known(kept):
         return known
     if not remember:
-        return _found(disk, form, accelerator)
+        return _found(disk, accelerator)
     with lock(store.lock_file(f"foreign-{kept.stem}")):
         # Whoever held the lock meanwhile looked at this very disk.
         if known := _known(kept):
             return known
-        found = _found(disk, form, accelerator)
+        found = _found(disk, accelerator)
         with finished_file(kept) as partial:
             partial.write_bytes(_FOUND.dump_json(found))
     return found
 
 
-def _found(disk: Path, form: str, accelerator: Accelerator) -> Found:
-    with open_disk(disk, accelerator=accelerator, read_only=True, disk_format=form) as guest:
+def _found(disk: CheckedDisk, accelerator: Accelerator) -> Found:
+    with open_disk(disk, accelerator=accelerator, read_only=True) as guest:
         return Found(facts=_facts(guest), systems=system_names(guest.inspection))
 
 
@@ -72,14 +67,15 @@ def _known(kept: Path) -> Found | None:
         return None
 
 
-def foreign_template(disk: Path, store: Store, accelerator: Accelerator, *, remember: bool = True) -> Template:
+def foreign_template(
+    checked: CheckedDisk, store: Store, accelerator: Accelerator, *, remember: bool = True
+) -> Template:
     """Return the template that a foreign disk is. Raises what `look` does, and GuestError without systemd.
 
     Machines made from it get what its file cannot say: 2 vCPUs, 2 GiB, UEFI where the disk has such a partition.
     """
-    path = in_home(disk).absolute()
-    found = look(path, store, accelerator, remember=remember)
-    size = qemu_img.info(path).virtual_size
+    path, size = checked.path, checked.virtual_size
+    found = look(checked, store, accelerator, remember=remember)
     hardware = Hardware()
     return Template(
         name=re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).strip("-._")[:64] or "disk",
@@ -95,6 +91,7 @@ def foreign_template(disk: Path, store: Store, accelerator: Accelerator, *, reme
         personalise=personalise_of(found.facts),
         prepared=False,
         size=path.stat().st_size,
+        foreign=checked,
     )
 
 

@@ -118,7 +118,8 @@ class Making:
     def _find_bases(self) -> None:
         for template in {machine.template.reference: machine.template for machine in self._machines}.values():
             teller = _Teller(self._shop, f"'{template.reference}' is copied to the pool")
-            base = self._shop.pool.base(template.disk, base_volume(template), template.sha256, teller)
+            volume, foreign = base_volume(template), template.foreign
+            base = self._shop.pool.base(template.disk, volume, template.sha256, teller, foreign)
             self._bases[template.reference] = base
 
     def _fill(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from imgpipe.crypt_methods import hashes
+from imgpipe.disk_source import CheckedDisk
 from imgpipe.offline_edits import Step
 from imgpipe.os_family import CacheMode, Hardware, Personalise
 from imgpipe.recipe import Machine
@@ -27,7 +28,8 @@ class Template:
     seal stage put in the unit which applies an identity at first boot, so that no appliance is needed.
     Sizes are in bytes: `size` is the file's own, which a full copy takes, 0 where unknown. `machine` is what clones
     get unless they ask for something else. `proven` is False for a system that should have generalized itself, and
-    of which nobody saw the proof. `own_files` is the family's `personalise_files`, where it has one.
+    of which nobody saw the proof. `foreign` is what was checked of a disk that imgpipe did not build. `own_files` is
+    the family's `personalise_files`, where it has one.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Template:
     prepared: bool
     size: int = 0
     proven: bool = True
+    foreign: CheckedDisk | None = None
     own_files: Callable[[Identity, Personalise], tuple[Step, ...]] | None = field(
         default=None, compare=False, repr=False
     )

@@ -19,7 +19,6 @@ class Drive(NamedTuple):
     path: str
     disk_format: str
     cache: str = "unsafe"
-    read_only: bool = False
     discard: bool = False
 
 
@@ -46,9 +45,8 @@ def launch(g: Any, drives: list[Drive], force_tcg: bool) -> None:  # noqa: ANN40
     g.set_memsize(MEMORY_MIB)
     g.set_network(False)
     for drive in drives:
-        options: dict[str, Any] = {"readonly": True} if drive.read_only else {}
-        if drive.discard:
-            options["discard"] = "besteffort"
+        # Never read-only: below the overlay that libguestfs would make, it guesses the format (see adapters/scratch).
+        options = {"discard": "besteffort"} if drive.discard else {}
         g.add_drive_opts(drive.path, format=drive.disk_format, cachemode=drive.cache, **options)
     g.launch()
 

@@ -34,7 +34,7 @@ class Session:
     def open(self, path: str, disk_format: str, force_tcg: bool, read_only: bool) -> dict[str, Any]:
         """Launch, inspect and mount; return what was found."""
         # The overlay is thrown away when anything fails, and synced by its owner when nothing did.
-        drive = Drive(path=path, disk_format=disk_format, read_only=read_only, discard=not read_only)
+        drive = Drive(path=path, disk_format=disk_format, discard=not read_only)
         launch(self.g, [drive], force_tcg)
         self._drop_lenses()
         self.root = self._only_root()

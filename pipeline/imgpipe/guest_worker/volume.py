@@ -28,7 +28,7 @@ class Volume:
 
     def launch(self, path: str, disk_format: str, force_tcg: bool, read_only: bool) -> None:
         """Launch with the disk; nothing is mounted."""
-        drive = Drive(path=path, disk_format=disk_format, read_only=read_only, discard=not read_only)
+        drive = Drive(path=path, disk_format=disk_format, discard=not read_only)
         launch(self.g, [drive], force_tcg)
 
     def mount(self, filesystem: str, holds: list[str]) -> list[str]:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from imgpipe.adapters import temporary
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.images import catalog
 from imgpipe.images.catalog import Image, image_lock, read_catalog
 from imgpipe.images.users import InUseBy
 from imgpipe.store import LockHeld, Store, finished_file, is_held, lock
 
-_WORK_KEY = re.compile(r"[0-9a-f]{16}")
+_WORK_KEY = re.compile(r"(?:import-)?[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,7 @@ def leftovers(store: Store) -> tuple[Path, ...]:
     work = store.root / "work"
     keys = sorted(path for path in work.iterdir() if path.is_dir()) if work.is_dir() else []
     unfinished = (path for key in keys if _is_free(store, key) for path in sorted(key.glob("*.partial")))
-    return (*_leftovers(store), *unfinished)
+    return (*_leftovers(store), *unfinished, *temporary.abandoned())
 
 
 def room_of(found: Iterable[Path]) -> int:
@@ -119,9 +120,18 @@ def room_of(found: Iterable[Path]) -> int:
     return sum(_room(path) for path in found)
 
 
+def leftover_names(store: Store, found: Iterable[Path]) -> list[str]:
+    """Return what to call each leftover: its path in the data root, or where it is outside of that."""
+    return [str(path.relative_to(store.root)) if path.is_relative_to(store.root) else str(path) for path in found]
+
+
 def remove_leftovers(store: Store, found: Iterable[Path]) -> Iterator[str]:
     """Remove what `leftovers` found and nobody came to work on since; yield each one's path in the data root."""
     for path in found:
+        if not path.is_relative_to(store.root):
+            if temporary.remove_abandoned(path):
+                yield str(path)
+            continue
         inside = path.parent.parent == store.root / "work"
         with _free(store, path.parent if inside else path) as free:
             if free and inside:

@@ -126,7 +126,7 @@ class FakePool:
     def file(self, name):
         return self.path / name
 
-    def base(self, source, volume, sha256, moved=None):
+    def base(self, source, volume, sha256, moved=None, foreign=None):
         self.fakes.note("base", volume)
         if not self.local:
             self.volumes[volume] = "base"

@@ -1,45 +1,99 @@
 """Which foreign disks may be read; the images are written byte by byte, no program runs."""
 
+import json
+import os
 import struct
 
 import pytest
 
-from imgpipe.disk_source import check_source
+from imgpipe.disk_source import check_source, held
 from imgpipe.errors import RecipeError
 
 MBR = b"\0" * 510 + b"\x55\xaa" + b"\0" * 512
+BACKING_FORMAT = 0xE2792ACA
 
 
-def qcow2(path, backing="", backing_format="qcow2", features=0, version=3):
-    """Write a qcow2 header as docs/interop/qcow2.rst of QEMU describes it."""
-    extensions = b""
+def extension(kind, data):
+    """Write a header extension: its type, its length, and data padded to eight bytes."""
+    return struct.pack(">II", kind, len(data)) + data.ljust((len(data) + 7) // 8 * 8, b"\0")
+
+
+def qcow2(path, *, backing="", backing_format="qcow2", features=0, version=3, crypt=0, cluster_bits=16, more=b"", at=0):
+    """Write a qcow2 header as docs/interop/qcow2.rst of QEMU describes it; `at` is where the backing name goes."""
+    extensions = more
     if backing_format:
-        padded = backing_format.encode().ljust((len(backing_format) + 7) // 8 * 8, b"\0")
-        extensions += struct.pack(">II", 0xE2792ACA, len(backing_format)) + padded
+        extensions += extension(BACKING_FORMAT, backing_format.encode())
     extensions += struct.pack(">II", 0, 0)
     length = 104 if version == 3 else 72
-    offset = length + len(extensions) if backing else 0
-    head = b"QFI\xfb" + struct.pack(">IQIIQIIQQIIQ", version, offset, len(backing), 16, 2**30, 0, 0, 0, 0, 0, 0, 0)
+    offset = at or (length + len(extensions) if backing else 0)
+    head = b"QFI\xfb" + struct.pack(
+        ">IQIIQIIQQIIQ", version, offset, len(backing), cluster_bits, 2**30, crypt, 0, 0, 0, 0, 0, 0
+    )
     if version == 3:
         head += struct.pack(">QQQII", features, 0, 0, 4, 104)
-    path.write_bytes(head + extensions + backing.encode())
+    content = head + extensions
+    path.write_bytes((content.ljust(offset, b"\0") if at else content) + backing.encode())
     return path
+
+
+def published(images, **header):
+    """Publish an image, as far as a check looks."""
+    folder = images / "rocky9" / "20260101.1"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    return qcow2(folder / "golden.qcow2", **header)
 
 
 def test_a_plain_qcow2_and_a_raw_disk_with_a_partition_table_are_taken(tmp_path):
     (tmp_path / "raw.img").write_bytes(MBR)
-    assert check_source(qcow2(tmp_path / "a.qcow2")) == "qcow2"
-    assert check_source(qcow2(tmp_path / "b.qcow2", version=2)) == "qcow2"
-    assert check_source(tmp_path / "raw.img") == "raw"
+    assert check_source(qcow2(tmp_path / "a.qcow2")).format == "qcow2"
+    assert check_source(qcow2(tmp_path / "b.qcow2", version=2)).virtual_size == 2**30
+    raw = check_source(tmp_path / "raw.img")
+    assert (raw.format, raw.virtual_size) == ("raw", 1024)
 
 
-def test_backing_files_beside_the_disk_and_below_a_trusted_folder_are_taken(tmp_path):
+def test_what_a_definition_says_is_believed_whatever_a_guest_wrote(tmp_path):
+    disk = qcow2(tmp_path / "disk.img", backing="/etc/shadow", backing_format="raw")
+    told = check_source(disk, "raw")
+    assert (told.format, [layer.path for layer in told.layers]) == ("raw", [disk])
+    (tmp_path / "raw.img").write_bytes(MBR)
+    with pytest.raises(RecipeError, match="is no qcow2"):
+        check_source(tmp_path / "raw.img", "qcow2")
+
+
+def test_without_a_trusted_folder_there_is_no_backing_file_not_even_beside(tmp_path):
+    qcow2(tmp_path / "base.qcow2")
+    with pytest.raises(RecipeError, match="elsewhere") as told:
+        check_source(qcow2(tmp_path / "top.qcow2", backing="base.qcow2"))
+    assert "--trust-backing" in told.value.hint
+
+
+def test_backing_files_below_a_trusted_folder_are_taken(tmp_path):
     (tmp_path / "images").mkdir()
-    base = qcow2(tmp_path / "images" / "golden.qcow2")
+    base = qcow2(tmp_path / "images" / "base.qcow2")
     (tmp_path / "vm").mkdir()
-    qcow2(tmp_path / "vm" / "middle.qcow2", backing=str(base))
+    middle = qcow2(tmp_path / "vm" / "middle.qcow2", backing=str(base))
     top = qcow2(tmp_path / "vm" / "top.qcow2", backing="middle.qcow2")
-    assert check_source(top, trusted=(tmp_path / "images",)) == "qcow2"
+    found = check_source(top, trusted=(tmp_path / "images", tmp_path / "vm"))
+    assert [layer.path for layer in found.layers] == [top, middle, base]
+    above = qcow2(tmp_path / "vm" / "above.qcow2", backing="../images/base.qcow2")
+    assert len(check_source(above, trusted=(tmp_path / "images",)).layers) == 2
+
+
+def test_published_images_are_trusted_and_nothing_else_of_the_data_root(tmp_path):
+    images = tmp_path / "images"
+    golden = published(images)
+    top = qcow2(tmp_path / "top.qcow2", backing=str(golden))
+    assert len(check_source(top, images=images).layers) == 2
+    for name in ("rocky9/20260101.1/other.qcow2", "rocky9/.partial-x/golden.qcow2", "rocky9/2/golden.qcow2", "x.qcow2"):
+        (images / name).parent.mkdir(exist_ok=True)
+        other = qcow2(images / name)
+        with pytest.raises(RecipeError, match="elsewhere"):
+            check_source(qcow2(tmp_path / "bad.qcow2", backing=str(other)), images=images)
+    (tmp_path / "machines").mkdir()
+    neighbour = qcow2(tmp_path / "machines" / "db.qcow2")
+    with pytest.raises(RecipeError, match="elsewhere"):
+        check_source(qcow2(tmp_path / "bad.qcow2", backing=str(neighbour)), images=images)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +101,19 @@ def test_backing_files_beside_the_disk_and_below_a_trusted_folder_are_taken(tmp_
     [
         ("/etc/shadow", "raw", "elsewhere, '/etc/shadow'"),
         ("../outside.img", "raw", "elsewhere"),
+        ("../vm", "raw", "elsewhere"),
         ('json:{"driver":"nbd"}', "raw", "not a plain path"),
+        ("json:{}", "qcow2", "not a plain path"),
         ("nbd://localhost/x", "raw", "not a plain path"),
+        ("file:base.img", "raw", "not a plain path"),
+        ("nbd:unix:/run/x", "raw", "not a plain path"),
         ("base.img", "", "does not say the format"),
         ("base.img", "vmdk", "does not say the format"),
-        ("base.img", "qcow2", "but it is raw"),
+        ("base.img", "vhdx", "does not say the format"),
+        ("base.img", "RAW", "does not say the format"),
+        ("base.img", "qcow2", "is no qcow2"),
+        ("other.img", "raw", "format 'vmdk'"),
+        ("inner.qcow2", "raw", "but it is qcow2"),
     ],
 )
 def test_a_backing_file_that_could_be_anything_is_refused(tmp_path, backing, form, reason):
@@ -59,40 +121,140 @@ def test_a_backing_file_that_could_be_anything_is_refused(tmp_path, backing, for
     folder.mkdir()
     for name in (tmp_path / "outside.img", folder / "base.img"):
         name.write_bytes(MBR)
+    (folder / "other.img").write_bytes(b"KDMV" + MBR[4:])
+    qcow2(folder / "inner.qcow2", backing="/etc/shadow", backing_format="raw")
     disk = qcow2(folder / "disk.qcow2", backing=backing, backing_format=form)
     with pytest.raises(RecipeError, match=reason):
-        check_source(disk)
+        check_source(disk, trusted=(folder,))
 
 
-def test_a_link_beside_the_disk_does_not_lead_out(tmp_path):
-    (tmp_path / "secret.img").write_bytes(MBR)
+def test_what_is_trusted_is_not_left_by_the_second_file_of_a_chain(tmp_path):
     folder = tmp_path / "vm"
     folder.mkdir()
-    (folder / "base.img").symlink_to(tmp_path / "secret.img")
+    (tmp_path / "secret.img").write_bytes(MBR)
+    qcow2(folder / "middle.qcow2", backing=str(tmp_path / "secret.img"), backing_format="raw")
+    with pytest.raises(RecipeError, match=r"elsewhere, '.*secret.img'"):
+        check_source(qcow2(folder / "top.qcow2", backing="middle.qcow2"), trusted=(folder,))
+
+
+def test_nothing_in_a_chain_is_a_link(tmp_path):
+    folder, outside = tmp_path / "vm", tmp_path / "outside"
+    for each in (folder, outside):
+        each.mkdir()
+    (outside / "secret.img").write_bytes(MBR)
+    (folder / "inside.img").write_bytes(MBR)
+    (folder / "out.img").symlink_to(outside / "secret.img")
+    (folder / "in.img").symlink_to("inside.img")
+    (folder / "folder").symlink_to(outside)
+    (folder / "same").symlink_to(folder)
+    for name in ("out.img", "in.img", "folder/secret.img", "same/inside.img", "folder/../vm/inside.img"):
+        disk = qcow2(folder / "disk.qcow2", backing=name, backing_format="raw")
+        with pytest.raises(RecipeError, match="elsewhere|symbolic link|no disk image"):
+            check_source(disk, trusted=(folder,))
+    (folder / "top.qcow2").symlink_to("disk.qcow2")
+    with pytest.raises(RecipeError, match="is a symbolic link") as told:
+        check_source(folder / "top.qcow2")
+    assert str(folder / "disk.qcow2") in told.value.hint
+
+
+def test_a_trusted_folder_may_be_named_by_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    base = qcow2(tmp_path / "real" / "base.qcow2")
+    (tmp_path / "link").symlink_to("real")
+    disk = qcow2(tmp_path / "disk.qcow2", backing=str(tmp_path / "link" / "base.qcow2"))
+    assert check_source(disk, trusted=(tmp_path / "link",)).layers[1].path == base
+    # Only the folder's own name: the same file by a name that is not below what was trusted is another thing.
     with pytest.raises(RecipeError, match="elsewhere"):
-        check_source(qcow2(folder / "disk.qcow2", backing="base.img", backing_format="raw"))
+        check_source(disk, trusted=(tmp_path / "real",))
 
 
-def test_a_disk_with_its_data_elsewhere_is_refused(tmp_path):
-    with pytest.raises(RecipeError, match="keeps its data in another file"):
-        check_source(qcow2(tmp_path / "disk.qcow2", features=1 << 2))
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ({"features": 1 << 2}, "keeps its data in another file"),
+        ({"more": extension(0x44415441, b"/etc/shadow")}, "keeps its data in another file"),
+        ({"features": 1 << 1}, "marked as damaged"),
+        ({"features": 1 << 5}, "features that are not known"),
+        ({"features": 1 << 63}, "features that are not known"),
+        ({"crypt": 1}, "encrypted"),
+        ({"crypt": 2}, "encrypted"),
+        ({"backing": "base.img", "more": extension(BACKING_FORMAT, b"raw")}, "says something twice"),
+        ({"more": extension(0x6803F857, b"x" * 48) * 2}, "says something twice"),
+        ({"more": struct.pack(">II", 0x6803F857, 2**31)}, "cannot be read"),
+        ({"version": 1}, "cannot be read"),
+        ({"version": 4}, "cannot be read"),
+        ({"cluster_bits": 8}, "cannot be read"),
+        ({"cluster_bits": 22}, "cannot be read"),
+        ({"cluster_bits": 21, "backing": "/etc/passwd", "at": 0x20000}, "cannot be read"),
+        ({"backing": "x" * 1024}, "cannot be read"),
+        ({"backing": "base.img", "cluster_bits": 9, "at": 600}, "cannot be read"),
+        ({"backing": "base.img\0/etc/shadow"}, "cannot be read"),
+    ],
+)
+def test_a_header_that_could_be_read_in_two_ways_is_refused(tmp_path, header, reason):
+    (tmp_path / "base.img").write_bytes(MBR)
+    with pytest.raises(RecipeError, match=reason):
+        check_source(qcow2(tmp_path / "disk.qcow2", **header), trusted=(tmp_path,))
+
+
+def test_what_qemu_itself_writes_is_known(tmp_path):
+    names = extension(0x6803F857, b"x" * 48)
+    assert check_source(qcow2(tmp_path / "disk.qcow2", features=0b11001, more=names)).format == "qcow2"
 
 
 def test_a_chain_that_does_not_end_is_refused(tmp_path):
     disk = qcow2(tmp_path / "disk.qcow2", backing="disk.qcow2")
     with pytest.raises(RecipeError, match="more than 32 backing files"):
-        check_source(disk)
+        check_source(disk, trusted=(tmp_path,))
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"KDMV" + b"\0" * 600, "format 'vmdk'"),
-        (b"vhdxfile" + b"\0" * 600, "format 'vhdx'"),
+        (b"KDMV", "format 'vmdk'"),
+        (b"COWD", "format 'vmdk'"),
+        (b"# Disk DescriptorFile\nversion=1\n", "format 'vmdk'"),
+        (b"version=1\n", "format 'vmdk'"),
+        (b"version=3\r\n", "format 'vmdk'"),
+        (b"# a comment\n\n   \r\n  \n#\nversion=2\n", "format 'vmdk'"),
+        (b"vhdxfile", "format 'vhdx'"),
+        (b"conectix", "format 'vpc'"),
+        (b"\0" * 64 + b"\x7f\x10\xda\xbe", "format 'vdi'"),
+        (b"<<< QEMU VM Virtual Disk Image >>>\n", "format 'vdi'"),
+        (b"LUKS\xba\xbe\0\1", "format 'luks'"),
+        (b"QED\0", "format 'qed'"),
+        (b"WithoutFreeSpace", "format 'parallels'"),
+        (b"WithouFreSpacExt", "format 'parallels'"),
+        (b"Bochs Virtual HD Image", "format 'bochs'"),
+        (b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop", "format 'cloop'"),
+        (b"QFI\xfb\0\0\0\3", "begins as a qcow2, and as a disk with partitions"),
+    ],
+)
+def test_a_raw_disk_that_could_be_something_else_is_refused_until_its_owner_says_raw(tmp_path, content, reason):
+    disk = tmp_path / "disk"
+    disk.write_bytes(content + MBR[len(content) :])
+    with pytest.raises(RecipeError, match=reason) as told:
+        check_source(disk)
+    assert "--format raw" in told.value.hint
+    assert check_source(disk, "raw").format == "raw"
+
+
+@pytest.mark.parametrize(("footer", "name"), [(b"conectix", "vpc"), (b"koly", "dmg")])
+def test_the_end_of_a_disk_is_looked_at_too(tmp_path, footer, name):
+    (tmp_path / "disk").write_bytes(MBR + footer.ljust(512, b"\0"))
+    with pytest.raises(RecipeError, match=f"format '{name}'"):
+        check_source(tmp_path / "disk")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
         (b"root:x:0:0\n" * 100, "is no disk"),
+        (b" " * 65536, "is no disk"),
         (b"", "is no disk"),
         (b"QFI\xfb\0\0\0\x03", "cannot be read"),
         (b"QFI\xfb" + b"\xff" * 200, "cannot be read"),
+        (b"QFI\xfb\0\0\0\1" + b"\0" * 200, "cannot be read"),
     ],
 )
 def test_what_is_not_a_qcow2_or_raw_disk_is_refused(tmp_path, content, reason):
@@ -102,7 +264,46 @@ def test_what_is_not_a_qcow2_or_raw_disk_is_refused(tmp_path, content, reason):
         check_source(disk)
 
 
-def test_a_missing_disk_and_a_folder_are_refused(tmp_path):
-    for path in (tmp_path / "none", tmp_path):
-        with pytest.raises(RecipeError, match="There is no disk image"):
-            check_source(path)
+def test_only_files_are_disks(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "none", tmp_path, tmp_path / "pipe", "/dev/zero", tmp_path / "none" / "more"):
+        for told in (None, "raw", "qcow2"):
+            with pytest.raises(RecipeError, match="There is no disk image"):
+                check_source(path, told)
+
+
+def test_qemu_gets_the_open_files_and_asks_no_header(tmp_path):
+    base = tmp_path / "base.img"
+    base.write_bytes(MBR)
+    top = qcow2(tmp_path / "top.qcow2", backing="base.img", backing_format="raw")
+    with held(check_source(top, trusted=(tmp_path,)).layers) as files:
+        node = json.loads(files.name.removeprefix("json:"))
+        opened = [os.path.realpath(part["file"]["filename"]) for part in (node, node["backing"])]
+    assert opened == [str(top), str(base)]
+    assert (node["driver"], node["backing"]["driver"]) == ("qcow2", "raw")
+    with held(check_source(qcow2(tmp_path / "alone.qcow2")).layers) as files:
+        assert json.loads(files.name.removeprefix("json:"))["backing"] is None
+
+
+def test_a_disk_that_is_changed_after_its_check_is_not_read(tmp_path):
+    disk = qcow2(tmp_path / "disk.qcow2")
+    checked = check_source(disk)
+    disk.rename(tmp_path / "kept")
+    disk.write_bytes((tmp_path / "kept").read_bytes())
+    with pytest.raises(RecipeError, match="changed after it was checked"), held(checked.layers):
+        pytest.fail("another file is not opened")
+
+
+def test_a_disk_that_is_changed_while_it_is_read_is_told_of(tmp_path):
+    disk = qcow2(tmp_path / "disk.qcow2")
+    status = disk.stat()
+
+    def read_and_changed():
+        with held(check_source(disk).layers):
+            with disk.open("r+b") as file:
+                file.write(b"QFI\xfb")
+            # The time of its content can be set back; that of its inode cannot.
+            os.utime(disk, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    with pytest.raises(RecipeError, match="changed after it was checked"):
+        read_and_changed()

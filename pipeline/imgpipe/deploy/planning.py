@@ -81,15 +81,7 @@ def make_deploy_plan(
     )
     machines = wanted_machines(given)
     changes = tuple(_changes(given, machines))
-    wrong = [
-        *fleet_faults(given),
-        *_template_faults(given, changes),
-        *_told_once_faults(changes),
-        *machine_faults(given, machines),
-        *_cache_faults(given, changes),
-        *room_faults(changes, facts),
-    ]
-    if wrong:
+    if wrong := _faults(given, machines, changes):
         raise RecipeError(
             f"The fleet '{fleet.name}' cannot be deployed as it is; nothing was touched.",
             hint="Every fault stands with its key in the fleet, or with its machine.",
@@ -112,6 +104,17 @@ def _changes(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Itera
         yield change_of(machine, given.own.get(machine.name), rebuild=why)
     if given.choices.prune:
         yield from (Remove(existing=existing) for existing in given.orphans)
+
+
+def _faults(given: Circumstances, machines: tuple[WantedMachine, ...], changes: tuple[Change, ...]) -> list[str]:
+    return [
+        *fleet_faults(given),
+        *_template_faults(given, changes),
+        *_told_once_faults(changes),
+        *machine_faults(given, machines),
+        *_cache_faults(given, changes),
+        *room_faults(changes, given.facts),
+    ]
 
 
 def _template_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.errors import RecipeError
+from imgpipe.named_files import read_text
 from imgpipe.os_family import Account
 from imgpipe.recipe import Recipe, SecretSource
 
@@ -90,7 +91,7 @@ class Vault:
             path = Path(source.file or "").expanduser()
             where = f"the file '{path}'"
             try:
-                secret = path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+                secret = read_text(path).partition("\n")[0].rstrip("\r")
             except (OSError, UnicodeDecodeError) as error:
                 raise RecipeError(f"{where} cannot be read ({type(error).__name__})") from None
         if not secret:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from imgpipe.errors import RecipeError
+from imgpipe.named_files import read_text
 from imgpipe.recipe import Recipe
 from imgpipe.sizes import Sizing, split_sized_name
 
@@ -63,7 +64,7 @@ class RecipeFolders:
 def read_recipe(path: Path, name: str, sizing: Sizing | None = None) -> Recipe:
     """Read one file as the recipe `name`, at another size if asked."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_text(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"Recipe '{path}' cannot be read: {error}.") from error
     if sizing is not None and isinstance(table.get("machine", {}), dict):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from imgpipe.cli import context
 from imgpipe.errors import RecipeError
+from imgpipe.named_files import read_text
 
 if TYPE_CHECKING:
     from imgpipe.artifacts import Medium
@@ -110,7 +111,7 @@ def _own_answer_file(recipe: Recipe) -> str | None:
         return None
     path = Path(recipe.install.answer_file).expanduser()
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"The answer file '{path}' of recipe '{recipe.name}' cannot be read: {error}.") from error
 

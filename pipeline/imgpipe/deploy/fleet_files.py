@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser, Shape, is_disk
 from imgpipe.deploy.names import without_number
 from imgpipe.errors import RecipeError
+from imgpipe.named_files import open_regular, read_text
 from imgpipe.recipe import SecretSource, SshKey
 from imgpipe.recipe_files import parse
 
@@ -58,7 +59,7 @@ class Flags:
 def read_fleet(path: Path) -> Fleet:
     """Read a fleet's file and the files that it names; raises RecipeError with every fault of it and its key."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_text(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"The fleet '{path}' cannot be read: {error}.") from error
     return _with_files(parse(Fleet, table, f"The fleet '{path.name}'"), path.parent)
@@ -182,7 +183,7 @@ def _file(file: File, folder: Path, key: str, wrong: list[str]) -> File:
 def _text(path: Path, key: str, wrong: list[str]) -> str:
     """Return what a small file holds; a fault is added where that cannot be."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(LONGEST_FILE + 1)
         text = data.decode()
     except OSError as error:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from imgpipe.errors import RecipeError
+from imgpipe.named_files import read_text
 from imgpipe.recipe import InterfaceName, Table
 from imgpipe.recipe_files import parse
 
@@ -90,7 +91,7 @@ class HostNetwork(Table):
 def read(path: Path) -> HostNetwork:
     """Read one file; raises RecipeError with every fault and its key."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_text(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"The host file '{path}' cannot be read: {error}.") from error
     return checked(table, f"The host file '{path.name}'")

@@ -17,12 +17,12 @@ def test_a_name_that_no_image_can_have_is_refused_first(tmp_path, name):
         import_disk(name, tmp_path / "none", SimpleNamespace(store=Store(tmp_path / "data")))
     assert not (tmp_path / "data").exists()
     with pytest.raises(RecipeError, match="is no name for an image"):
-        command.import_image(name, domain="vm001")
+        command.import_image(name=name, domain="vm001")
 
 
 def test_a_format_is_the_definitions_and_cannot_be_told_besides():
     with pytest.raises(RecipeError, match="in its definition"):
-        command.import_image("web", domain="vm001", form="raw")
+        command.import_image(name="web", domain="vm001", form="raw")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from imgpipe.crypt_methods import is_hash
 from imgpipe.environment import ROOT_PASSWORD, keep_from_children
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
+from imgpipe.named_files import read_text
 from imgpipe.os_family import Account
 from imgpipe.recipe import Recipe, SecretSource
 
@@ -92,7 +93,7 @@ class Vault:
             path = in_home(source.file or "")
             where = f"the file '{path}'"
             try:
-                secret = path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+                secret = read_text(path).partition("\n")[0].rstrip("\r")
             except (OSError, UnicodeDecodeError) as error:
                 raise RecipeError(f"{where} cannot be read ({type(error).__name__})") from None
         if not secret:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from imgpipe.errors import RecipeError
-from imgpipe.sizes import MIB, show_bytes
+from imgpipe.named_files import read_text
 
-_LONGEST = MIB
 _MOST = 2**63
 _DEEPEST = 100
 
@@ -19,7 +16,7 @@ _DEEPEST = 100
 def read_toml(path: Path, title: str) -> dict[str, Any]:
     """Return the table in a file; raises RecipeError with the reason, `title` says which file it is."""
     try:
-        table = tomllib.loads(_text(path))
+        table = tomllib.loads(read_text(path))
     except RecursionError:
         reason = "it is nested too deeply"
     except OSError as error:
@@ -36,18 +33,6 @@ def read_toml(path: Path, title: str) -> dict[str, Any]:
         if not reason:
             return table
     raise RecipeError(f"{title} cannot be read: {reason}.")
-
-
-def _text(path: Path) -> str:
-    """Return what a file holds; nobody is waited for who writes to a pipe."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is no regular file")
-        data = file.read(_LONGEST + 1)
-    if len(data) > _LONGEST:
-        raise ValueError(f"it is larger than {show_bytes(_LONGEST)}")
-    return data.decode()
 
 
 def _excess(table: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ import requests
 
 from imgpipe.disclosure import without_bare_logins
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.named_files import open_regular
 from imgpipe.sizes import GIB, MIB, show_bytes
 from imgpipe.urls import local_path, without_login
 
@@ -136,7 +137,7 @@ class _Transfer:
     def _copy(self, source: Path) -> str:
         digest = hashlib.sha256()
         total = _existing_size(source, self._url)
-        with source.open("rb") as file, self._part.open("wb") as target:
+        with open_regular(source) as file, self._part.open("wb") as target:
             while chunk := file.read(_CHUNK):
                 target.write(chunk)
                 digest.update(chunk)
@@ -206,7 +207,7 @@ def _bounded(chunks: Iterator[bytes], url: str, limit: int) -> bytes:
 
 def _start_of_file(path: Path, url: str, limit: int) -> bytes | None:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _bounded(iter([file.read(limit + 1)]), url, limit)
     except FileNotFoundError:
         return None
@@ -222,7 +223,7 @@ def _existing_size(path: Path, url: str) -> int:
 
 
 def _add_file(digest: hashlib._Hash, path: Path) -> None:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
 

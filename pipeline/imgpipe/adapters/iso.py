@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import pycdlib
 from pycdlib.dr import DirectoryRecord
@@ -23,6 +23,7 @@ from pycdlib.pycdlibexception import PyCdlibException
 
 from imgpipe.adapters.iso_signature import check_signature, incomplete
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.named_files import open_regular
 from imgpipe.sizes import KIB, MIB, show_bytes
 
 SMALL_FILE = MIB
@@ -170,7 +171,7 @@ class Iso:
 def open_iso(path: Path) -> Iterator[Iso]:
     """Open a medium for reading; RecipeError if it is not one, damaged or cut off, HostError if it cannot be read."""
     try:
-        file = path.open("rb")
+        file = open_regular(path)
     except OSError as error:
         raise HostError(
             f"The medium '{path}' cannot be read: {error.strerror}.", hint="Check that it exists and its permissions."
@@ -196,7 +197,7 @@ class _BoundedFile(io.RawIOBase):
     While the budget stands, everything read counts: pycdlib keeps the tables of a medium in memory.
     """
 
-    def __init__(self, file: io.BufferedReader, path: Path) -> None:
+    def __init__(self, file: BinaryIO, path: Path) -> None:
         super().__init__()
         self._file = file
         self._path = path

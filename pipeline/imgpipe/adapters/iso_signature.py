@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
+from typing import BinaryIO
 
 from imgpipe.errors import RecipeError
 
 _SECTOR = 2048
 
 
-def check_signature(file: io.BufferedReader, path: Path) -> None:
+def check_signature(file: BinaryIO, path: Path) -> None:
     """Tell apart, before pycdlib does it in its own words, what a wrong file may be (ECMA-119 and ECMA-167)."""
     file.seek(16 * _SECTOR)
     identifiers = {file.read(_SECTOR)[1:6] for _ in range(8)}

@@ -8,6 +8,7 @@ from imgpipe.adapters.libvirt_errors import host_error
 
 _CHUNK = 65_536
 _MOST_AT_ONCE = 1_048_576
+_MOST_PIECES = 256
 
 
 class MachineStream:
@@ -20,7 +21,9 @@ class MachineStream:
     def read(self) -> bytes:
         """Return what has come in since the last time, up to 1 MiB; `ended` is set when nothing more will come."""
         parts: list[bytes] = []
-        while not self.ended and sum(map(len, parts)) < _MOST_AT_ONCE:
+        length = 0
+        # A guest chooses how small its pieces are, so their number is bounded too.
+        while not self.ended and length < _MOST_AT_ONCE and len(parts) < _MOST_PIECES:
             try:
                 part = self._stream.recv(_CHUNK)
             except libvirt.libvirtError:
@@ -32,6 +35,7 @@ class MachineStream:
                 break
             self.ended = not part
             parts.append(part)
+            length += len(part)
         return b"".join(parts)
 
     def close(self) -> None:

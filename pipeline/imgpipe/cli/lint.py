@@ -37,12 +37,13 @@ def lint(
 
     from imgpipe.cli.output import show_json, show_lines
     from imgpipe.errors import RecipeError
+    from imgpipe.named_files import read_text
 
     if firmware not in ("bios", "uefi"):
         raise RecipeError(f"There is no firmware '{firmware}'.", hint="It is 'bios' or 'uefi'.")
     family, known = context.plugins().system(system)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"'{file}' cannot be read: {error}.") from error
     found = family.lint(text, known, firmware)

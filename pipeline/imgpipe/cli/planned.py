@@ -9,6 +9,7 @@ from imgpipe.cli import context
 from imgpipe.disclosure import one_line
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
+from imgpipe.named_files import read_text
 
 if TYPE_CHECKING:
     from imgpipe.artifacts import Medium
@@ -112,7 +113,7 @@ def _own_answer_file(recipe: Recipe) -> str | None:
         return None
     path = in_home(recipe.install.answer_file)
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"The answer file '{path}' of recipe '{recipe.name}' cannot be read: {error}.") from error
 

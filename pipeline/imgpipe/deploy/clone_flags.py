@@ -12,6 +12,7 @@ from imgpipe.deploy.addresses import parse_range
 from imgpipe.deploy.cloning import CloneOrder
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
+from imgpipe.named_files import read_text
 
 _Value = TypeVar("_Value")
 
@@ -60,7 +61,7 @@ def order_of(flags: CloneFlags) -> CloneOrder:
 
 def _keys(file: str) -> list[str]:
     """Return the public keys in a file; its lines are never shown, because they may be a private key's."""
-    lines = in_home(file).read_text(encoding="utf-8").splitlines()
+    lines = read_text(in_home(file)).splitlines()
     found = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not found or not all(line.isprintable() and line.startswith(("ssh-", "ecdsa-", "sk-")) for line in found):
         raise ValueError("has lines that are no public keys, or none at all")

@@ -13,6 +13,7 @@ from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser
 from imgpipe.deploy.names import without_number
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
+from imgpipe.named_files import open_regular
 from imgpipe.recipe import SecretSource, SshKey
 from imgpipe.recipe_files import parse, refuse_words_of_others
 from imgpipe.toml_file import read_toml
@@ -195,7 +196,7 @@ def _file(file: File, folder: Path, key: str, wrong: list[str]) -> File:
 def _text(path: Path, key: str, wrong: list[str]) -> str:
     """Return what a small file holds; a fault is added where that cannot be."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(LONGEST_FILE + 1)
         text = data.decode()
     except OSError as error:

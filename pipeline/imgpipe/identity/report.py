@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -11,6 +12,7 @@ from imgpipe.errors import GuestError
 CHANNEL = "org.imgpipe.report.0"
 """The virtio-serial port that guests report on."""
 LONGEST_LINE = 64 * 1024
+_MOST_TRIED = 16
 
 _Text = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 ._:/@+=,;'()-]*$", max_length=256)]
 _Address = Annotated[str, StringConstraints(pattern=r"^[0-9a-f.:]{2,45}(/[0-9]{1,3})?$")]
@@ -78,12 +80,13 @@ def parse_report(line: bytes) -> Report:
 def last_report(data: bytes) -> Report | None:
     """Return the newest whole report in what came over the channel, None if there is none.
 
-    The first line of a connection may be the end of one that was written for another; empty lines are knocks.
+    The first line of a connection may be the end of one that was written for another; empty lines are knocks. Of a
+    flood of lines that only begin like reports, the last few are tried.
     """
-    for line in reversed(data.split(b"\n")[:-1]):
-        if line.startswith(b"{"):
-            try:
-                return parse_report(line)
-            except GuestError:
-                continue
+    likely = (line for line in reversed(data.split(b"\n")[:-1]) if line.startswith(b"{"))
+    for line in islice(likely, _MOST_TRIED):
+        try:
+            return parse_report(line)
+        except GuestError:
+            continue
     return None

@@ -15,6 +15,7 @@ from typing import Any
 
 from imgpipe.errors import HostError
 from imgpipe.media.checksums import Algorithm
+from imgpipe.named_files import open_regular
 from imgpipe.sizes import MIB
 from imgpipe.store import Store, finished_file, lock
 
@@ -84,7 +85,7 @@ def _load(store: Store) -> dict[str, dict[str, Any]]:
 def _read(path: Path, algorithm: Algorithm, size: int, progress: BytesRead | None) -> str:
     digest = hashlib.new(algorithm)
     done = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             done += len(chunk)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import tempfile
 from pathlib import Path
 
 from imgpipe.adapters import process
+from imgpipe.adapters.temporary import temporary_folder
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.named_files import read_bytes
 
 SUFFIXES = (".asc", ".gpg", ".sig", ".sign")
 """How publishers name a detached signature."""
@@ -16,6 +17,9 @@ SUFFIXES = (".asc", ".gpg", ".sig", ".sign")
 _ARMOUR = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _ARMOUR_END = b"-----END PGP PUBLIC KEY BLOCK-----"
 _CLEARSIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----"
+
+# Debian's whole keyring has 200 KiB.
+LONGEST_KEYRING = 16 * 2**20
 
 
 def is_clearsigned(content: bytes) -> bool:
@@ -33,8 +37,7 @@ def signed_content(content: bytes, signature: bytes | None, keyring: Path, origi
             f"The signature of '{origin}' cannot be checked: the program 'gpgv' is not installed.",
             hint="Install the package 'gpgv' (Debian) or 'gnupg2' (Enterprise Linux).",
         )
-    with tempfile.TemporaryDirectory(prefix="imgpipe-gpg-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         for file, data in (("keys", _dearmoured(keyring)), ("content", content), ("signature", signature or b"")):
             (folder / file).write_bytes(data)
         inputs = [folder / "signature", folder / "content"] if signature else [folder / "content"]
@@ -54,7 +57,7 @@ def signed_content(content: bytes, signature: bytes | None, keyring: Path, origi
 def _dearmoured(keyring: Path) -> bytes:
     """Return the keys in binary form, which alone gpgv reads; publishers give them in armour (RFC 9580, 6.2)."""
     try:
-        content = keyring.read_bytes()
+        content = read_bytes(keyring, LONGEST_KEYRING)
     except OSError as error:
         raise RecipeError(
             f"The keyring '{keyring}' cannot be read: {error.strerror}.", hint="Check the recipe's medium.keyring."

@@ -28,7 +28,7 @@ from imgpipe.stages import self_sealed
 from imgpipe.stages.following import FollowedFile
 from imgpipe.stages.second_try import Stray, with_second_try
 from imgpipe.stages.verify_guest import steps
-from imgpipe.stages.verify_report import LONGEST_REPORT, Report, parse_report
+from imgpipe.stages.verify_report import Report, ReportReader
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
 from imgpipe.store import lock
 from imgpipe.watch.boot import BOOT, NO_PROOF
@@ -43,6 +43,7 @@ _KEPT = {
     "screenshot.png": "verify-screenshot.png",
 }
 _LINES_SHOWN = 12
+_PIECES_AT_ONCE = 8
 
 
 def verify(plan: Plan, disk: SealedDisk, workplace: Workplace) -> VerifiedDisk:
@@ -110,7 +111,7 @@ class _Boot:
         self._accelerator = accelerator
         self._console = FollowedFile(folder / CONSOLE)
         self._report = FollowedFile(folder / REPORT)
-        self._told = b""
+        self._told = ReportReader(plan.checks)
         self._done = 0
 
     def of(self, disk: SealedDisk) -> Report:
@@ -130,7 +131,7 @@ class _Boot:
             self._console.close()
             self._report.close()
             machine.destroy()
-        return parse_report(self._told, self._plan.checks)
+        return self._told.report()
 
     def _prepare(self) -> None:
         self._console.prepare()
@@ -157,10 +158,13 @@ class _Boot:
 
     def _hear(self, _activity: Activity | None) -> bool:
         """Read what the guest reports; tell how many checks are done and return whether it got to the end."""
-        while (part := self._report.read()) and len(self._told) < LONGEST_REPORT:
-            self._told += part
+        # At most so much at one look: the watch must go on however much a guest says.
+        for _ in range(_PIECES_AT_ONCE):
+            if not (part := self._report.read()):
+                break
+            self._told.feed(part)
         checks = self._plan.checks
-        report = parse_report(self._told, checks)
+        report = self._told.report()
         if report.reported > self._done:
             self._done = report.reported
             percent = 50 + 50 * report.reported / len(checks)

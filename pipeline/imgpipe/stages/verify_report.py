@@ -33,33 +33,63 @@ class Report:
 
 
 def parse_report(data: bytes, checks: Sequence[Check]) -> Report:
-    """Return what a report says; lines that are none of its own are passed over, the first of each kind counts."""
-    names = tuple(FACTS)
-    state, complete = "", False
-    facts: dict[str, str] = {}
-    found: dict[int, CheckResult] = {}
-    # What follows the last line break is a line still being written.
-    for raw in data[:LONGEST_REPORT].split(b"\n")[:-1]:
-        line = raw.decode("ascii", "replace").rstrip("\r") if len(raw) <= _LONGEST_LINE else ""
-        if (match := _FACT.fullmatch(line)) and int(match["index"]) < len(names):
-            facts.setdefault(names[int(match["index"])], _text(match["text"]))
-        elif (match := _CHECK.fullmatch(line)) and int(match["index"]) < len(checks):
+    """Return what a whole report says."""
+    reader = ReportReader(checks)
+    reader.feed(data)
+    return reader.report()
+
+
+class ReportReader:
+    """A report that comes in pieces: each line is looked at once, however many pieces there are.
+
+    Lines that are none of a report's own are passed over, the first of each kind counts.
+    """
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._checks = checks
+        self._names = tuple(FACTS)
+        self._rest = b""
+        self._room = LONGEST_REPORT
+        self._state = ""
+        self._complete = False
+        self._facts: dict[str, str] = {}
+        self._found: dict[int, CheckResult] = {}
+
+    def feed(self, data: bytes) -> None:
+        """Take more of it; what is beyond the longest report is dropped."""
+        data = data[: self._room]
+        self._room -= len(data)
+        # What follows the last line break is a line still being written; of too long a one, its length is all.
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[: _LONGEST_LINE + 1]
+        for line in lines:
+            if len(line) <= _LONGEST_LINE:
+                self._take(line.decode("ascii", "replace").rstrip("\r"))
+
+    def report(self) -> Report:
+        """Return what was told so far."""
+        silent = "the guest did not report on it"
+        return Report(
+            state=self._state,
+            facts=tuple(self._facts.items()),
+            results=tuple(
+                self._found.get(index, CheckResult(name=check.name, passed=False, output=silent))
+                for index, check in enumerate(self._checks)
+            ),
+            reported=len(self._found),
+            complete=self._complete,
+        )
+
+    def _take(self, line: str) -> None:
+        if (match := _FACT.fullmatch(line)) and int(match["index"]) < len(self._names):
+            self._facts.setdefault(self._names[int(match["index"])], _text(match["text"]))
+        elif (match := _CHECK.fullmatch(line)) and int(match["index"]) < len(self._checks):
             index = int(match["index"])
-            found.setdefault(index, _result(checks[index], int(match["code"]), _text(match["text"])))
+            if index not in self._found:
+                self._found[index] = _result(self._checks[index], int(match["code"]), _text(match["text"]))
         elif match := _STATE.fullmatch(line):
-            state = state or _text(match["text"])
-        complete = complete or line == "end"
-    silent = "the guest did not report on it"
-    return Report(
-        state=state,
-        facts=tuple(facts.items()),
-        results=tuple(
-            found.get(index, CheckResult(name=check.name, passed=False, output=silent))
-            for index, check in enumerate(checks)
-        ),
-        reported=len(found),
-        complete=complete,
-    )
+            self._state = self._state or _text(match["text"])
+        self._complete = self._complete or line == "end"
 
 
 def _result(check: Check, code: int, output: str) -> CheckResult:

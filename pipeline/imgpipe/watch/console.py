@@ -82,9 +82,10 @@ class LineDecoder:
     def _take(self, text: str, found: list[str]) -> None:
         if not self._draws:
             self._open += text
-        while len(self._open) >= LONGEST_LINE:
-            head, self._open = self._open[:LONGEST_LINE], self._open[LONGEST_LINE:]
-            found.extend(line for line in (plain(head),) if line)
+        whole = len(self._open) // LONGEST_LINE * LONGEST_LINE
+        for start in range(0, whole, LONGEST_LINE):
+            found.extend(line for line in (plain(self._open[start : start + LONGEST_LINE]),) if line)
+        self._open = self._open[whole:]
 
     def _end_line(self, found: list[str]) -> None:
         line, self._open = plain(self._open), ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 _MOST_CHARACTERS = 4 * 2**20
+_DEEPEST = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,8 +57,6 @@ def parse(text: str) -> Node:
         reader.parser.Parse(text.encode(), True)
     except expat.ExpatError as error:
         raise Unreadable(error.lineno, f"this is not well-formed XML: {expat.ErrorString(error.code)}") from None
-    if reader.declared:
-        raise Unreadable(reader.declared, "a document type has no place here")
     return reader.root.children[0]
 
 
@@ -70,12 +69,13 @@ class _Reader:
         self.parser.CharacterDataHandler = self._data
         self.parser.StartDoctypeDeclHandler = self._doctype
         self.root = Node(name="", namespace="", line=0)
-        self.declared = 0
         self._open = [self.root]
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         namespace, _, local = name.rpartition(" ")
         node = Node(name=local, namespace=namespace, line=self.parser.CurrentLineNumber, attributes=attributes)
+        if len(self._open) > _DEEPEST:
+            raise Unreadable(node.line, "elements are nested too deeply")
         self._open[-1].children.append(node)
         self._open.append(node)
 
@@ -86,6 +86,5 @@ class _Reader:
         self._open[-1].text += text
 
     def _doctype(self, *_declaration: object) -> None:
-        self.declared = self.parser.CurrentLineNumber
-        # Entities are not expanded: nothing after this counts.
-        self.parser.EntityDeclHandler = None
+        # Here, before an entity is known: entities of entities grow without bound in an old expat.
+        raise Unreadable(self.parser.CurrentLineNumber, "a document type has no place here")

@@ -4,9 +4,11 @@ import time
 
 import pytest
 
+from imgpipe.adapters import temporary
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.images import catalog, retire
 from imgpipe.stages.publish import next_version
+from imgpipe.store import lock
 
 
 def nobody(disk):
@@ -119,3 +121,35 @@ def test_damaged_versions_are_never_pruned(store, add_image):
     for version in ("20260101.1", "20260102.1"):
         (add_image("rocky9", version).folder / "manifest.json").write_text("{}")
     assert found(store).names(store) == []
+
+
+def test_a_copy_of_an_import_is_old_work_and_a_living_one_is_not(store):
+    key = "import-0123456789abcdef"
+    (store.work(key) / "installed.qcow2").write_bytes(b"x")
+    age(store.root / "work", 7200)
+    assert [path.name for path in found(store).folders] == [key]
+    with lock(store.work(key) / "import.lock"):
+        age(store.root / "work", 7200)
+        (store.work(key) / "installed.qcow2.partial").write_bytes(b"x")
+        assert (found(store).folders, retire.leftovers(store)) == ((), ())
+
+
+def test_temporary_folders_of_the_dead_go_and_those_of_the_living_and_of_others_stay(store, tmp_path, monkeypatch):
+    place = tmp_path / "tmp"
+    place.mkdir()
+    monkeypatch.setattr(temporary.tempfile, "tempdir", str(place))
+    with temporary.temporary_folder() as living:
+        dead, foreign = place / "imgpipe-abcd1234", place / "imgpipe-projects"
+        dead.mkdir(mode=0o700)
+        (dead / ".imgpipe-lock").touch()
+        foreign.mkdir(mode=0o755)
+        (place / "imgpipe-linked01").symlink_to(foreign)
+        fresh = place / "imgpipe-fresh001"
+        fresh.mkdir(mode=0o700)
+        assert retire.leftovers(store) == (dead,)
+        assert retire.leftover_names(store, (dead,)) == [str(dead)]
+        assert list(retire.remove_leftovers(store, (dead, living))) == [str(dead)]
+        assert living.is_dir()
+        age(fresh, 2 * 24 * 3600)
+        assert retire.leftovers(store) == (fresh,)
+    assert not living.exists()

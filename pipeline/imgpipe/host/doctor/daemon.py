@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +10,7 @@ from imgpipe.adapters import guest, installed
 from imgpipe.adapters.accelerator import asked_for
 from imgpipe.adapters.hypervisor import Hypervisor, connect, look
 from imgpipe.adapters.libvirt_inventory import inventory
+from imgpipe.adapters.temporary import temporary_folder
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError
 from imgpipe.events import Event
@@ -55,9 +55,9 @@ def _tried(known: accelerator.AcceleratorFacts, works: Accelerator) -> Finding:
 
 
 def _appliance(works: Accelerator) -> Iterator[Finding]:
-    with tempfile.TemporaryDirectory(prefix="imgpipe-doctor-") as folder:
+    with temporary_folder() as folder:
         try:
-            kernel, filesystems = guest.try_appliance(works, Path(folder))
+            kernel, filesystems = guest.try_appliance(works, folder)
         except HostError as error:
             yield of_error("libguestfs launch", "fail", error)
             return

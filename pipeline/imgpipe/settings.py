@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -117,7 +118,7 @@ def _own_root(root: Path) -> Path:
     """
     hint = "Name another with IMGPIPE_HOME, or 'data' in imgpipe.toml."
     try:
-        how = changed_by_others(root, group=True, entries=True)
+        how = changed_by_others(root, group=True) or _planted(root)
         real = root.resolve()
         if real.exists() and not real.is_dir():
             how = "it is no folder"
@@ -129,6 +130,13 @@ def _own_root(root: Path) -> Path:
     if how:
         raise HostError(f"The data root '{root}' cannot be used: {how}.", hint=hint)
     return real
+
+
+def _planted(root: Path) -> str:
+    """Return what somebody else put into a data root that is open to everybody, as a file system's own root may be."""
+    if not root.is_dir() or not root.stat().st_mode & stat.S_IWOTH:
+        return ""
+    return next((how for entry in sorted(root.iterdir()) if (how := changed_by_others(entry, group=True))), "")
 
 
 def recipe_folders(settings: Settings, warn: Callable[[str], None] = lambda _: None) -> RecipeFolders:

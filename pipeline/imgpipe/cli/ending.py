@@ -156,10 +156,11 @@ def _of_usage(error: TyperException) -> Ending:
     command = context.command_path if context else "imgpipe"
     if type(error).__name__ == "NoArgsIsHelpError":
         return Ending(code=error.exit_code, kind="usage", message="A command is missing.", usage=error.format_message())
+    message = error.format_message().strip()
     return Ending(
         code=error.exit_code,
         kind="usage",
-        message=error.format_message(),
+        message=message if message.endswith((".", "?", "!")) else f"{message}.",
         hint=f"'{command} --help' says what it takes.",
         usage=context.get_usage() if context else "",
     )

@@ -193,15 +193,25 @@ def test_a_data_root_of_somebody_else_is_refused(tmp_path):
         find_store(Settings(), {"IMGPIPE_HOME": str(root / "new")})
 
 
-def test_a_data_root_that_everybody_can_write_is_refused_also_a_sticky_one(tmp_path):
+def test_a_data_root_that_everybody_can_write_is_refused(tmp_path):
     root = tmp_path / "data"
     root.mkdir()
-    for mode in (0o777, 0o1777):
-        root.chmod(mode)
-        with pytest.raises(HostError, match="everybody may write"):
-            find_store(Settings(), {"IMGPIPE_HOME": str(root)})
+    root.chmod(0o777)
+    with pytest.raises(HostError, match="everybody may write"):
+        find_store(Settings(), {"IMGPIPE_HOME": str(root)})
     root.chmod(0o2775)
     assert find_store(Settings(), {"IMGPIPE_HOME": str(root)}).root == root
+
+
+@needs_root
+def test_a_sticky_data_root_is_refused_once_somebody_else_put_something_into_it(tmp_path):
+    root = tmp_path / "data"
+    (root / "images").mkdir(parents=True)
+    root.chmod(0o1777)
+    assert find_store(Settings(), {"IMGPIPE_HOME": str(root)}).root == root
+    give(root / "images")
+    with pytest.raises(HostError, match="belongs to"):
+        find_store(Settings(), {"IMGPIPE_HOME": str(root)})
 
 
 @pytest.mark.parametrize("name", ["a\x1b[31m", "a\nb", "a\udcffb"])

@@ -78,7 +78,15 @@ def vault() -> Vault:
     """Return where secrets come from."""
     from imgpipe.passwords import Vault
 
-    return Vault(environ=os.environ, salt=store().salt())
+    return Vault(environ=os.environ, salt=store().salt(), warn=_warn)
+
+
+@cache
+def _warn(text: str) -> None:
+    """Say something once, however often the secret is read."""
+    from imgpipe.cli.output import tell
+
+    tell(f"warning: {text}")
 
 
 def hypervisor(notify: Listener) -> Hypervisor:

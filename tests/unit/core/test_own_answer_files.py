@@ -19,7 +19,7 @@ def loaded():
 
 
 def planned(loaded, system, text=None):
-    account = Account(name="root", password_hash=HASH, password="Good-pass-1")  # noqa: S106
+    account = Account(name="root", password_hash=HASH, password="Good-pass-1")
     given = Given(accounts={"root": account}, own_answer_file=text, mirror="http://mirror.example/debian")
     return make_plan(Recipe.model_validate({"name": "image", "os": system}), loaded, given)
 

@@ -59,7 +59,9 @@ def test_one_whose_definition_betrays_a_secret_file_is_told_anew_once_and_why():
     (machine,) = planned(files=(PIN,)).machines
     change = change_of(existing(machine, identity=unkeyed(machine.identity)), files=(PIN,))
     assert isinstance(change, Modify)
-    assert change.what == ("its definition has a digest by which its secret files can be guessed; the guest is told all anew",)
+    assert change.what == (
+        "its definition has a digest by which its secret files can be guessed; the guest is told all anew",
+    )
     assert isinstance(change_of(existing(change.machine), files=(PIN,)), Keep)
 
 
@@ -73,6 +75,9 @@ def test_nothing_in_a_definition_depends_on_a_secret_in_a_way_that_others_can_fo
         xml = definition(machine, carried.oem_strings, record, HostPolicy(folder=tmp_path, accelerator="tcg"))
         assert "493817" not in xml
         assert unkeyed(machine.identity) not in xml
-        assert hashlib.sha256("".join(carried.seed_files[0][1].splitlines(keepends=True)[2:]).encode()).hexdigest() not in xml
+        assert (
+            hashlib.sha256("".join(carried.seed_files[0][1].splitlines(keepends=True)[2:]).encode()).hexdigest()
+            not in xml
+        )
         texts.append((record.identity, carried.oem_strings, carried.seed_files))
     assert all(first != second for first, second in zip(*texts, strict=True))

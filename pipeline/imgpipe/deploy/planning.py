@@ -73,7 +73,7 @@ def make_deploy_plan(
     """Decide everything about deploying a fleet; raises RecipeError with all faults at once.
 
     `templates` are known by what the fleet calls them, `NAME` or `NAME@VERSION`, and, where the catalog still has
-    them, by what existing machines were made from. `accounts` are those of `accounts_of`; `key` keys digests of secrets.
+    them, by what existing machines were made from. `accounts` are those of `accounts_of`; `key` keys the digests.
     """
     asked = choices or Choices()
     given = Circumstances(fleet=fleet, templates=templates, facts=facts, accounts=accounts, choices=asked, key=key)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from imgpipe.crypt_methods import is_hash
 from imgpipe.environment import ROOT_PASSWORD, keep_from_children
@@ -20,10 +20,14 @@ _ROUNDS = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vault:
-    """Where secrets may come from, and the salt that makes a hash repeatable on this data root alone."""
+    """Where secrets may come from, and the salt that makes a hash repeatable on this data root alone.
+
+    `warn` is told of a file with a secret that everybody on this host can read.
+    """
 
     environ: Mapping[str, str]
     salt: bytes
+    warn: Callable[[str], None] = field(default=lambda _: None, compare=False, repr=False)
 
     def with_default(self, recipe: Recipe) -> Recipe:
         """Return the recipe with root's password from $IMGPIPE_ROOT_PASSWORD, where that is set and it names none."""
@@ -94,6 +98,8 @@ class Vault:
             where = f"the file '{path}'"
             try:
                 secret = read_text(path).partition("\n")[0].rstrip("\r")
+                if path.stat().st_mode & 0o004:
+                    self.warn(f"Everybody on this host can read '{path}', which holds a secret: 'chmod 600' it.")
             except (OSError, UnicodeDecodeError) as error:
                 raise RecipeError(f"{where} cannot be read ({type(error).__name__})") from None
         if not secret:

@@ -24,11 +24,14 @@ SECRET_PLACES = (
     "/boot/grub*/*",
     "/boot/loader/entries/*",
     "/etc/*",
+    "/etc/apt/*",
+    "/etc/apt/*/*",
     "/etc/cloud/*",
     "/etc/cloud/*/*",
     "/etc/default/*",
     "/etc/kernel/*",
     "/etc/sysconfig/*",
+    "/etc/yum.repos.d/*",
     *_below("/root", 2),
     "/root/.[!.]*",
     "/home/*/*",
@@ -55,6 +58,8 @@ docs/decisions/where-installers-leave-passwords.md says who leaves what.
 # Shorter ones would be found in innocent files.
 _SHORTEST = 6
 
+# The login of a mirror or proxy.
+_LOGIN = re.compile(r"://[^\s/@:'\"]*:(?P<word>[^\s/'\"]+)@")
 # What Windows obfuscates: base64 of UTF-16, with the name of the setting after the password.
 _ENCODED = re.compile(r"<(?:\w+:)?Value>\s*(?P<word>[^<\s]+)\s*</")
 _SUFFIXES = ("AdministratorPassword", "Password")
@@ -69,12 +74,13 @@ _PLAIN = (
 
 
 def passwords(plan: Plan) -> tuple[str, ...]:
-    """Return the password hashes and plain passwords in the plan's secret answer files, each once."""
+    """Return the password hashes, plain passwords and those of URLs in the plan's secret answer files, each once."""
     found: dict[str, None] = {}
     for file in secret_texts(plan):
         words = list(hashes(file.text))
         for pattern in _PLAIN:
             words += [match["word"].strip("\"'") for match in pattern.finditer(file.text)]
+        words += [match["word"] for match in _LOGIN.finditer(file.text)]
         for match in _ENCODED.finditer(file.text):
             words += [match["word"], *_decoded(match["word"])]
         found.update(dict.fromkeys(word for word in words if len(word) >= _SHORTEST))

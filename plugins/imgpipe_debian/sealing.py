@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgpipe.offline_edits import Absent, Operation, Remove
+from imgpipe.offline_edits import Absent, DropLines, Operation, Remove
 from imgpipe.os_family import Check
 from imgpipe.recipe import Recipe
 
@@ -19,7 +19,11 @@ OPERATIONS = (
     Operation(
         name="debian-installer",
         description="Remove debian-installer's logs and answers, and what made dpkg fast during the installation.",
-        steps=(Remove(patterns=_LEFTOVERS),),
+        # A proxy that takes a login was the build's own; apt-setup keeps it for the installed system.
+        steps=(
+            Remove(patterns=_LEFTOVERS),
+            DropLines(path="/etc/apt/apt.conf", pattern=r"(?i)^\s*acquire::\w+::proxy\s.*://[^/\s]*@"),
+        ),
         sealed=(Absent(patterns=_LEFTOVERS),),
     ),
 )

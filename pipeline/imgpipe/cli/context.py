@@ -54,7 +54,7 @@ def settings() -> Settings:
 
 @cache
 def _warn_once(text: str) -> None:
-    """Say something about the settings once; they are read wherever they are needed."""
+    """Say something once, however often what it is about is read."""
     from imgpipe.cli.output import tell
 
     tell(f"warning: {text}")
@@ -92,7 +92,7 @@ def vault(*, planned: bool = False) -> Vault:
 
     found = store()
     salt = (found.known_salt() or os.urandom(32)) if planned else found.salt()
-    return Vault(environ=os.environ, salt=salt)
+    return Vault(environ=os.environ, salt=salt, warn=_warn_once)
 
 
 def hypervisor(notify: Listener, *, planned: bool = False) -> Hypervisor:

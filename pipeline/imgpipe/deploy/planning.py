@@ -73,12 +73,10 @@ def make_deploy_plan(
     """Decide everything about deploying a fleet; raises RecipeError with all faults at once.
 
     `templates` are known by what the fleet calls them, `NAME` or `NAME@VERSION`, and, where the catalog still has
-    them, by what existing machines were made from. `accounts` are those of `accounts_of`. `key` are the data root's
-    own bytes for digests of what is secret.
+    them, by what existing machines were made from. `accounts` are those of `accounts_of`; `key` keys the digests.
     """
-    given = Circumstances(
-        fleet=fleet, templates=templates, facts=facts, accounts=accounts, choices=choices or Choices(), key=key
-    )
+    asked = choices or Choices()
+    given = Circumstances(fleet=fleet, templates=templates, facts=facts, accounts=accounts, choices=asked, key=key)
     machines = wanted_machines(given)
     changes = tuple(_changes(given, machines))
     if wrong := _faults(given, machines, changes):

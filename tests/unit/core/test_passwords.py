@@ -1,8 +1,12 @@
+import os
+
 import pytest
 from passlib.hash import sha512_crypt
 
+from imgpipe import environment
+from imgpipe.environment import ROOT_PASSWORD
 from imgpipe.errors import RecipeError
-from imgpipe.passwords import ROOT_PASSWORD, Vault
+from imgpipe.passwords import Vault
 from imgpipe.recipe import Recipe, Root, SecretSource, User
 
 SALT = b"x" * 32
@@ -67,3 +71,25 @@ def test_an_account_does_not_show_its_hash():
     vault = Vault(environ={ROOT_PASSWORD: "x"}, salt=SALT)
     accounts = vault.accounts(vault.with_default(recipe()))
     assert accounts["root"].password_hash not in repr(accounts)
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o600, 0), (0o640, 0), (0o604, 1), (0o644, 1)])
+def test_a_password_file_that_everybody_can_read_is_warned_of(tmp_path, mode, told):
+    file = tmp_path / "pw"
+    file.write_text("hunter22\n")
+    file.chmod(mode)
+    heard = []
+    Vault(environ={}, salt=SALT, warn=heard.append).password(SecretSource(file=str(file)))
+    assert [str(file) in text and "hunter22" not in text for text in heard] == [True] * told
+
+
+def test_variables_with_secrets_are_not_inherited(monkeypatch):
+    for name in (ROOT_PASSWORD, "DB_PASSWORD", "PLAIN"):
+        monkeypatch.setenv(name, "hunter22")
+    assert ROOT_PASSWORD not in environment.of_children()
+    Vault(environ={"DB_PASSWORD": "x"}, salt=SALT).password(SecretSource(env="DB_PASSWORD"))
+    got = environment.of_children({"MORE": "1"})
+    assert not {ROOT_PASSWORD, "DB_PASSWORD"} & got.keys()
+    assert (got["PLAIN"], got["MORE"], got["LC_ALL"]) == ("hunter22", "1", "C.UTF-8")
+    environment.drop_secrets()
+    assert not {ROOT_PASSWORD, "DB_PASSWORD"} & os.environ.keys()

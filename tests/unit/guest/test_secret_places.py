@@ -14,6 +14,7 @@ KNOWN = (
     *("/original-ks.cfg", "/ks.cfg", "/preseed.cfg", "/autoinstall.yaml", "/.autoinstall.yaml"),
     *("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/boot/loader/entries/0-6.1.conf", "/boot/extlinux.conf"),
     *("/etc/shadow-", "/etc/default/grub", "/etc/kernel/cmdline", "/etc/sysconfig/anaconda"),
+    *("/etc/apt/apt.conf", "/etc/apt/apt.conf.d/90curtin-aptproxy", "/etc/yum.repos.d/site.repo"),
     *("/etc/cloud/ds-identify.cfg", "/etc/cloud/cloud.cfg.d/99-installer.cfg"),
     *("/etc/cloud/cloud.cfg.d/90-installer-network.cfg", "/etc/cloud/cloud.cfg"),
     *("/root/anaconda-ks.cfg", "/root/original-ks.cfg", "/root/initial-setup-ks.cfg", "/root/ks-post.log"),

@@ -119,7 +119,7 @@ def in_use_by_now(found: Store, *, without_libvirt: bool = False) -> InUseBy:
 
 def _asked() -> tuple[tuple[ExistingMachine, ...], list[DiskUses]]:
     """Ask the chosen libvirt daemon, which must answer, and this host's other one where it does."""
-    from imgpipe.adapters.hypervisor import chosen_uri, look
+    from imgpipe.adapters.hypervisor import chosen_uri, connect, look
     from imgpipe.adapters.machines import Machines
     from imgpipe.errors import HostError
 
@@ -137,7 +137,9 @@ def _asked() -> tuple[tuple[ExistingMachine, ...], list[DiskUses]]:
     chosen = chosen_uri(choices().connect or settings().connect)
     for uri in sorted(_local_daemons() - {chosen}):
         try:
-            other = look(uri, lambda _: None)
+            # A session's daemon ends when nobody uses it, and knows its machines when it is started again.
+            ask = connect if uri == "qemu:///session" else look
+            other = ask(uri, lambda _: None)
         except HostError:
             other = None
         if other is None:

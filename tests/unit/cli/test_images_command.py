@@ -212,3 +212,47 @@ def test_without_an_answer_from_libvirt_nothing_is_removed(run, two, store, monk
     assert run(*words, "--without-libvirt").exit_code == 0
     assert partial.exists() == ("--leftovers" not in words)
     assert (len(catalog.versions(store, "rocky9")) == 2) == ("--yes" not in words or "--leftovers" in words)
+
+
+class _Daemon:
+    """A libvirt connection at the adapters' seam."""
+
+    def __init__(self, uri):
+        self.uri = uri
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_hosts_other_daemon_is_asked_too_or_it_is_said_that_it_was_not(run, two, store, monkeypatch, capsys, there):
+    from imgpipe.adapters import hypervisor, machines
+    from imgpipe.images.disk_uses import DiskUse, DiskUses
+
+    class Known:
+        def __init__(self, daemon):
+            self.uri = daemon.uri
+
+        def list(self, *, sizes):
+            return ()
+
+        def disk_uses(self):
+            use = DiskUse(owner="theirs", chain=(str(two[0].disk),), ended=True)
+            return DiskUses(uri=self.uri, local=True, uses=(use,) if self.uri == "qemu:///session" else ())
+
+    monkeypatch.undo()
+    monkeypatch.setenv("IMGPIPE_HOME", str(store.root))
+    monkeypatch.setenv("LIBVIRT_DEFAULT_URI", "qemu:///system")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(context, "hypervisor", lambda _: _Daemon("qemu:///system"))
+
+    def connect(uri, _notify):
+        if not there:
+            raise HostError("no session here")
+        return _Daemon(uri)
+
+    monkeypatch.setattr(hypervisor, "connect", connect)
+    monkeypatch.setattr(machines, "Machines", Known)
+    context._say.cache_clear()
+    assert context.in_use_by(store)(two[0].disk) == (("theirs",) if there else ())
+    assert ("only 'qemu:///system' was asked" in capsys.readouterr().err) != there

@@ -70,12 +70,24 @@ class Absent:
     keep: tuple[str, ...] = ()
     files_only: bool = False
 
+    @property
+    def sentence(self) -> str:
+        """What was found true where nothing contradicts it: no more than was looked for."""
+        what = "no file" if self.files_only else "nothing"
+        kept = f", but what matches {', '.join(self.keep)} is kept" if self.keep else ""
+        return f"{what} matches {', '.join(self.patterns)}{kept}."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Empty:
     """Afterwards the file at `path` must be there and be empty."""
 
     path: str
+
+    @property
+    def sentence(self) -> str:
+        """What was found true."""
+        return f"{self.path} is an empty file."
 
 
 Sealed = Absent | Empty

@@ -8,12 +8,14 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
+from imgpipe.adapters.disk_inventory import disk_uses
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, told_as_host_error
 from imgpipe.adapters.machine_streams import MachineStream, open_console, open_port
 from imgpipe.deploy import metadata
 from imgpipe.deploy.existing import ExistingMachine, ExistingNic, MachineRecord
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.images.disk_uses import DiskUses
 
 _POLL_SECONDS = 0.25
 # Everything that libvirt keeps of a machine beside its definition.
@@ -67,6 +69,10 @@ class Machines:
             disks = self._disk_sizes(domain)
             xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
         return _existing(xml, active=active, autostart=autostart, disks=disks)
+
+    def disk_uses(self) -> DiskUses:
+        """Return the disks of all machines and volumes, whoever made them, with what is below each."""
+        return disk_uses(self._connection, self.uri, local=self._local)
 
     def xml(self, name: str) -> str:
         """Return the definition that the machine starts from."""

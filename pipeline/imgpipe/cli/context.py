@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from imgpipe.store import Store
 if TYPE_CHECKING:
     from imgpipe.adapters.hypervisor import Hypervisor
     from imgpipe.deploy.existing import ExistingMachine
+    from imgpipe.images.disk_uses import DiskUses
     from imgpipe.images.users import InUseBy
     from imgpipe.passwords import Vault
     from imgpipe.plugins import Plugins
@@ -102,26 +104,76 @@ def hypervisor(notify: Listener, *, planned: bool = False) -> Hypervisor:
     return connect(choices().connect or settings().connect, notify, store().cache, remember=not planned)
 
 
-def in_use_by(found: Store) -> InUseBy:
-    """Return what tells who needs an image; it looks at disks in known folders and at libvirt's machines, once."""
-    from imgpipe.images.users import machines_and, overlays_in
+def in_use_by(found: Store, *, without_libvirt: bool = False) -> InUseBy:
+    """Return what tells who needs a disk; it looks at disks in known folders and asks libvirt, once.
 
-    overlays = overlays_in((found.root / "machines", found.root / "work", _LIBVIRT_IMAGES))
-    return machines_and(overlays, _machines())
+    Every machine and every volume counts, whoever made it. Raises HostError where something cannot be known, unless
+    `without_libvirt`: then only folders are looked at.
+    """
+    from imgpipe.images.users import any_of, known_users, machines_and, overlays_in
+
+    folders = [found.root / "machines", found.root / "work"]
+    if os.access(_LIBVIRT_IMAGES, os.R_OK | os.X_OK):
+        folders.append(_LIBVIRT_IMAGES)
+    overlays = overlays_in(folders)
+    if without_libvirt:
+        return overlays
+    machines, told = _asked()
+    return machines_and(any_of(overlays, *map(known_users, told)), machines)
 
 
-def _machines() -> tuple[ExistingMachine, ...]:
-    """Return libvirt's machines; none, with a warning, where there is no libvirt to ask."""
+def in_use_by_now(found: Store, *, without_libvirt: bool = False) -> InUseBy:
+    """Return what tells who needs a disk, and looks anew each time: for use under an image's lock."""
+
+    def looked_now(disk: Path) -> tuple[str, ...]:
+        return in_use_by(found, without_libvirt=without_libvirt)(disk)
+
+    return looked_now
+
+
+def _asked() -> tuple[tuple[ExistingMachine, ...], list[DiskUses]]:
+    """Ask the chosen libvirt daemon, which must answer, and this host's other one where it does."""
+    from imgpipe.adapters.hypervisor import chosen_uri, connect, look
     from imgpipe.adapters.machines import Machines
-    from imgpipe.cli.output import tell
     from imgpipe.errors import HostError
 
     try:
         connected = hypervisor(lambda _: None)
-        try:
-            return Machines(connected).list(sizes=False)
-        finally:
-            connected.close()
+        with closing(connected):
+            known = Machines(connected)
+            machines, told = known.list(sizes=False), [known.disk_uses()]
     except HostError as error:
-        tell(f"warning: Machines in other folders were not looked for: {error}")
-        return ()
+        raise HostError(
+            f"libvirt cannot be asked which machines need which disk: {error}",
+            hint=f"{error.hint} Whoever knows that no machine needs it says '--without-libvirt'.".strip(),
+            details=error.details,
+        ) from error
+    chosen = chosen_uri(choices().connect or settings().connect)
+    for uri in sorted(_local_daemons() - {chosen}):
+        try:
+            # A session's daemon ends when nobody uses it, and knows its machines when it is started again.
+            ask = connect if uri == "qemu:///session" else look
+            other = ask(uri, lambda _: None)
+        except HostError:
+            other = None
+        if other is None:
+            _say(f"note: '{uri}' does not answer, so only '{chosen}' was asked which machines need which disk.")
+            continue
+        with closing(other):
+            known = Machines(other)
+            machines += known.list(sizes=False)
+            told.append(known.disk_uses())
+    return machines, told
+
+
+def _local_daemons() -> set[str]:
+    """Return this host's daemons that this user may have machines at; root has no session."""
+    return {"qemu:///system"} if os.geteuid() == 0 else {"qemu:///system", "qemu:///session"}
+
+
+@cache
+def _say(text: str) -> None:
+    """Say it once, however often it is found."""
+    from imgpipe.cli.output import tell
+
+    tell(text)

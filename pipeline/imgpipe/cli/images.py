@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -42,6 +43,13 @@ Reference = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+WithoutLibvirt = Annotated[
+    bool,
+    typer.Option(
+        "--without-libvirt",
+        help="Do not ask libvirt who needs what. DANGER: machines whose disks need it lose all their data.",
+    ),
+]
 
 
 @app.command("list", epilog="Example: imgpipe images list rocky9 --json")
@@ -123,30 +131,37 @@ def export(
 
 
 @app.command(epilog="Example: imgpipe images prune --keep 3 --unused 14")
-def prune(
+def prune(  # noqa: PLR0913, PLR0917 (typer's way: an option each)
     keep: Annotated[int, typer.Option(min=1, help="How many versions of each image stay.")] = 3,
     unused: Annotated[int, typer.Option(min=1, metavar="DAYS", help="Work not touched for so long goes.")] = 30,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
     leftovers: Annotated[bool, typer.Option("--leftovers", help="Only what killed builds left.")] = False,
+    without_libvirt: WithoutLibvirt = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove old versions that no machine needs, what killed builds left, and old work."""
+    """Remove old versions that no disk needs, what killed builds left, and old work.
+
+    Refused where it cannot be known who needs what.
+    """
     from imgpipe.images import retire
     from imgpipe.sizes import show_bytes
 
     store = context.store()
     if leftovers:
-        _prune_leftovers(yes=yes, dry_run=dry_run, as_json=as_json)
+        _prune_leftovers(yes=yes, dry_run=dry_run, without_libvirt=without_libvirt, as_json=as_json)
         return
-    found = retire.prunable(store, context.in_use_by(store), keep=keep, unused_s=unused * DAY_S)
+    used = context.in_use_by(store, without_libvirt=without_libvirt)
+    found = retire.prunable(store, used, keep=keep, unused_s=unused * DAY_S)
     names, room = found.names(store), found.room
     for kept in found.kept:
         output.tell(f"kept: {kept.image.reference} is needed by {', '.join(kept.users[:5])}")
     removed: list[str] = []
     if names and not dry_run:
         output.confirm(f"Remove {', '.join(names)} ({show_bytes(room)})?", yes=yes)
-        removed = list(retire.prune(store, found, context.in_use_by(store)))
+        now = context.in_use_by_now(store, without_libvirt=without_libvirt)
+        removed = list(retire.prune(store, found, now))
+        _tell_kept(names, removed)
     if as_json:
         kept_names = {kept.image.reference: kept.users for kept in found.kept}
         output.show_json({"found": names, "removed": removed, "kept": kept_names, "bytes": room})
@@ -155,7 +170,13 @@ def prune(
     output.tell(f"{show_bytes(room)} {'would be' if dry_run else 'were'} freed." if names else "Nothing to remove.")
 
 
-def _prune_leftovers(*, yes: bool, dry_run: bool, as_json: bool) -> None:
+def _tell_kept(names: Iterable[str], removed: Collection[str]) -> None:
+    for name in names:
+        if name not in removed:
+            output.tell(f"kept: {name} is in use")
+
+
+def _prune_leftovers(*, yes: bool, dry_run: bool, without_libvirt: bool, as_json: bool) -> None:
     from imgpipe.images import retire
     from imgpipe.sizes import show_bytes
 
@@ -165,7 +186,9 @@ def _prune_leftovers(*, yes: bool, dry_run: bool, as_json: bool) -> None:
     removed: list[str] = []
     if names and not dry_run:
         output.confirm(f"Remove {', '.join(names)} ({show_bytes(room)})?", yes=yes)
-        removed = list(retire.remove_leftovers(store, found))
+        now = context.in_use_by_now(store, without_libvirt=without_libvirt)
+        removed = list(retire.remove_leftovers(store, found, now))
+        _tell_kept(names, removed)
     if as_json:
         output.show_json({"found": names, "removed": removed, "kept": {}, "bytes": room})
         return
@@ -180,9 +203,10 @@ def rm(
         typer.Argument(metavar="NAME@VERSION...", help="Exact versions.", autocompletion=complete_image),
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    without_libvirt: WithoutLibvirt = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove versions; refused while machines are linked clones of one."""
+    """Remove versions; refused while a machine's or a volume's disk needs one, and where that cannot be known."""
     from imgpipe.images import retire
 
     vague = [reference for reference in references if "@" not in reference]
@@ -192,7 +216,7 @@ def rm(
     images = [_find(reference) for reference in dict.fromkeys(references)]
     store = context.store()
     output.confirm(f"Remove {', '.join(image.reference for image in images)}?", yes=yes)
-    used = context.in_use_by(store)
+    used = context.in_use_by_now(store, without_libvirt=without_libvirt)
     for image in images:
         retire.remove(store, image, used)
         output.tell(f"removed: {image.reference}")

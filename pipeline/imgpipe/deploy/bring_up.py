@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
+from imgpipe.adapters.pool import Pool
 from imgpipe.deploy.changes import Change, Make, Modify, Rebuild, Remove
-from imgpipe.deploy.existing import ExistingMachine
+from imgpipe.deploy.existing import ExistingMachine, MachineRecord
 from imgpipe.deploy.making import Making, tell_progress
 from imgpipe.deploy.modifying import modify
 from imgpipe.deploy.parallel import each
@@ -15,6 +16,8 @@ from imgpipe.deploy.removal import remove_machine, unused_bases
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import ImgpipeError
 from imgpipe.events import Listener, Note
+from imgpipe.images.catalog import image_lock
+from imgpipe.images.disk_uses import UseGraph
 from imgpipe.stages.watching import ended_by_sigterm
 from imgpipe.store import Store, lock
 
@@ -78,11 +81,32 @@ def _drop_bases(removed: Iterable[ExistingMachine], shop: Workshop) -> None:
             pool = shop.pool_of(name)
             pool.refresh()
             if not pool.local:
-                left = [one for one in shop.machines.list(sizes=False) if one.record and one.record.pool == name]
                 gone = [record for record in records if record.pool == name]
-                pool.delete(*unused_bases(pool.names(), gone, left))
+                with _pinned_nowhere(gone, shop.store):
+                    left = [one for one in shop.machines.list(sizes=False) if one.record and one.record.pool == name]
+                    _delete_bases(unused_bases(pool.names(), gone, left), pool, shop)
     except ImgpipeError as error:
         shop.notify(Note(text=f"An image that no machine needs could not be deleted: {error}", warning=True))
+
+
+@contextmanager
+def _pinned_nowhere(records: Iterable[MachineRecord], store: Store) -> Iterator[None]:
+    """Hold the names of templates, so that no deploy begins to need their uploads; raises HostError if one is held."""
+    with ExitStack() as stack:
+        for name in sorted({record.template.partition("@")[0] for record in records if "@" in record.template}):
+            stack.enter_context(image_lock(store, name, lambda _: None, wait=False))
+        yield
+
+
+def _delete_bases(names: Sequence[str], pool: Pool, shop: Workshop) -> None:
+    """Delete uploaded images, each only if nobody has it below a disk; what cannot be known keeps it."""
+    for name in names:
+        known = UseGraph(shop.machines.disk_uses())
+        reasons = known.users(pool.file(name)) or known.unknown
+        if reasons:
+            shop.notify(Note(text=f"The image '{name}' stays in the pool '{pool.name}': {', '.join(reasons[:5])}."))
+        else:
+            pool.delete(name)
 
 
 def _all(items: Sequence[_Item], act: Callable[[_Item], None], shop: Workshop, phase: str) -> None:

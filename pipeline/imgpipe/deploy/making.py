@@ -214,7 +214,12 @@ def _pinned(templates: Iterable[Template], shop: Workshop) -> Iterator[None]:
 
     used = {template.reference: template for template in templates}
     with ExitStack() as stack:
-        for name in sorted({template.name for template in used.values() if template.version}):
+        names = {template.name for template in used.values() if template.version}
+        # An image that is named by the path of its file is not called by its name, but is removed under its lock.
+        images = shop.store.images.resolve()
+        places = (template.disk.resolve() for template in used.values() if not template.version)
+        names |= {place.relative_to(images).parts[0] for place in places if images in place.parents}
+        for name in sorted(names):
             stack.enter_context(image_lock(shop.store, name, waiting))
         for template in used.values():
             if not template.disk.exists():

@@ -22,6 +22,10 @@ from imgpipe.store import LockHeld, Store, finished_file, is_held, lock
 _WORK_KEY = re.compile(r"(?:import-)?[0-9a-f]{16}")
 
 
+class Busy(HostError):
+    """The name of an image is held: a version of it is being published, removed or pinned."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """A version that would go, but is needed."""
@@ -52,15 +56,15 @@ class Prunable:
 def remove(store: Store, image: Image, in_use_by: InUseBy) -> None:
     """Remove one version: it is gone from the catalog at once, then its files are deleted.
 
-    Raises RecipeError that names the machines whose disks are overlays of it, and HostError if the name is being
-    published.
+    `in_use_by` is called when the name is held, and must look anew. Raises RecipeError that names the machines that
+    need it, and Busy if the name is being published.
     """
-    with image_lock(store, image.name, _nobody, wait=False):
+    with _held(store, image.name):
         users = in_use_by(image.disk)
         if users:
             raise RecipeError(
                 f"The image '{image.reference}' is needed by {len(users)} linked clone{'s' * (len(users) > 1)}.",
-                hint="Remove or flatten these machines first.",
+                hint="Remove or flatten these machines first, or free these disks of it.",
                 details=users[:20],
             )
         try:
@@ -87,24 +91,22 @@ def prunable(store: Store, in_use_by: InUseBy, *, keep: int, unused_s: float) ->
                 kept.append(Kept(image=image, users=users))
             else:
                 surplus.append(image)
-    folders = (*_leftovers(store), *_old_work(store, unused_s))
+    folders = (*_leftovers(store), *(path for path in _old_work(store, unused_s) if not _users(path, in_use_by)))
     return Prunable(images=tuple(surplus), folders=folders, kept=tuple(kept))
 
 
 def prune(store: Store, found: Prunable, in_use_by: InUseBy) -> Iterator[str]:
     """Remove what `prunable` found and yield the name of each thing when it is gone.
 
-    What came into use since is left alone, without an error.
+    What came into use since is left alone, without an error; `in_use_by` is called under each thing's lock.
     """
     for image in found.images:
-        with suppress(RecipeError):
+        try:
             remove(store, image, in_use_by)
-            yield image.reference
-    for folder in found.folders:
-        with _free(store, folder) as free:
-            if free:
-                shutil.rmtree(folder, ignore_errors=True)
-                yield str(folder.relative_to(store.root))
+        except (RecipeError, Busy):
+            continue
+        yield image.reference
+    yield from remove_leftovers(store, found.folders, in_use_by)
 
 
 def leftovers(store: Store) -> tuple[Path, ...]:
@@ -125,8 +127,11 @@ def leftover_names(store: Store, found: Iterable[Path]) -> list[str]:
     return [str(path.relative_to(store.root)) if path.is_relative_to(store.root) else str(path) for path in found]
 
 
-def remove_leftovers(store: Store, found: Iterable[Path]) -> Iterator[str]:
-    """Remove what `leftovers` found and nobody came to work on since; yield each one's path in the data root."""
+def remove_leftovers(store: Store, found: Iterable[Path], in_use_by: InUseBy) -> Iterator[str]:
+    """Remove what `leftovers` found, nobody came to work on since and nobody's disk needs; yield each one's name.
+
+    The names are those of `leftover_names`. Raises HostError for what cannot be deleted.
+    """
     for path in found:
         if not path.is_relative_to(store.root):
             if temporary.remove_abandoned(path):
@@ -134,12 +139,23 @@ def remove_leftovers(store: Store, found: Iterable[Path]) -> Iterator[str]:
             continue
         inside = path.parent.parent == store.root / "work"
         with _free(store, path.parent if inside else path) as free:
-            if free and inside:
-                path.unlink(missing_ok=True)
-            elif free:
-                shutil.rmtree(path, ignore_errors=True)
-        if free:
+            gone = free and not _users(path, in_use_by)
+            try:
+                if gone and inside:
+                    path.unlink(missing_ok=True)
+                elif gone and path.exists():
+                    shutil.rmtree(path)
+            except OSError as error:
+                raise HostError(f"'{path}' cannot be removed: {error.strerror or error}.") from error
+        if gone:
             yield str(path.relative_to(store.root))
+
+
+def _users(path: Path, in_use_by: InUseBy) -> tuple[str, ...]:
+    """Return who has a disk among the files at `path` or in it below a disk; overlays in `path` itself do not count."""
+    files = [path] if path.is_file() else [one for one in sorted(path.rglob("*.qcow2*")) if one.is_file()]
+    users = (user for file in files for user in in_use_by(file))
+    return tuple(user for user in dict.fromkeys(users) if not Path(user).is_relative_to(path))
 
 
 def _leftovers(store: Store) -> tuple[Path, ...]:
@@ -164,6 +180,17 @@ def _last_change(folder: Path) -> float:
 def _is_free(store: Store, folder: Path) -> bool:
     """Say whether nobody works in `folder` now; no lock is made for the question."""
     return not any(is_held(path) for path in (*_locks(store, folder), *_locks_of_before(store, folder)))
+
+
+@contextmanager
+def _held(store: Store, name: str) -> Iterator[None]:
+    """Hold an image's name for the block; raises Busy where somebody else does."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(image_lock(store, name, _nobody, wait=False))
+        except HostError as error:
+            raise Busy(str(error), hint=error.hint, details=error.details) from None
+        yield
 
 
 @contextmanager

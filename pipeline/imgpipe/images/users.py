@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from imgpipe.adapters import qemu_img
 from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.errors import HostError
+from imgpipe.images.disk_uses import DiskUse, DiskUses, UseGraph
 
 InUseBy = Callable[[Path], tuple[str, ...]]
 """Given an image's disk, names whoever needs it: paths of overlays, names of machines."""
@@ -17,22 +17,24 @@ InUseBy = Callable[[Path], tuple[str, ...]]
 def overlays_in(folders: Iterable[Path]) -> InUseBy:
     """Look once through folders, and all folders in them, for overlays; answer which of them need a disk.
 
-    Symbolic links are not followed and files that are no qcow2 are passed over.
+    Symbolic links are not followed and files that are no qcow2 are passed over. Raises HostError for a folder or a
+    file that cannot be read: what is not known is not free.
     """
-    backing: dict[Path, Path] = {}
-    for path in _files(folders):
-        try:
-            below = qemu_img.backing_of(path)
-        except (OSError, HostError):
-            continue
-        if below is not None:
-            backing[path.resolve()] = below.resolve()
+    uses = [DiskUse(owner=str(path), chain=(str(path),), volume=True) for path in _files(folders)]
+    return known_users(DiskUses(uri="", local=True, uses=tuple(uses)))
 
-    def in_use_by(disk: Path) -> tuple[str, ...]:
-        wanted = disk.resolve()
-        return tuple(sorted(str(path) for path in backing if wanted in _chain(path, backing)))
 
-    return in_use_by
+def known_users(told: DiskUses) -> InUseBy:
+    """Answer by what libvirt, or a look at folders, told of disks; raises HostError where that is not all."""
+    graph = UseGraph(told)
+    if graph.unknown:
+        raise HostError(
+            "It is not known which machines need which image.",
+            hint="Mend what is named here (start the pool, or let this user read the disk), or take it upon yourself "
+            "with '--without-libvirt'.",
+            details=graph.unknown[:20],
+        )
+    return graph.users
 
 
 def machines_and(overlays: InUseBy, machines: Iterable[ExistingMachine]) -> InUseBy:
@@ -48,8 +50,10 @@ def machines_and(overlays: InUseBy, machines: Iterable[ExistingMachine]) -> InUs
             needed.setdefault(machine.record.template, set()).add(machine.name)
 
     def in_use_by(disk: Path) -> tuple[str, ...]:
-        # The catalog's `images/NAME/VERSION/golden.qcow2`.
-        by_metadata = needed.get(f"{disk.parent.parent.name}@{disk.parent.name}", set())
+        # The catalog's `images/NAME/VERSION/golden.qcow2`; a template may be named by that path, too.
+        by_metadata = needed.get(f"{disk.parent.parent.name}@{disk.parent.name}", set()) | {
+            name for template, names in needed.items() if _is_same(template, disk) for name in names
+        }
         return tuple(sorted(by_metadata | {owners.get(path, path) for path in overlays(disk)}))
 
     return in_use_by
@@ -60,18 +64,23 @@ def any_of(*ways: InUseBy) -> InUseBy:
     return lambda disk: tuple(dict.fromkeys(name for way in ways for name in way(disk)))
 
 
-def _chain(path: Path, backing: dict[Path, Path]) -> set[Path]:
-    """Return all that `path` is built on; a chain that bites its own tail ends there."""
-    chain: set[Path] = set()
-    while (below := backing.get(path)) is not None and below not in chain:
-        chain.add(below)
-        path = below
-    return chain
+def _is_same(template: str, disk: Path) -> bool:
+    try:
+        return template.startswith("/") and Path(template).samefile(disk)
+    except OSError:
+        return False
 
 
 def _files(folders: Iterable[Path]) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise HostError(
+                f"The folder '{error.filename}' cannot be searched for overlays: {error.strerror}.",
+                hint="Run the command as a user who may read it.",
+            ) from error
+
     for folder in folders:
-        for parent, _, names in os.walk(folder):
+        for parent, _, names in os.walk(folder, onerror=refuse):
             for name in names:
                 path = Path(parent, name)
                 if path.is_file() and not path.is_symlink():

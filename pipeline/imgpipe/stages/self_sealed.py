@@ -122,9 +122,6 @@ def _left(plan: Plan, sealing: SelfSealing, guest: VolumeGuest) -> Iterator[str]
 def _kept(plan: Plan) -> Iterator[str]:
     for operation in plan.operations:
         for claim in operation.sealed:
-            what = ", ".join(claim.patterns) if isinstance(claim, Absent) else claim.path
-            yield f"{operation.name}: " + (
-                f"nothing matches {what}." if isinstance(claim, Absent) else f"{what} is an empty file."
-            )
+            yield f"{operation.name}: {claim.sentence}"
     if passwords(plan):
         yield "No password of the answer files is where they leave copies."

@@ -15,7 +15,7 @@ from imgpipe.adapters.volume import open_volume_disk
 from imgpipe.artifacts import InstalledDisk, SealedDisk, SealedState
 from imgpipe.errors import GuestError
 from imgpipe.events import Listener, Note, Progress
-from imgpipe.offline_edits import Absent, Empty, Remove, Sealed, Step
+from imgpipe.offline_edits import Absent, Remove, Sealed, Step
 from imgpipe.operations import CORE
 from imgpipe.os_family import Proof
 from imgpipe.plan import Plan
@@ -136,7 +136,7 @@ def _assert_sealed(plan: Plan, guest: Guest, notify: Listener) -> tuple[str, ...
     if secrets:
         leaks = [path for path in guest.search(SECRET_PLACES, secrets) if path != "/etc/shadow"]
         broken += [f"'{path}' holds a password of the answer file" for path in leaks]
-        held.append("No password of the answer file is outside of /etc/shadow.")
+        held.append("No password of the answer file is where installers leave copies, other than in /etc/shadow.")
     if broken:
         raise GuestError(
             f"The disk of '{plan.name}' is not sealed: {len(broken)} claims do not hold.",
@@ -169,6 +169,4 @@ def _faults(claim: Sealed, guest: Guest) -> list[str]:
 
 
 def _sentence(name: str, claim: Sealed) -> str:
-    if isinstance(claim, Empty):
-        return f"{name}: {claim.path} is an empty file."
-    return f"{name}: nothing matches {', '.join(claim.patterns)}."
+    return f"{name}: {claim.sentence}"

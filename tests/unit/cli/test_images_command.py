@@ -1,4 +1,6 @@
 import json
+import os
+import time
 
 import pytest
 from typer.testing import CliRunner
@@ -14,7 +16,7 @@ from imgpipe.store import Store
 @pytest.fixture(autouse=True)
 def _no_machines(monkeypatch):
     """Look at no disk of the host."""
-    monkeypatch.setattr(context, "in_use_by", lambda _: lambda _: ())
+    monkeypatch.setattr(context, "in_use_by", lambda _, **_options: lambda _: ())
     monkeypatch.setattr(qemu_img, "check", lambda _: None)
     monkeypatch.setattr(
         qemu_img, "info", lambda _: ImageInfo(format="qcow2", virtual_size=2**30, disk_size=1, backing=None)
@@ -152,3 +154,105 @@ def test_in_a_checkout_the_data_root_is_its_output_folder(monkeypatch, tmp_path)
 def test_imgpipe_home_wins(monkeypatch, tmp_path):
     monkeypatch.setenv("IMGPIPE_HOME", str(tmp_path / "x"))
     assert context.store() == Store(tmp_path / "x")
+
+
+def test_removing_asks_first(run, two, store):
+    with pytest.raises(RecipeError, match="Nobody can be asked") as caught:
+        run("rm", "rocky9@20260228.1")
+    assert "rocky9@20260228.1" in caught.value.details[0]
+    assert len(catalog.versions(store, "rocky9")) == 2
+
+
+def test_leftovers_are_only_shown_or_asked_about_before_they_go(run, store):
+    left = store.images / "rocky9" / ".partial-x"
+    left.mkdir(parents=True)
+    assert run("prune", "--leftovers", "--dry-run").stdout == "images/rocky9/.partial-x\n"
+    with pytest.raises(RecipeError, match="Nobody can be asked"):
+        run("prune", "--leftovers")
+    assert left.is_dir()
+    told = json.loads(run("prune", "--leftovers", "--yes", "--json").stdout)
+    assert told["removed"] == told["found"] == ["images/rocky9/.partial-x"]
+    assert not left.exists()
+
+
+def test_unused_work_is_counted_in_days(run, store):
+    folder = store.work("0123456789abcdef")
+    os.utime(folder, (time.time() - 3600,) * 2)
+    assert run("prune", "--unused", "1", "--dry-run").stdout == ""
+    os.utime(folder, (time.time() - 25 * 3600,) * 2)
+    assert run("prune", "--unused", "1", "--dry-run").stdout == "work/0123456789abcdef\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("rm", "rocky9@20260228.1", "--yes"),
+        ("prune", "--keep", "1", "--yes"),
+        ("prune", "--keep", "1", "--dry-run"),
+        ("prune", "--leftovers", "--yes"),
+    ],
+)
+def test_without_an_answer_from_libvirt_nothing_is_removed(run, two, store, monkeypatch, words):
+    partial = store.work("0123456789abcdef") / "installed.qcow2.partial"
+    partial.touch()
+
+    def no_libvirt(_notify):
+        raise HostError("The libvirt daemon at 'qemu:///system' does not answer.", hint="Start it.")
+
+    monkeypatch.undo()
+    monkeypatch.setenv("IMGPIPE_HOME", str(store.root))
+    monkeypatch.setattr(context, "hypervisor", no_libvirt)
+    monkeypatch.setattr(context, "_LIBVIRT_IMAGES", store.root / "none")
+    with pytest.raises(HostError, match="cannot be asked which machines need which disk") as caught:
+        run(*words)
+    assert caught.value.exit_code == 3
+    assert "--without-libvirt" in caught.value.hint
+    assert len(catalog.versions(store, "rocky9")) == 2
+    assert partial.exists()
+    assert run(*words, "--without-libvirt").exit_code == 0
+    assert partial.exists() == ("--leftovers" not in words)
+    assert (len(catalog.versions(store, "rocky9")) == 2) == ("--yes" not in words or "--leftovers" in words)
+
+
+class _Daemon:
+    """A libvirt connection at the adapters' seam."""
+
+    def __init__(self, uri):
+        self.uri = uri
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_hosts_other_daemon_is_asked_too_or_it_is_said_that_it_was_not(run, two, store, monkeypatch, capsys, there):
+    from imgpipe.adapters import hypervisor, machines
+    from imgpipe.images.disk_uses import DiskUse, DiskUses
+
+    class Known:
+        def __init__(self, daemon):
+            self.uri = daemon.uri
+
+        def list(self, *, sizes):
+            return ()
+
+        def disk_uses(self):
+            use = DiskUse(owner="theirs", chain=(str(two[0].disk),), ended=True)
+            return DiskUses(uri=self.uri, local=True, uses=(use,) if self.uri == "qemu:///session" else ())
+
+    monkeypatch.undo()
+    monkeypatch.setenv("IMGPIPE_HOME", str(store.root))
+    monkeypatch.setenv("LIBVIRT_DEFAULT_URI", "qemu:///system")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(context, "hypervisor", lambda _: _Daemon("qemu:///system"))
+
+    def connect(uri, _notify):
+        if not there:
+            raise HostError("no session here")
+        return _Daemon(uri)
+
+    monkeypatch.setattr(hypervisor, "connect", connect)
+    monkeypatch.setattr(machines, "Machines", Known)
+    context._say.cache_clear()
+    assert context.in_use_by(store)(two[0].disk) == (("theirs",) if there else ())
+    assert ("only 'qemu:///system' was asked" in capsys.readouterr().err) != there

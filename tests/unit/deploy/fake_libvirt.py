@@ -11,6 +11,7 @@ from imgpipe.adapters.pool import Base
 from imgpipe.deploy import metadata
 from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.errors import HostError
+from imgpipe.images.disk_uses import DiskUses
 
 
 class Fakes:
@@ -39,6 +40,8 @@ class FakeMachines:
         self.ports = {}
         self.consoles = {}
         self.stubborn = set()
+        self.uses = []
+        self.unknown = []
 
     def names(self):
         return frozenset(self.known)
@@ -61,6 +64,9 @@ class FakeMachines:
             nics=(),
             record=metadata.of_element(domain),
         )
+
+    def disk_uses(self):
+        return DiskUses(uri="fake:///", local=False, uses=tuple(self.uses), unknown=tuple(self.unknown))
 
     def xml(self, name):
         return self.known[name]

@@ -11,11 +11,14 @@ from imgpipe.deploy import bring_up
 from imgpipe.deploy.changes import Make, Rebuild, change_of
 from imgpipe.deploy.definitions import HostPolicy
 from imgpipe.deploy.parallel import each
+from imgpipe.deploy.removal import unused_bases
 from imgpipe.deploy.room import base_volume
 from imgpipe.deploy.wanted import WantedFile
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.events import Note, Progress
+from imgpipe.images.catalog import image_lock
+from imgpipe.images.disk_uses import DiskUse
 from imgpipe.offline_edits import WriteFile
 from imgpipe.os_family import Personalise
 from imgpipe.recipe import Machine
@@ -288,3 +291,99 @@ def test_after_a_failure_nothing_more_is_begun_and_all_errors_are_told():
     with pytest.raises(HostError, match="bad 0"):
         each(range(100), act, 2, lambda _: None)
     assert len(begun) <= 2
+
+
+@pytest.mark.parametrize(
+    ("use", "unknown"),
+    [
+        (DiskUse(owner="stranger", chain=("/elsewhere/top.qcow2", "/pool/BASE"), ended=True), ()),
+        (DiskUse(owner="stranger", chain=("/pool/BASE",), ended=True), ()),
+        (DiskUse(owner="/pool/top", chain=("/pool/top", "/pool/BASE"), ended=True, volume=True), ()),
+        (DiskUse(owner="stranger", chain=("/elsewhere/unseen.qcow2",)), ()),
+        (DiskUse(owner="stranger", chain=("/elsewhere/own.raw",), ended=True), ("the pool 'x' is not active",)),
+    ],
+)
+def test_an_uploaded_image_stays_while_anybody_may_need_it(tmp_path, use, unknown):
+    run = Run(tmp_path, local=False)
+    run.apply()
+    base = base_volume(run.wanted[0].template)
+    chain = tuple(path.replace("BASE", base) for path in use.chain)
+    run.machines.uses = [dataclasses.replace(use, chain=chain)]
+    run.machines.unknown = unknown
+    bring_up.remove(run.machines.list(), run.shop)
+    assert set(run.pool.volumes) == {base}
+    assert any(f"'{base}' stays" in note.text for note in run.heard if isinstance(note, Note))
+
+
+def test_an_uploaded_image_stays_while_libvirt_cannot_say_who_needs_it(tmp_path):
+    run = Run(tmp_path, local=False)
+    run.apply()
+    run.machines.disk_uses = lambda: (_ for _ in ()).throw(HostError("no answer"))
+    bring_up.remove(run.machines.list(), run.shop)
+    assert set(run.pool.volumes) == {base_volume(run.wanted[0].template)}
+    assert any(note.warning and "no answer" in note.text for note in run.heard if isinstance(note, Note))
+
+
+def test_an_uploaded_image_stays_while_a_deploy_holds_its_template(tmp_path):
+    run = Run(tmp_path, local=False)
+    run.apply()
+    template = run.wanted[0].template
+    with image_lock(run.shop.store, template.name, lambda _: None):
+        bring_up.remove(run.machines.list(), run.shop)
+    assert set(run.pool.volumes) == {base_volume(template)}
+
+
+def test_definitions_are_made_while_the_image_cannot_be_removed(run):
+    """Between a plan and the definitions that name the image, nobody has it: the lock is what keeps it then."""
+    template = run.wanted[0].template
+    define, held = run.machines.define, []
+
+    def defined(xml):
+        with pytest.raises(HostError, match="in use"), image_lock(run.shop.store, template.name, print, wait=False):
+            pass
+        held.append(True)
+        define(xml)
+
+    run.machines.define = defined
+    run.apply()
+    assert len(held) == len(run.names)
+
+
+def test_an_image_that_is_named_by_its_files_path_cannot_be_removed_meanwhile_either(run):
+    disk = run.shop.store.images / "rocky9" / "20260301.1" / "golden.qcow2"
+    disk.parent.mkdir(parents=True)
+    disk.touch()
+    one = run.wanted[0]
+    named = dataclasses.replace(one, template=dataclasses.replace(one.template, name=str(disk), version="", disk=disk))
+    define, held = run.machines.define, []
+
+    def defined(xml):
+        with pytest.raises(HostError, match="in use"), image_lock(run.shop.store, "rocky9", print, wait=False):
+            pass
+        held.append(True)
+        define(xml)
+
+    run.machines.define = defined
+    run.apply(named)
+    assert held == [True]
+
+
+def bases(run, *, template="x@1", volumes=("imgpipe-x-1-12345678.qcow2",), **left):
+    """Ask which volumes go when a machine made from `template` did, and one with `left` in its record stays."""
+    run.apply()
+    gone, stays = (dataclasses.replace(one.record, template=template) for one in run.machines.list()[:2])
+    other = dataclasses.replace(run.machines.list()[1], record=dataclasses.replace(stays, **left))
+    return unused_bases(volumes, [gone], [other])
+
+
+def test_the_image_of_a_machine_that_is_being_made_is_needed_also_where_it_will_be_a_copy(run):
+    assert bases(run, linked=False, complete=False) == ()
+
+
+def test_the_image_of_a_finished_copy_is_not_needed(run):
+    assert bases(run, linked=False) == ("imgpipe-x-1-12345678.qcow2",)
+
+
+def test_a_machines_disk_that_is_called_like_an_image_is_none(run):
+    assert bases(run, linked=False, disk="imgpipe-x-1-12345678.qcow2") == ()
+    assert bases(run, linked=False, volumes=("imgpipe-y-1-12345678.qcow2", "x.qcow2")) == ()

@@ -10,7 +10,9 @@ from imgpipe.adapters.guest import Inspection
 from imgpipe.artifacts import Package
 from imgpipe.errors import GuestError
 from imgpipe.events import Note
-from imgpipe.offline_edits import Operation, Remove, WriteFile
+from imgpipe.offline_edits import Absent, Empty, Operation, Remove, WriteFile
+from imgpipe.operations import network
+from imgpipe.recipe import Nic
 from imgpipe.sealed_secrets import SECRET_PLACES
 from imgpipe.stages import sysprep
 
@@ -146,7 +148,8 @@ def test_a_hash_is_at_home_in_etc_shadow_alone(tmp_path, guest, path):
     assert caught.value.details == (f"'{path}' holds a password of the answer file",)
     guest.leaks = ("/etc/shadow",)
     held = seal(tmp_path, plan("rootpw --plaintext hunter22\n", PROOF)).state.asserted
-    assert "No password of the answer file is outside of /etc/shadow." in held
+    sentence = "No password of the answer file is where installers leave copies, other than in /etc/shadow."
+    assert sentence in held
 
 
 def test_what_is_searched_are_the_known_places_for_the_plans_passwords(tmp_path, guest):
@@ -173,3 +176,28 @@ def test_leaving_a_vital_operation_out_is_possible_and_warned_of(tmp_path, guest
     assert [event.text for event in heard if isinstance(event, Note) and event.warning] == [
         "Sealed without 'machine-id', as the recipe says: clones will share it."
     ]
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        (Absent(patterns=("/etc/a", "/etc/b/*")), "x: nothing matches /etc/a, /etc/b/*."),
+        (Absent(patterns=("/etc/b/*",), files_only=True), "x: no file matches /etc/b/*."),
+        (
+            Absent(patterns=("/etc/b/*",), keep=("/etc/b/c",)),
+            "x: nothing matches /etc/b/*, but what matches /etc/b/c is kept.",
+        ),
+        (Empty(path="/etc/machine-id"), "x: /etc/machine-id is an empty file."),
+    ],
+)
+def test_no_more_is_asserted_than_was_looked_for(tmp_path, guest, claim, sentence):
+    sealed = seal(tmp_path, plan("", NO_PROOF, (Operation(name="x", description="x", steps=(), sealed=(claim,)),)))
+    assert sentence in sealed.state.asserted
+
+
+def test_a_profile_that_is_kept_is_not_said_to_be_absent(tmp_path, guest):
+    (operation,) = (one for one in network.operations((Nic(name="eth0"),)) if one.name == "nic-profiles")
+    (told,) = (one for one in seal(tmp_path, plan("", NO_PROOF, (operation,))).state.asserted if "nic-profiles" in one)
+    assert "/system-connections/*" in told
+    assert "is kept" in told
+    assert "/system-connections/eth0.nmconnection" in told.partition(", but what matches ")[2]

@@ -244,7 +244,7 @@ def killed(tmp_path):
 def test_what_killed_builds_left_is_found_and_removed(killed):
     found = leftovers.gather(killed)
     assert sorted(path.name for path in found) == [".partial-20260301.1-x", "installed.qcow2.partial"]
-    removed = tuple(retire.remove_leftovers(killed, found))
+    removed = tuple(retire.remove_leftovers(killed, found, lambda _: ()))
     assert len(removed) == 2
     assert leftovers.gather(killed) == ()
     assert (killed.root / "work" / "0123456789abcdef").is_dir()

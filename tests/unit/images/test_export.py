@@ -3,6 +3,7 @@ import hashlib
 import pytest
 
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.images import retire
 from imgpipe.images.export import export
 
 
@@ -40,3 +41,16 @@ def test_a_folder_that_is_not_there_is_not_made(add_image, heard, tmp_path):
     with pytest.raises(RecipeError, match="does not exist"):
         export(add_image("rocky9", "20260301.1"), tmp_path / "typo" / "out.qcow2", heard)
     assert not (tmp_path / "typo").exists()
+
+
+def test_an_image_that_is_removed_while_it_is_copied_is_still_whole(add_image, store, tmp_path):
+    image = add_image("rocky9", "20260301.1")
+    content = image.disk.read_bytes()
+
+    def removed_meanwhile(_event):
+        if image.folder.exists():
+            retire.remove(store, image, lambda _: ())
+
+    written = export(image, tmp_path, removed_meanwhile)
+    assert not image.folder.exists()
+    assert written.path.read_bytes() == content

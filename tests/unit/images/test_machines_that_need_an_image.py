@@ -57,3 +57,12 @@ def test_a_copy_needs_it_only_until_it_is_made():
 
 def test_another_version_is_another_image():
     assert users(machine("web-1", replace(RECORD, template="rocky9@20260301.2"))) == ()
+
+
+def test_a_machine_that_was_begun_from_the_images_file_by_its_path_needs_it(tmp_path):
+    disk = tmp_path / "images" / "rocky9" / "20260301.1" / "golden.qcow2"
+    disk.parent.mkdir(parents=True)
+    disk.touch()
+    (tmp_path / "link.qcow2").symlink_to(disk)
+    begun = replace(RECORD, template=str(tmp_path / "link.qcow2"), linked=False, complete=False)
+    assert machines_and(lambda _: (), [machine("web-1", begun)])(disk) == ("web-1",)

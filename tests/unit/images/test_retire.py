@@ -128,7 +128,7 @@ def test_a_copy_of_an_import_is_old_work_and_a_living_one_is_not(store):
     (store.work(key) / "installed.qcow2").write_bytes(b"x")
     age(store.root / "work", 7200)
     assert [path.name for path in found(store).folders] == [key]
-    with lock(store.work(key) / "import.lock"):
+    with lock(store.lock_file(f"work-{key}-import")):
         age(store.root / "work", 7200)
         (store.work(key) / "installed.qcow2.partial").write_bytes(b"x")
         assert (found(store).folders, retire.leftovers(store)) == ((), ())
@@ -148,8 +148,114 @@ def test_temporary_folders_of_the_dead_go_and_those_of_the_living_and_of_others_
         fresh.mkdir(mode=0o700)
         assert retire.leftovers(store) == (dead,)
         assert retire.leftover_names(store, (dead,)) == [str(dead)]
-        assert list(retire.remove_leftovers(store, (dead, living))) == [str(dead)]
+        assert list(retire.remove_leftovers(store, (dead, living), nobody)) == [str(dead)]
         assert living.is_dir()
         age(fresh, 2 * 24 * 3600)
         assert retire.leftovers(store) == (fresh,)
     assert not living.exists()
+
+
+def test_a_deploy_between_two_removals_keeps_its_image(store, add_image):
+    """The users are asked under each image's lock, so that what was begun before the lock was had is seen."""
+    first, second = (add_image("rocky9", version) for version in ("20260101.1", "20260102.1"))
+    add_image("rocky9", "20260103.1")
+    needed = {}
+
+    def now(disk):
+        with pytest.raises(HostError), catalog.image_lock(store, "rocky9", lambda _: None, wait=False):
+            pass
+        return needed.get(disk, ())
+
+    removing = retire.prune(store, found(store), now)
+    gone = next(removing)
+    kept = first if gone == second.reference else second
+    with catalog.image_lock(store, "rocky9", lambda _: None, wait=False):
+        needed[kept.disk] = ("web1",)
+    assert list(removing) == []
+    assert kept.disk.exists()
+
+
+def test_an_image_that_is_being_published_stops_no_other_removal(store, add_image):
+    for name in ("debian13", "rocky9"):
+        for version in ("20260101.1", "20260102.1"):
+            add_image(name, version)
+    prunable = found(store)
+    with catalog.image_lock(store, "debian13", lambda _: None):
+        assert list(retire.prune(store, prunable, nobody)) == ["rocky9@20260101.1"]
+    assert catalog.versions(store, "debian13") == ("20260102.1", "20260101.1")
+
+
+def test_the_rest_of_an_interrupted_removal_does_not_block_another(store, add_image):
+    image = add_image("rocky9", "20260101.1")
+    rest = store.images / "rocky9" / ".removed-20260101.1"
+    rest.mkdir()
+    (rest / "golden.qcow2").touch()
+    retire.remove(store, image, nobody)
+    assert not rest.exists()
+    assert catalog.versions(store, "rocky9") == ()
+
+
+def test_a_removal_that_is_killed_is_finished_by_the_next_prune(store, add_image, monkeypatch):
+    image = add_image("rocky9", "20260101.1")
+
+    def killed(path, ignore_errors=False):
+        if not ignore_errors:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(retire.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            retire.remove(store, image, nobody)
+    assert catalog.versions(store, "rocky9") == ()
+    assert catalog.taken_versions(store, "rocky9") == ("20260101.1",)
+    left = retire.leftovers(store)
+    assert [path.name for path in left] == [".removed-20260101.1"]
+    assert list(retire.remove_leftovers(store, left, nobody)) == ["images/rocky9/.removed-20260101.1"]
+    assert not left[0].exists()
+
+
+def test_the_unfinished_disk_of_an_install_that_lives_again_stays(store):
+    partial = store.work("0123456789abcdef") / "installed.qcow2.partial"
+    partial.touch()
+    left = retire.leftovers(store)
+    with lock(partial.parent / "install.lock"):
+        assert list(retire.remove_leftovers(store, left, nobody)) == []
+    assert partial.exists()
+    assert list(retire.remove_leftovers(store, left, nobody)) == ["work/0123456789abcdef/installed.qcow2.partial"]
+
+
+@pytest.mark.parametrize("name", ["0123456789abcdef.lock", "0123456789abcdef/lock", "0123456789abcdef/x.lock"])
+def test_a_lock_in_or_beside_a_work_folder_keeps_it(store, name):
+    folder = store.work("0123456789abcdef")
+    with lock(store.root / "work" / name):
+        age(folder, 7200)
+        assert found(store).folders == ()
+    age(folder, 7200)
+    assert found(store).folders == (folder,)
+
+
+def test_work_and_leftovers_whose_disk_a_machine_has_stay(store):
+    disk = store.work("0123456789abcdef") / "installed.qcow2"
+    disk.touch()
+    (disk.parent / "sealed.qcow2.partial").touch()
+    age(disk.parent, 7200)
+
+    def used(path):
+        return ("db", str(disk.parent / "own-overlay.qcow2")) if path.parent == disk.parent else ()
+
+    assert found(store, in_use_by=used).folders == ()
+    assert found(store, in_use_by=lambda _: (str(disk.parent / "own-overlay.qcow2"),)).folders == (disk.parent,)
+    assert list(retire.remove_leftovers(store, retire.leftovers(store), used)) == []
+    assert (disk.parent / "sealed.qcow2.partial").exists()
+
+
+def test_what_cannot_be_deleted_is_not_said_to_be_gone(store, monkeypatch):
+    left = store.images / "rocky9" / ".partial-x"
+    left.mkdir(parents=True)
+
+    def refused(path, **_options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(retire.shutil, "rmtree", refused)
+    with pytest.raises(HostError, match=r"partial-x' cannot be removed: Permission denied"):
+        list(retire.remove_leftovers(store, [left], nobody))

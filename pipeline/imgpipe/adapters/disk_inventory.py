@@ -1,0 +1,170 @@
+"""All disks that a libvirt daemon knows of: those of any machine, whoever made it, and the volumes of its pools."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import libvirt
+
+from imgpipe.adapters.hypervisor import Hypervisor
+from imgpipe.adapters.libvirt_errors import is_gone, told_as_host_error
+from imgpipe.adapters.pools import FILES
+from imgpipe.images.disk_uses import DiskUse, DiskUses
+
+_GONE = {
+    libvirt.VIR_ERR_NO_DOMAIN,
+    libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT,
+    libvirt.VIR_ERR_NO_DOMAIN_CHECKPOINT,
+    libvirt.VIR_ERR_NO_STORAGE_POOL,
+    libvirt.VIR_ERR_NO_STORAGE_VOL,
+}
+# libvirt's test driver has no checkpoints.
+_NOT_OFFERED = {libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_OPERATION_UNSUPPORTED}
+
+
+def disk_uses(connection: libvirt.virConnect, uri: str, *, local: bool) -> DiskUses:
+    """Ask for the disks of all machines, their snapshots and checkpoints, and for all volumes; raises HostError."""
+    unknown: list[str] = []
+    with told_as_host_error(uri, "list the disks of its machines"):
+        uses = [use for domain in connection.listAllDomains() for use in _of_domain(domain, connection)]
+    with told_as_host_error(uri, "list its volumes"):
+        for pool in connection.listAllStoragePools():
+            uses += _of_pool(pool, unknown, local=local)
+    return DiskUses(uri=uri, local=local, uses=tuple(dict.fromkeys(uses)), unknown=tuple(unknown))
+
+
+def disk_uses_of(hypervisor: Hypervisor) -> DiskUses:
+    """Ask one daemon; raises HostError."""
+    return disk_uses(hypervisor.connection, hypervisor.uri, local=hypervisor.local)
+
+
+def _of_domain(domain: libvirt.virDomain, connection: libvirt.virConnect) -> Iterator[DiskUse]:
+    """Yield the disks of a machine: as it will start, as it runs, and as its snapshots and checkpoints remember it."""
+    name = str(domain.name())
+    texts = [
+        _text(lambda: domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)),
+        _text(domain.XMLDesc),
+        *_texts(domain.listAllSnapshots),
+        *_texts(domain.listAllCheckpoints),
+    ]
+    if _is_there(domain):
+        texts.append(_text(domain.managedSaveGetXMLDesc))
+    for text in filter(None, texts):
+        for disk in ET.fromstring(text).iter("disk"):  # noqa: S314 (libvirt's own words)
+            yield from _of_disk(name, disk, connection)
+
+
+def _is_there(domain: libvirt.virDomain) -> bool:
+    try:
+        return bool(domain.hasManagedSaveImage() == 1)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in _GONE | _NOT_OFFERED:
+            return False
+        raise
+
+
+def _of_disk(owner: str, disk: ET.Element, connection: libvirt.virConnect) -> Iterator[DiskUse]:
+    """Yield the chain of a `<disk>`, and that of a copy which is being made of it."""
+    for node in (disk, *disk.findall("mirror")):
+        paths: list[str] = []
+        ended, level = False, node
+        form = _format(node)
+        while path := _path(level, connection):
+            paths.append(path)
+            below = level.find("backingStore")
+            # A raw file has nothing below it, whatever its guest wrote into it.
+            ended = form == "raw" or (below is not None and below.find("source") is None)
+            if below is None or form == "raw":
+                break
+            level, form = below, _format(below)
+        if paths:
+            yield DiskUse(owner=owner, chain=tuple(paths), ended=ended)
+
+
+def _format(node: ET.Element) -> str:
+    for name in ("driver", "format"):
+        if (found := node.find(name)) is not None and found.get("type"):
+            return str(found.get("type"))
+    return ""
+
+
+def _path(node: ET.Element, connection: libvirt.virConnect) -> str:
+    """Return the path of a disk's source; nothing where that is no file, or is a volume that is not there."""
+    source = node.find("source")
+    if source is None:
+        return node.get("file", "")
+    if source.get("volume"):
+        try:
+            pool = connection.storagePoolLookupByName(source.get("pool", ""))
+            return str(pool.storageVolLookupByName(source.get("volume", "")).path())
+        except libvirt.libvirtError as error:
+            # The volumes of a pool that is not active are asked for, or are told as unknown, with the pool.
+            if error.get_error_code() in _GONE | {libvirt.VIR_ERR_OPERATION_INVALID}:
+                return ""
+            raise
+    found = source.get("file") or source.get("dev") or ""
+    return found if found.startswith("/") else ""
+
+
+def _of_pool(pool: libvirt.virStoragePool, unknown: list[str], *, local: bool) -> Iterator[DiskUse]:
+    name = str(pool.name())
+    definition = ET.fromstring(pool.XMLDesc())  # noqa: S314 (libvirt's own words)
+    folder = Path(definition.findtext("target/path") or "")
+    is_folder = definition.get("type") in FILES and folder.is_absolute()
+    if not pool.isActive():
+        # The folder of a pool that is not mounted shows nothing of what is in the pool.
+        if local and definition.get("type") == "dir" and os.access(folder, os.R_OK | os.X_OK):
+            yield from _files(folder)
+        else:
+            unknown.append(f"the storage pool '{name}' is not active, so its volumes cannot be seen")
+        return
+    if is_folder and local and os.access(folder, os.R_OK | os.X_OK):
+        yield from _files(folder)
+    else:
+        try:
+            pool.refresh(0)
+        except libvirt.libvirtError:
+            # It refuses while a volume is written, and then still has the list of before.
+            unknown.append(f"the storage pool '{name}' could not list its volumes anew")
+    for volume in pool.listAllVolumes():
+        if text := _text(volume.XMLDesc):
+            yield from _of_volume(ET.fromstring(text))  # noqa: S314 (libvirt's own words)
+
+
+def _files(folder: Path) -> Iterator[DiskUse]:
+    """Yield the files of a pool's folder; a stranger's may be newer than libvirt's list."""
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            yield DiskUse(owner=str(path), chain=(str(path),), volume=True)
+
+
+def _of_volume(volume: ET.Element) -> Iterator[DiskUse]:
+    path = volume.findtext("target/path") or ""
+    below = volume.findtext("backingStore/path") or ""
+    if path and volume.get("type", "file") != "dir":
+        chain = (path, str(Path(path).parent / below)) if below else (path,)
+        yield DiskUse(owner=path, chain=chain, ended=not below, volume=True)
+
+
+def _texts(ask: Callable[[], list[libvirt.virDomainSnapshot]]) -> Iterator[str]:
+    try:
+        found = ask()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in _GONE | _NOT_OFFERED:
+            return
+        raise
+    for one in found:
+        yield _text(one.getXMLDesc)
+
+
+def _text(ask: Callable[[], str]) -> str:
+    """Return an answer in XML; nothing of what is gone meanwhile."""
+    try:
+        return str(ask())
+    except libvirt.libvirtError as error:
+        if is_gone(error) or error.get_error_code() in _GONE:
+            return ""
+        raise

@@ -134,7 +134,7 @@ def destroy(
     group: Group = None,
     leftover: Annotated[
         list[str] | None,
-        typer.Option("--leftover", metavar="VOLUME", help="Delete a volume of a machine that is not there any more."),
+        typer.Option("--leftover", metavar="[POOL/]VOLUME", help="Delete a volume that no machine has any more."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
@@ -247,21 +247,22 @@ def ssh(
     hand_over("ssh", *login, *(("--", *command) if command else ()))
 
 
-def _destroy_leftovers(volumes: list[str], *, yes: bool, as_json: bool) -> None:
+def _destroy_leftovers(named: list[str], *, yes: bool, as_json: bool) -> None:
     from imgpipe.cli.shop import Manner, connected, open_shop
     from imgpipe.deploy.faults import listed
     from imgpipe.deploy.removal import remove_leftover
 
     with connected() as hypervisor:
-        shop = open_shop(hypervisor, None, Manner())
-        output.confirm(f"Delete {listed(volumes)} of the pool '{shop.pool.name}'?", yes=yes)
-        for volume in volumes:
+        output.confirm(f"Delete {listed(named)}, with all that is on it?", yes=yes)
+        for place in named:
+            pool, _, volume = place.rpartition("/")
+            shop = open_shop(hypervisor, pool or None, Manner())
             remove_leftover(volume, shop.machines, shop.pool)
-        shop.pool.refresh()
+            shop.pool.refresh()
     if as_json:
-        output.show_json({"removed": volumes})
+        output.show_json({"removed": named})
     else:
-        output.show_lines(f"{volume}: removed" for volume in volumes)
+        output.show_lines(f"{volume}: removed" for volume in named)
 
 
 def _require_disks(machines: tuple[ExistingMachine, ...]) -> None:

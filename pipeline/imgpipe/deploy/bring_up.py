@@ -66,8 +66,11 @@ def _remove(doomed: Sequence[ExistingMachine], shop: Workshop) -> None:
 
     def drop(existing: ExistingMachine) -> None:
         for volume in remove_machine(existing, shop.machines, shop.pool_of, going):
+            pool = existing.record.pool if existing.record else ""
             text = f"The volume '{volume}' of '{existing.name}' stays, because its definition did not have it any more."
-            shop.notify(Note(text=f"{text} 'imgpipe machines destroy --leftover {volume}' removes it.", warning=True))
+            shop.notify(
+                Note(text=f"{text} 'imgpipe machines destroy --leftover {pool}/{volume}' removes it.", warning=True)
+            )
 
     _all(doomed, drop, shop, "machines are removed")
 

@@ -43,7 +43,8 @@ def remove_machine(
         return ()
     volumes = own_volumes(mine, record, pool)
     others = [one for one in named if one.uuid != now.uuid and one.uuid not in doomed]
-    _refuse_needed(now.name, volumes, others, _overlays(named, mine, doomed, volumes, pool), pool)
+    going = {PurePath(path).name for one in named if one.uuid in {*doomed, now.uuid} for path in one.files}
+    _refuse_needed(f"of the machine '{now.name}' ", volumes, others, going, pool)
     keep_nvram = any(mine.nvram & one.files for one in named if one.uuid != now.uuid)
     machines.force_stop(now.name)
     pool.delete(*volumes)
@@ -105,32 +106,38 @@ def _chain(path: PurePath, pool: Pool) -> list[PurePath]:
     return chain
 
 
-def _overlays(
-    named: Iterable[NamedFiles], mine: NamedFiles, doomed: Collection[str], volumes: Collection[str], pool: Pool
-) -> dict[str, str]:
-    """Return which volume of the pool is directly below which other, without those that go."""
-    going = {PurePath(path).name for one in named if one.uuid in {*doomed, mine.uuid} for path in one.files}
-    below: dict[str, str] = {}
-    for name in pool.names():
-        if name not in going and name not in volumes and (backing := pool.backing(name)) and _is_in(backing, pool):
-            below[name] = backing.name
-    return below
-
-
 def _refuse_needed(
-    name: str, volumes: Iterable[str], others: Sequence[NamedFiles], below: Mapping[str, str], pool: Pool
+    whose: str, volumes: Collection[str], others: Sequence[NamedFiles], going: Iterable[str], pool: Pool
 ) -> None:
-    """Raise RecipeError where another definition names a volume, or another volume is an overlay of it."""
+    """Raise RecipeError where another definition, or a volume that stays, needs a volume: itself or by its chain.
+
+    `going` are the volumes that are named by machines which go too; what these are built on goes with them.
+    """
+    below = {name: base.name for name in pool.names() if (base := pool.backing(name)) and _is_in(base, pool)}
+    gone = set(volumes).union(*(_below(name, below) for name in going))
+    users = {volume: f"the volume '{volume}'" for volume in below if volume not in gone}
+    needed: dict[str, str] = {}
+    for volume, user in users.items():
+        needed |= dict.fromkeys(_below(volume, below)[1:], user)
+    for one in others:
+        for path in one.files:
+            name = PurePath(path).name
+            if "/" not in path or _is_in(PurePath(path), pool):
+                needed |= dict.fromkeys(_below(name, below), f"the machine '{one.name}'")
     for volume in volumes:
-        paths = {volume, str(pool.file(volume))} | ({str(pool.path.resolve() / volume)} if pool.local else set())
-        users = [f"the machine '{one.name}'" for one in others if paths & one.files]
-        users += [f"the volume '{overlay}'" for overlay, base in below.items() if base == volume]
-        if users:
+        if volume in needed:
             raise RecipeError(
-                f"'{volume}' of the machine '{name}' is needed by {users[0]}; nothing was removed.",
+                f"'{volume}' {whose}is needed by {needed[volume]}; nothing was removed.",
                 hint="Remove that first, or make it independent.",
-                details=users[1:20],
             )
+
+
+def _below(volume: str, below: Mapping[str, str]) -> list[str]:
+    """Return a volume and all that it is built on; a chain that bites its own tail ends there."""
+    chain = [volume]
+    while (base := below.get(chain[-1])) is not None and base not in chain:
+        chain.append(base)
+    return chain
 
 
 def remove_leftover(volume: str, machines: Machines, pool: Pool) -> None:
@@ -139,12 +146,7 @@ def remove_leftover(volume: str, machines: Machines, pool: Pool) -> None:
         raise RecipeError(
             f"The pool '{pool.name}' has no volume '{volume}'.", hint=f"'virsh vol-list {pool.name}' lists them."
         )
-    below = {
-        name: backing.name
-        for name in pool.names()
-        if name != volume and (backing := pool.backing(name)) and _is_in(backing, pool)
-    }
-    _refuse_needed("nobody", (volume,), machines.named_files(), below, pool)
+    _refuse_needed("", (volume,), machines.named_files(), (), pool)
     pool.delete(volume)
 
 

@@ -133,7 +133,7 @@ def test_what_the_definition_does_not_have_stays_and_is_told(run):
     bring_up.remove([run.machines.find(name)], run.shop)
     assert f"{name}.qcow2" in run.pool.volumes
     assert "other.qcow2" not in run.pool.volumes
-    assert any(f"--leftover {name}.qcow2" in getattr(note, "text", "") for note in run.heard)
+    assert any(f"--leftover imgpipe/{name}.qcow2" in getattr(note, "text", "") for note in run.heard)
 
 
 def test_a_disk_out_of_the_pool_is_not_removed_nor_its_machine(run):
@@ -246,3 +246,18 @@ def test_a_plan_says_what_became_of_a_machine_and_which_command_leads_out():
 def test_a_copy_keeps_its_record_out_of_the_hosts_list(run):
     copy_of(run, run.names[0], "copy")
     assert [one.name for one in believed(run.machines.list()) if one.record] == run.names
+
+
+def test_a_chain_through_machines_that_go_too_still_leads_to_whoever_stays(run):
+    first, second, _ = run.names
+    run.pool.backings[f"{second}.qcow2"] = Path(f"/pool/{first}.qcow2")
+    run.pool.volumes["theirs.qcow2"] = "overlay"
+    run.pool.backings["theirs.qcow2"] = Path(f"/pool/{second}.qcow2")
+    with pytest.raises(RecipeError, match=r"is needed by the volume 'theirs\.qcow2'"):
+        bring_up.remove(run.machines.list(), run.shop)
+    assert {f"{first}.qcow2", f"{second}.qcow2"} <= set(run.pool.volumes)
+    with pytest.raises(RecipeError, match=f"is needed by the machine '{second}'|is needed by the volume"):
+        bring_up.remove([run.machines.find(first)], run.shop)
+    del run.pool.volumes["theirs.qcow2"], run.pool.backings["theirs.qcow2"]
+    bring_up.remove(run.machines.list(), run.shop)
+    assert not run.pool.volumes

@@ -176,13 +176,14 @@ def test_growth_acts_on_the_disk_that_the_definition_has(run):
         bring_up.apply([change_of(larger, elsewhere)], run.shop)
 
 
-def test_a_stranger_who_takes_the_name_meanwhile_keeps_machine_disk_and_seed(tmp_path):
+@pytest.mark.parametrize("same_uuid", [False, True])
+def test_a_stranger_who_takes_the_name_meanwhile_keeps_machine_disk_and_seed(tmp_path, same_uuid):
     run = Run(tmp_path)
     name = run.names[0]
 
     def defined(xml):
         if ET.fromstring(xml).findtext("name") == name:
-            copied = xml.replace(run.wanted[0].uuid, str(uuid.uuid4()))
+            copied = xml if same_uuid else xml.replace(run.wanted[0].uuid, str(uuid.uuid4()))
             run.machines.known[name] = copied
             run.machines.running.add(name)
             run.pool.volumes |= {f"{name}.qcow2": "theirs", f"{name}-seed.iso": "theirs"}

@@ -65,14 +65,17 @@ class Pool(Protocol):
     def copy(self, name: str, base: Base, size: int, moved: Moved = unheard) -> None:
         """Make a qcow2 volume of `size` bytes with all that is in `base`: independent, and no larger than it."""
 
-    def write_small(self, name: str, data: bytes) -> None:
-        """Make a volume that holds `data`; one of that name is replaced."""
+    def write_small(self, name: str, data: bytes, *, new: bool = False) -> None:
+        """Make a volume that holds `data`; one of that name is replaced, or refused where it must be `new`."""
 
     def grow(self, name: str, size: int) -> None:
         """Make the virtual disk of a qcow2 volume that nobody uses `size` bytes large."""
 
     def delete(self, *names: str) -> None:
         """Delete volumes; those that are gone already are fine."""
+
+    def backing(self, name: str) -> Path | None:
+        """Return the file that a volume is an overlay of; None if it is of none, or not there."""
 
     def flatten(self, name: str, moved: Moved = unheard) -> bool:
         """Make the overlay of a machine that is off independent; False where only a running machine can do that."""

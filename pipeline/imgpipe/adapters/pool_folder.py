@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +84,7 @@ class FolderPool:
             key = (base.path, size)
             overlay = self._overlays.get(key) or self._overlays.setdefault(key, _new_overlay(base, size))
         try:
-            with new_file(self.file(name)) as descriptor:
+            with new_file(self.file(name)) as descriptor, _whole_or_gone(self.file(name)):
                 os.ftruncate(descriptor, overlay.length)
                 for place, data in overlay.parts:
                     os.pwrite(descriptor, data, place)
@@ -97,12 +99,16 @@ class FolderPool:
         elif base.format == "qcow2" and qemu_img.backing_of(base.path) is None:
             copy_sparse(base.path, path, moved)
         else:
-            with new_file(path):
-                qemu_img.adopt(base.path, base.format, path)
+            try:
+                with new_file(path), _whole_or_gone(path):
+                    qemu_img.adopt(base.path, base.format, path)
+            except OSError as error:
+                raise _cannot("made", path, error) from error
         if size > base.virtual_size:
-            qemu_img.resize(path, size)
+            with _whole_or_gone(path):
+                qemu_img.resize(path, size)
 
-    def write_small(self, name: str, data: bytes) -> None:
+    def write_small(self, name: str, data: bytes, *, new: bool = False) -> None:
         """Write a file beside, then give it its name: a machine that has the old one open keeps that."""
         path = self.file(name)
         partial = path.with_name(f".{name}.partial")
@@ -110,8 +116,14 @@ class FolderPool:
             partial.unlink(missing_ok=True)
             with new_file(partial) as descriptor, open(descriptor, "wb", closefd=False) as file:
                 file.write(data)
-            partial.replace(path)
+            if new:
+                # Unlike a rename, a link never replaces what is there.
+                path.hardlink_to(partial)
+                partial.unlink()
+            else:
+                partial.replace(path)
         except OSError as error:
+            partial.unlink(missing_ok=True)
             raise _cannot("written", path, error) from error
 
     def grow(self, name: str, size: int) -> None:
@@ -127,6 +139,16 @@ class FolderPool:
                 except OSError as error:
                     raise _cannot("deleted", path, error) from error
 
+    def backing(self, name: str) -> Path | None:
+        """Read an overlay's header."""
+        try:
+            path = self.file(name)
+            return qemu_img.backing_of(path) if path.is_file() else None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _cannot("read", self.file(name), error) from error
+
     def flatten(self, name: str, moved: Moved = unheard) -> bool:
         """Merge the backing files into an overlay, in place; QEMU's own lock keeps machines away from it."""
         path = self.file(name)
@@ -141,6 +163,16 @@ class FolderPool:
                 self._pool.refresh(0)
         except libvirt.libvirtError:
             return
+
+
+@contextmanager
+def _whole_or_gone(path: Path) -> Iterator[None]:
+    """Remove the file, which is this process's own, if the block fails: what is there afterwards is whole."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _new_overlay(base: Base, size: int) -> _Overlay:

@@ -92,9 +92,10 @@ class VolumePool:
             if made.info()[1] < size:
                 made.resize(size)
 
-    def write_small(self, name: str, data: bytes) -> None:
-        """Make a raw volume and send its content."""
-        self.delete(name)
+    def write_small(self, name: str, data: bytes, *, new: bool = False) -> None:
+        """Make a raw volume and send its content; libvirt refuses to make one that is there."""
+        if not new:
+            self.delete(name)
         with self._told(f"write the volume '{name}'"):
             volume_streams.upload_bytes(self._create(name, "raw", len(data)), data)
 
@@ -110,6 +111,14 @@ class VolumePool:
                 found = self._find(name)
                 if found is not None:
                     found.delete(0)
+
+    def backing(self, name: str) -> Path | None:
+        """Ask libvirt what a volume is an overlay of."""
+        with self._told(f"look at the volume '{name}'"):
+            found = self._find(name)
+            text = "" if found is None else found.XMLDesc()
+        path = ET.fromstring(text).findtext("backingStore/path") if text else None  # noqa: S314 (libvirt's own words)
+        return Path(path) if path else None
 
     def flatten(self, name: str, moved: Moved = unheard) -> bool:  # noqa: ARG002
         """Say that it cannot: libvirt's storage API has no such verb."""

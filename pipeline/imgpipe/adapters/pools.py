@@ -39,8 +39,23 @@ def open_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path, no
             found = _own_pool(hypervisor.connection, default_folder)
             pool = _define(hypervisor.connection, found, default_folder, notify) if isinstance(found, str) else found
         else:
-            pool = _named(hypervisor.connection, name or _THEIRS, hypervisor.uri)
+            pool = _lost_own(hypervisor, name, default_folder, notify) or _named(
+                hypervisor.connection, name or _THEIRS, hypervisor.uri
+            )
         return _opened(hypervisor, pool)
+
+
+def _lost_own(
+    hypervisor: Hypervisor, name: str | None, folder: Path, notify: Listener
+) -> libvirt.virStoragePool | None:
+    """Define imgpipe's own pool anew, where machines are in it and somebody undefined it; its files are still there."""
+    if not (name and hypervisor.local and folder.is_dir()) or _find(hypervisor.connection, name) is not None:
+        return None
+    return (
+        _define(hypervisor.connection, name, folder, notify)
+        if _own_pool(hypervisor.connection, folder) == name
+        else None
+    )
 
 
 def planned_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path) -> Pool:

@@ -20,15 +20,20 @@ _NO_GROUP_NAME = re.compile(r"[^A-Za-z0-9_]")
 
 def show(machines: Iterable[ExistingMachine], form: Form | None, *, as_json: bool) -> None:
     """Print machines that imgpipe made, as they were asked for."""
-    ours = tuple(machine for machine in machines if machine.record)
+    every = tuple(machines)
+    ours = tuple(machine for machine in every if machine.record)
+    told = tuple(machine for machine in every if machine.record or machine.stranger)
     if as_json:
-        output.show_json([values(machine) for machine in ours])
+        output.show_json([values(machine) for machine in told])
     elif form == "ansible":
         output.show_lines(ansible(ours).splitlines())
     elif form == "ssh-config":
         output.show_lines(ssh_config(ours))
     else:
-        output.show_table([row(machine) for machine in ours], right=("used",))
+        output.show_table([row(machine) for machine in told], right=("used",))
+        for machine in told:
+            if machine.stranger:
+                output.tell(f"note: '{machine.name}' is not imgpipe's: {machine.stranger}.")
 
 
 def row(machine: ExistingMachine) -> dict[str, str]:
@@ -46,9 +51,13 @@ def row(machine: ExistingMachine) -> dict[str, str]:
 
 
 def state(machine: ExistingMachine) -> str:
-    """Return what a machine does; one that is not complete was interrupted while it was made."""
+    """Return what a machine does; "incomplete" if it was interrupted while it was made."""
+    if machine.stranger:
+        return "not imgpipe's"
     if machine.record and not machine.record.complete:
         return "incomplete"
+    if machine.disk_missing:
+        return "disk missing"
     return "running" if machine.active else "off"
 
 
@@ -63,11 +72,14 @@ def values(machine: ExistingMachine) -> dict[str, Any]:
         "cpus": machine.cpus,
         "memory": machine.memory,
         "disk": machine.disk,
+        "disk_missing": machine.disk_missing,
         "virtual_size": machine.virtual_size,
         "used": machine.used,
         "nics": [{"kind": nic.kind, "source": nic.source, "mac": nic.mac} for nic in machine.nics],
         "addresses": [str(address) for address in addresses_of(machine)],
     }
+    if machine.stranger:
+        told["why"] = machine.stranger
     if record:
         told |= {
             "fleet": record.fleet,

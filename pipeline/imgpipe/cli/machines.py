@@ -68,7 +68,12 @@ def list_machines(
     from imgpipe.cli.shop import connected
 
     with connected() as hypervisor:
-        found = _chosen(hypervisor, _choice(names, fleet, group))
+        choice = _choice(names, fleet, group)
+        found = _chosen(hypervisor, choice)
+        if choice.is_empty:
+            from imgpipe.adapters.machines import Machines
+
+            found += tuple(machine for machine in Machines(hypervisor).list() if machine.stranger)
     machine_views.show(found, form, as_json=as_json)
     if not found and not as_json:
         output.tell("imgpipe made no machine here yet.")
@@ -83,6 +88,7 @@ def start(names: Names = None, fleet: Fleet = None, group: Group = None, as_json
     with connected() as hypervisor:
         machines = Machines(hypervisor)
         found = _asked(hypervisor, _choice(names, fleet, group))
+        _require_disks(found)
         _each(found, lambda machine: machines.start(machine.name))
     _say("started", found, as_json=as_json)
 
@@ -126,10 +132,19 @@ def destroy(
     names: Names = None,
     fleet: Fleet = None,
     group: Group = None,
+    leftover: Annotated[
+        list[str] | None,
+        typer.Option("--leftover", metavar="[POOL/]VOLUME", help="Delete a volume that no machine has any more."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove machines with all that is theirs: disk, seed, UEFI variables, metadata. Nothing is left."""
+    if leftover:
+        if names or fleet or group:
+            raise RecipeError("'--leftover' names a volume, and no machine.", hint="Give one of both.")
+        _destroy_leftovers(leftover, yes=yes, as_json=as_json)
+        return
     from imgpipe.cli.shop import Manner, connected, hear, open_shop
     from imgpipe.deploy.bring_up import fleet_lock, remove
     from imgpipe.deploy.faults import listed
@@ -149,6 +164,26 @@ def destroy(
             found = tuple(one for one in _chosen(hypervisor, _choice(None, None, None)) if one.uuid in asked)
             remove(found, open_shop(hypervisor, _pool_of(found), Manner(at_once=_AT_ONCE)))
     _say("removed", found, as_json=as_json)
+
+
+@app.command(epilog="Example: imgpipe machines forget web-01")
+def forget(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Drop imgpipe's metadata from a machine, a copied one too: machine and disk stay, and are yours."""
+    from imgpipe.adapters.machines import Machines
+    from imgpipe.cli.shop import connected
+
+    with connected() as hypervisor:
+        machines = Machines(hypervisor)
+        found = machines.find(name)
+        if not (found.record or found.stranger):
+            raise RecipeError(f"The machine '{name}' has no metadata of imgpipe's.", hint="There is nothing to forget.")
+        output.confirm(f"Leave '{name}' to you, with its disk '{found.disk}'?", yes=yes)
+        machines.drop_record(name)
+    _say("forgotten", (found,), as_json=as_json)
 
 
 @app.command()
@@ -210,6 +245,33 @@ def ssh(
         )
     login = ("-o", f"HostKeyAlias={machine.name}", "-l", user, str(addresses[0]))
     hand_over("ssh", *login, *(("--", *command) if command else ()))
+
+
+def _destroy_leftovers(named: list[str], *, yes: bool, as_json: bool) -> None:
+    from imgpipe.cli.shop import Manner, connected, open_shop
+    from imgpipe.deploy.faults import listed
+    from imgpipe.deploy.removal import remove_leftover
+
+    with connected() as hypervisor:
+        output.confirm(f"Delete {listed(named)}, with all that is on it?", yes=yes)
+        for place in named:
+            pool, _, volume = place.rpartition("/")
+            shop = open_shop(hypervisor, pool or None, Manner())
+            remove_leftover(volume, shop.machines, shop.pool)
+            shop.pool.refresh()
+    if as_json:
+        output.show_json({"removed": named})
+    else:
+        output.show_lines(f"{volume}: removed" for volume in named)
+
+
+def _require_disks(machines: tuple[ExistingMachine, ...]) -> None:
+    for machine in machines:
+        if machine.disk_missing:
+            raise HostError(
+                f"The disk '{machine.disk}' of '{machine.name}' is missing.",
+                hint=f"Put it back, or remove the machine: 'imgpipe machines destroy {machine.name}'.",
+            )
 
 
 def _choice(names: list[str] | None, fleet: str | None, group: str | None) -> Choice:

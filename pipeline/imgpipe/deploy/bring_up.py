@@ -65,12 +65,17 @@ def _doomed(changes: Iterable[Change]) -> Iterator[ExistingMachine]:
 
 
 def _remove(doomed: Sequence[ExistingMachine], shop: Workshop) -> None:
-    _all(
-        doomed,
-        lambda existing: remove_machine(existing, shop.machines, shop.pool_of),
-        shop,
-        "machines are removed",
-    )
+    going = {existing.uuid for existing in doomed}
+
+    def drop(existing: ExistingMachine) -> None:
+        for volume in remove_machine(existing, shop.machines, shop.pool_of, going):
+            pool = existing.record.pool if existing.record else ""
+            text = f"The volume '{volume}' of '{existing.name}' stays, because its definition did not have it any more."
+            shop.notify(
+                Note(text=f"{text} 'imgpipe machines destroy --leftover {pool}/{volume}' removes it.", warning=True)
+            )
+
+    _all(doomed, drop, shop, "machines are removed")
 
 
 def _drop_bases(removed: Iterable[ExistingMachine], shop: Workshop) -> None:

@@ -53,6 +53,7 @@ class Cloning:
         self._personalise = personalise
         self._work = work
         self._begun: dict[str, MachineRecord] = {}
+        self._made: dict[str, list[str]] = {}
 
     def run(self, clones: Sequence[Clone]) -> None:
         """Make them; raises GuestError that names those whose disk could not be edited, after making the others."""
@@ -92,8 +93,7 @@ class Cloning:
     def _define(self, clone: Clone) -> None:
         carried = self._carried(clone)
         seed = f"{clone.name}-seed.iso" if carried.seed_volume_id else ""
-        record = replace(clone.record, seed=seed)
-        self._begun[clone.name] = record
+        record = replace(clone.record, seed=seed, uuid=clone.uuid)
         ids = CloneIds(
             name=clone.name,
             uuid=clone.uuid,
@@ -105,17 +105,22 @@ class Cloning:
             record=record,
         )
         self._work.machines.define(self._work.finished(cloned_definition(self._xml, ids)))
+        # Not before: what libvirt refused, because somebody else's machine has the name, is not ours to remove.
+        self._begun[clone.name] = record
 
     def _copy(self, clone: Clone) -> None:
         pool, record, disk = self._work.pool, self._begun[clone.name], self._source.disk
+        made = self._made.setdefault(clone.name, [])
         # The format is told by the definition, never guessed: a guest can write a qcow2 header into its raw disk.
         if record.linked:
             size = qemu_img.info(disk, self._source.disk_format).virtual_size
             pool.overlay(record.disk, Base(path=disk, format=self._source.disk_format, virtual_size=size), size)
         else:
             pool.copy(record.disk, Base(path=disk, format=self._source.disk_format, virtual_size=0), 0)
+        made.append(record.disk)
         if record.seed:
-            pool.write_small(record.seed, iso_of(self._carried(clone)))
+            pool.write_small(record.seed, iso_of(self._carried(clone)), new=True)
+            made.append(record.seed)
         nvram = self._nvram(clone)
         if nvram and self._source.nvram:
             copy_sparse(self._source.nvram, nvram)
@@ -138,7 +143,7 @@ class Cloning:
     def _undo(self) -> None:
         for name, record in list(self._begun.items()):
             self._work.notify(Note(text=f"What was begun of '{name}' is removed."))
-            discard(name, record, self._work.machines, self._work.pool)
+            discard(name, record, self._made.get(name, ()), self._work.machines, self._work.pool)
 
     def _carried(self, clone: Clone) -> Carried:
         return carry(clone.identity, self._personalise, clone.name)

@@ -22,7 +22,8 @@ class MachineRecord:
 
     `template` is `NAME@VERSION`. `identity` is a digest of everything the guest was given, keyed where it has secrets.
     `addresses` are static ones with their prefix ('10.100.1.10/24'). `pool` is libvirt's name of the storage pool;
-    `disk` and `seed` are names of volumes in it, `seed` empty where the machine has none. `complete` is false from
+    `disk` and `seed` are names of volumes in it, `seed` empty where the machine has none. `uuid` is that of the
+    machine that the record belongs to, empty where an earlier version wrote it. `complete` is false from
     before the machine's disk is made until its definition is final: what is not complete was interrupted.
     """
 
@@ -38,6 +39,7 @@ class MachineRecord:
     seed: str = ""
     complete: bool = True
     proven: Proven | None = None
+    uuid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,8 @@ class ExistingMachine:
 
     `disk` is the path of its first disk as the hypervisor sees it, empty where it is not a file; `virtual_size`
     and `used` are 0 where unknown. `cache` is the cache mode that its definition gives that disk, empty where none.
+    `disk_missing` says that the disk is known to be gone; `backing` are the files below it that the definition names.
+    `stranger` says why a record that is there is not the machine's own, and so not in `record`.
     """
 
     name: str
@@ -68,6 +72,9 @@ class ExistingMachine:
     virtual_size: int = 0
     used: int = 0
     cache: str = ""
+    disk_missing: bool = False
+    backing: tuple[str, ...] = ()
+    stranger: str = ""
     record: MachineRecord | None = None
 
 

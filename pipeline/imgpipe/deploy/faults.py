@@ -84,11 +84,32 @@ def _stranger_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) 
     for machine in machines:
         found = there.get(machine.name)
         if found is not None and found.record is None:
-            yield f"{machine.name}: libvirt has a machine of this name that imgpipe did not make"
+            why = f": {found.stranger}; 'virsh domrename' gives it another name" if found.stranger else ""
+            yield f"{machine.name}: libvirt has a machine of this name that imgpipe did not make{why}"
         elif found is not None and found.record and found.record.fleet != machine.fleet:
             yield f"{machine.name}: a machine of this name belongs to the fleet '{found.record.fleet}'"
         elif (disk := f"{machine.name}.qcow2") in given.facts.volumes and disk not in disks:
-            yield f"{machine.name}: in the pool '{given.facts.pool}' is a volume '{disk}' that this fleet did not make"
+            yield (
+                f"{machine.name}: in the pool '{given.facts.pool}' is a volume '{disk}' that no machine of this fleet "
+                f"has; if nobody needs it, 'imgpipe machines destroy --leftover {disk}' removes it"
+            )
+    yield from _renamed_faults(given)
+
+
+def _renamed_faults(given: Circumstances) -> Iterator[str]:
+    """Find the fleet's machines that were renamed, and those whose disk is gone: both are for the operator to mend."""
+    for name, found in given.own.items():
+        first = found.record.disk.removesuffix(".qcow2") if found.record else name
+        if first != name and (first in given.named or name in given.named):
+            yield (
+                f"{first}: the machine was renamed to '{name}'; 'virsh domrename {name} {first}' undoes that, "
+                f"'imgpipe machines forget {name}' takes it out of the fleet"
+            )
+        if found.disk_missing and found.record and found.record.complete and name in given.named:
+            yield (
+                f"{name}: its disk '{found.disk}' is missing; put it back, or 'imgpipe machines destroy {name}' and "
+                "deploy again"
+            )
 
 
 def _address_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from imgpipe.adapters.pool import Moved, unheard
 from imgpipe.deploy.definitions import independent
@@ -26,11 +27,33 @@ def flatten(existing: ExistingMachine, target: str, shop: Workshop, moved: Moved
         raise RecipeError(f"The machine '{existing.name}' was not made by imgpipe, which leaves it alone.")
     if not record.linked:
         return
+    require_own_disk(existing, shop, top_only=True)
     if existing.active:
         _pull(existing.name, target, shop, moved)
     elif not shop.pool_of(record.pool).flatten(record.disk, moved):
         _pull_in_pause(existing.name, target, shop, moved)
-    shop.machines.define(independent(shop.machines.xml(existing.name), replace(record, linked=False)))
+    own = replace(record, linked=False, uuid=existing.uuid)
+    shop.machines.define(independent(shop.machines.xml(existing.name), own))
+
+
+def require_own_disk(existing: ExistingMachine, shop: Workshop, *, top_only: bool = False) -> None:
+    """Raise RecipeError unless the definition's disk is a volume of the machine's pool.
+
+    With `top_only` it must be the very disk that imgpipe made, without snapshots on it.
+    """
+    record = existing.record
+    if record is None:
+        return
+    pool = shop.pool_of(record.pool)
+    disk = Path(existing.disk)
+    folders = {pool.path, pool.path.resolve() if pool.local else pool.path}
+    if disk.parent not in folders or (top_only and disk.name != record.disk):
+        raise RecipeError(
+            f"The disk of '{existing.name}' is '{existing.disk}', not the volume '{record.disk}' of the pool "
+            f"'{pool.name}'; it was not changed.",
+            hint=f"After an external snapshot: 'virsh blockcommit {existing.name} DISK --active --pivot' while it "
+            "runs, then run the command again.",
+        )
 
 
 def _pull_in_pause(name: str, target: str, shop: Workshop, moved: Moved) -> None:

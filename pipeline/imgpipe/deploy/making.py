@@ -68,6 +68,8 @@ class Making:
         # dict and not set: removal after a failure goes in the order of making. Items are taken and set by one
         # thread each, which the interpreter does as one step.
         self._begun: dict[str, MachineRecord] = {}
+        # The volumes that this run made, by machine: others of their names are somebody else's.
+        self._made: dict[str, list[str]] = {}
 
     def run(self) -> None:
         """Make them all; when that fails or is interrupted, remove what is not complete."""
@@ -146,9 +148,12 @@ class Making:
         pool, record = self._shop.pool, self._begun[machine.name]
         base = self._bases[machine.template.reference]
         make = pool.overlay if machine.linked else pool.copy
+        made = self._made.setdefault(machine.name, [])
         make(record.disk, base, machine.machine.disk)
+        made.append(record.disk)
         if record.seed:
-            pool.write_small(record.seed, iso_of(carried_of(machine)))
+            pool.write_small(record.seed, iso_of(carried_of(machine)), new=True)
+            made.append(record.seed)
 
     def _finish(self, machine: WantedMachine) -> None:
         if machine.start:
@@ -167,7 +172,7 @@ class Making:
         self._shop.notify(Note(text=f"What was begun is removed: {len(begun)} machine{'s' * (len(begun) > 1)}."))
 
         def remove(item: tuple[str, MachineRecord]) -> None:
-            discard(*item, self._shop.machines, self._shop.pool)
+            discard(*item, self._made.get(item[0], ()), self._shop.machines, self._shop.pool)
 
         try:
             each(begun, remove, self._shop.at_once, lambda _: None)

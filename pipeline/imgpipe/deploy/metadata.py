@@ -15,7 +15,7 @@ NAMESPACE = "https://imgpipe.org/xmlns/machine/1"
 PREFIX = "imgpipe"
 _TAG = f"{{{NAMESPACE}}}machine"
 _WORDS = {True: "yes", False: "no"}
-_SINGLE = ("fleet", "group", "template", "identity", "hostname", "pool", "disk", "seed")
+_SINGLE = ("fleet", "group", "template", "identity", "hostname", "pool", "disk", "seed", "uuid")
 
 
 def to_xml(record: MachineRecord) -> str:

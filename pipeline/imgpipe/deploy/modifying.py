@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePath
 
 from imgpipe.deploy.changes import Modify
 from imgpipe.deploy.definitions import DISK_TARGETS, changed, definition
 from imgpipe.deploy.existing import MachineRecord
-from imgpipe.deploy.flatten import flatten
+from imgpipe.deploy.flatten import flatten, require_own_disk
 from imgpipe.deploy.making import carried_of, iso_of, record_with_seed
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import GuestError
@@ -24,6 +25,8 @@ def modify(change: Modify, shop: Workshop) -> None:
     machine, existing = change.machine, change.existing
     name = machine.name
     active = existing.active
+    if change.grow or change.flatten:
+        require_own_disk(existing, shop, top_only=change.flatten)
     if change.needs_stop and active:
         active = not _stopped(name, shop)
     target = DISK_TARGETS[machine.template.hardware.disk_bus]
@@ -32,7 +35,7 @@ def modify(change: Modify, shop: Workshop) -> None:
     if change.grow and active:
         shop.machines.grow_disk(name, target, machine.machine.disk)
     elif change.grow and existing.record:
-        shop.pool_of(existing.record.pool).grow(existing.record.disk, machine.machine.disk)
+        shop.pool_of(existing.record.pool).grow(PurePath(existing.disk).name, machine.machine.disk)
     _redefine(change, shop)
     if machine.autostart != existing.autostart:
         shop.machines.set_autostart(name, wanted=machine.autostart)

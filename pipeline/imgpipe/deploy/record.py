@@ -19,4 +19,5 @@ def record_of(machine: WantedMachine, pool: str) -> MachineRecord:
         addresses=tuple(str(nic.address) for nic in machine.identity.nics if nic.address),
         pool=pool,
         disk=f"{machine.name}.qcow2",
+        uuid=machine.uuid,
     )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from imgpipe.deploy.existing import ExistingMachine
+from imgpipe.deploy.removal import not_ours
 from imgpipe.errors import RecipeError
 
 
@@ -33,6 +34,8 @@ def chosen(machines: Iterable[ExistingMachine], choice: Choice) -> tuple[Existin
     ours = {name: machine for name, machine in every.items() if machine.record}
     for name in choice.names:
         if name not in ours:
+            if name in every and every[name].stranger:
+                raise not_ours(every[name])
             raise _not_ours(name, ours, is_there=name in every)
     return tuple(machine for machine in ours.values() if _is_in(machine, choice))
 

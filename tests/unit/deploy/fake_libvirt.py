@@ -9,7 +9,9 @@ from xml.etree import ElementTree as ET
 
 from imgpipe.adapters.pool import Base
 from imgpipe.deploy import metadata
+from imgpipe.deploy.definition_files import disk_of, named_files
 from imgpipe.deploy.existing import ExistingMachine
+from imgpipe.deploy.ownership import believed
 from imgpipe.errors import HostError
 from imgpipe.images.disk_uses import DiskUses
 
@@ -50,9 +52,16 @@ class FakeMachines:
         return frozenset(self.running)
 
     def list(self, *, sizes=True):
-        return tuple(self.find(name) for name in sorted(self.known))
+        return believed(self._one(name) for name in sorted(self.known))
 
     def find(self, name):
+        return next(one for one in self.list() if one.name == name)
+
+    def named_files(self):
+        self.fakes.note("named files")
+        return tuple(named_files(xml) for xml in self.known.values())
+
+    def _one(self, name):
         domain = ET.fromstring(self.known[name])
         return ExistingMachine(
             name=name,
@@ -62,6 +71,7 @@ class FakeMachines:
             cpus=int(domain.findtext("vcpu")),
             memory=int(domain.findtext("memory")) * 2**20,
             nics=(),
+            disk=disk_of(domain),
             record=metadata.of_element(domain),
         )
 
@@ -88,9 +98,11 @@ class FakeMachines:
         return True
 
     def force_stop(self, name):
+        self.fakes.note("end", name)
         self.running.discard(name)
 
-    def remove(self, name):
+    def remove(self, name, *, keep_nvram=False):
+        self.kept_nvram = keep_nvram
         self.fakes.note("remove", name)
         self.running.discard(name)
         self.known.pop(name, None)
@@ -125,6 +137,8 @@ class FakePool:
         self.fakes = fakes
         self.local = local
         self.volumes = {}
+        self.backings = {}
+        self.machines = None
 
     def names(self):
         return frozenset(self.volumes)
@@ -140,15 +154,21 @@ class FakePool:
 
     def overlay(self, name, base, size):
         self.fakes.note("overlay", name)
-        assert name not in self.volumes
+        if name in self.volumes:
+            raise HostError(f"'{name}' is there already")
         self.volumes[name] = "overlay"
 
     def copy(self, name, base, size, moved=None):
         self.fakes.note("copy", name)
         self.volumes[name] = "copy"
 
-    def write_small(self, name, data):
+    def backing(self, name):
+        return self.backings.get(name)
+
+    def write_small(self, name, data, *, new=False):
         self.fakes.note("write", name)
+        if new and name in self.volumes:
+            raise HostError(f"'{name}' is there already")
         self.volumes[name] = data
 
     def grow(self, name, size):
@@ -156,6 +176,9 @@ class FakePool:
 
     def delete(self, *names):
         for name in names:
+            if self.machines:
+                used = {name for one in self.machines.running for name in [self.machines.find(one).disk]}
+                assert str(self.path / name) not in used, f"{name} is deleted under a running machine"
             self.volumes.pop(name, None)
 
     def refresh(self):

@@ -90,9 +90,11 @@ def plan(asked: Fleet, facts: HostFacts = FACTS, **more: Any) -> DeployPlan:
 
 def existing(machine: WantedMachine, **changes: Any) -> ExistingMachine:
     """Return what is there once a machine was made and started; `changes` are of it or of its record."""
-    fields = {field.name for field in dataclasses.fields(MachineRecord)}
+    fields = {field.name for field in dataclasses.fields(MachineRecord)} - {"uuid"}
     record = dataclasses.replace(
-        record_of(machine, "imgpipe"), **{key: value for key, value in changes.items() if key in fields}
+        record_of(machine, "imgpipe"),
+        uuid=changes.get("uuid", machine.uuid),
+        **{key: value for key, value in changes.items() if key in fields},
     )
     made = ExistingMachine(
         name=machine.name,

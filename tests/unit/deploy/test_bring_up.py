@@ -35,6 +35,7 @@ class Run:
         self.fakes = Fakes()
         self.machines = FakeMachines(self.fakes)
         self.pool = FakePool(self.fakes, local=local)
+        self.pool.machines = self.machines
         self.heard = []
         self.wanted = tuple(
             dataclasses.replace(

@@ -1,10 +1,12 @@
 """The commands `deploy` and `machines`, with libvirt stood in for."""
 
+import dataclasses
 import json
 from contextlib import contextmanager
 
 import pytest
 import typer
+from fake_libvirt import FakePool, Fakes
 from sample_fleets import FACTS, KEY, existing, stranger, with_machines
 from typer.testing import CliRunner
 
@@ -13,8 +15,10 @@ from imgpipe.cli import machines as machines_command
 from imgpipe.cli import shop
 from imgpipe.cli.deploy_options import complete_template
 from imgpipe.deploy.changes import Keep, Make, Modify, Remove
+from imgpipe.deploy.definition_files import NamedFiles
 from imgpipe.deploy.definitions import HostPolicy
 from imgpipe.deploy.existing import Proven
+from imgpipe.deploy.ownership import COPIED
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import GuestError, HostError, RecipeError
 
@@ -49,6 +53,18 @@ class Host:
 
     def list(self, *, sizes=True):
         return self.facts.machines
+
+    def find(self, name):
+        return next(one for one in self.facts.machines if one.name == name)
+
+    def named_files(self):
+        return tuple(
+            NamedFiles(name=one.name, uuid=one.uuid, disks=(), nvram=frozenset(), files=frozenset({one.disk}))
+            for one in self.facts.machines
+        )
+
+    def drop_record(self, name):
+        self.said.append(("drop_record", name))
 
     def start(self, name):
         self.said.append(("start", name))
@@ -334,3 +350,58 @@ def test_console_and_ssh_take_over_the_terminal(run, host, three, monkeypatch):
 def test_a_machine_without_a_known_address_cannot_be_reached(run, three):
     with pytest.raises(HostError, match="No address is known"):
         run("machines", "ssh", "db")
+
+
+def changed(host, name, **changes):
+    """Let a machine be something else behind imgpipe's back."""
+    host.facts = with_machines(
+        *(dataclasses.replace(one, **(changes if one.name == name else {})) for one in host.facts.machines)
+    )
+
+
+def test_a_copied_record_is_listed_as_a_strangers_with_the_reason_and_can_be_forgotten(run, host, three):
+    changed(host, "vm001", stranger=COPIED)
+    told = run("machines", "list")
+    assert "not imgpipe's" in next(line for line in told.stdout.splitlines() if line.startswith("vm001"))
+    assert f"'vm001' is not imgpipe's: {COPIED}." in told.stderr
+    (copy,) = [one for one in json.loads(run("machines", "list", "--json").stdout) if one["name"] == "vm001"]
+    assert (copy["state"], copy["why"]) == ("not imgpipe's", COPIED)
+    with pytest.raises(RecipeError, match="metadata was copied") as caught:
+        run("machines", "destroy", "vm001", "--yes")
+    assert "imgpipe machines forget vm001" in caught.value.hint
+    with pytest.raises(RecipeError, match="Nobody can be asked"):
+        run("machines", "forget", "vm001")
+    assert host.said == []
+    run("machines", "forget", "vm001", "--yes")
+    assert host.said == [("drop_record", "vm001")]
+
+
+def test_what_has_no_metadata_cannot_be_forgotten(run, host, three):
+    with pytest.raises(RecipeError, match="has no metadata of imgpipe's"):
+        run("machines", "forget", "vm001", "--yes")
+    assert host.said == []
+
+
+def test_a_missing_disk_is_listed_and_start_says_so(run, host, three):
+    changed(host, "web-01", disk_missing=True)
+    told = json.loads(run("machines", "list", "web-01", "--json").stdout)
+    assert [(one["state"], one["disk_missing"]) for one in told] == [("disk missing", True)]
+    with pytest.raises(HostError, match=r"'/data/machines/web-01\.qcow2' of 'web-01' is missing"):
+        run("machines", "start", "--group", "web")
+    assert host.said == []
+
+
+def test_a_leftover_is_deleted_only_when_confirmed_and_needed_by_nobody(run, host, three):
+    pool = FakePool(Fakes())
+    pool.volumes = {"old.qcow2": "left", "web-01.qcow2": "used"}
+    changed(host, "web-01", disk="/pool/web-01.qcow2")
+    host.shop = dataclasses.replace(host.shop, pool=pool)
+    with pytest.raises(RecipeError, match="Nobody can be asked"):
+        run("machines", "destroy", "--leftover", "old.qcow2")
+    with pytest.raises(RecipeError, match="needed by the machine 'web-01'"):
+        run("machines", "destroy", "--leftover", "web-01.qcow2", "--yes")
+    with pytest.raises(RecipeError, match="names a volume, and no machine"):
+        run("machines", "destroy", "db", "--leftover", "old.qcow2", "--yes")
+    assert set(pool.volumes) == {"old.qcow2", "web-01.qcow2"}
+    run("machines", "destroy", "--leftover", "old.qcow2", "--yes")
+    assert set(pool.volumes) == {"web-01.qcow2"}

@@ -1,0 +1,108 @@
+"""What virsh does to machines behind imgpipe's back, in a real libvirt; none of them runs a guest."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import deploy_site
+import private_libvirt
+from deploy_site import Site, machines
+from imgpipe.adapters import qemu_img
+from imgpipe.adapters.machines import Machines
+from imgpipe.deploy import bring_up
+from imgpipe.deploy.ownership import COPIED
+from imgpipe.errors import RecipeError
+
+pytestmark = [
+    pytest.mark.libvirt,
+    pytest.mark.programs,
+    pytest.mark.skipif(bool(private_libvirt.lacking()), reason=private_libvirt.lacking()),
+]
+
+
+@pytest.fixture(params=["local", "remote"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    with getattr(deploy_site, f"{request.param}_site")(tmp_path) as made:
+        made.deploy(machines(2, made.template, start=False))
+        yield made
+
+
+def copy_of(site: Site, name: str, new: str, disk: str) -> None:
+    """Define what virt-clone makes: all of it new but the metadata."""
+    domain = ET.fromstring(Machines(site.hypervisor).xml(name))
+    for tag, text in (("name", new), ("uuid", str(uuid.uuid4()))):
+        element = domain.find(tag)
+        assert element is not None
+        element.text = text
+    source = domain.find("devices/disk[@device='disk']/source")
+    assert source is not None
+    source.set("file", disk)
+    Machines(site.hypervisor).define(ET.tostring(domain, encoding="unicode"))
+
+
+def test_a_copy_is_a_strangers_and_the_original_keeps_its_disk(site: Site) -> None:
+    pool = site.workshop().pool
+    copy_of(site, "web-001", "copy", str(pool.file("copy.qcow2")))
+    found = Machines(site.hypervisor).find("copy")
+    assert (found.record, found.stranger) == (None, COPIED)
+    with pytest.raises(RecipeError, match="metadata was copied"):
+        bring_up.remove((found,), site.workshop())
+    Machines(site.hypervisor).drop_record("copy")
+    assert Machines(site.hypervisor).find("copy").stranger == ""
+    assert {"web-001.qcow2", "web-002.qcow2"} <= pool.names()
+
+
+def test_a_disk_that_another_machine_names_is_not_deleted(site: Site) -> None:
+    pool = site.workshop().pool
+    copy_of(site, "web-001", "thief", str(pool.file("web-001.qcow2")))
+    with pytest.raises(RecipeError, match="needed by the machine 'thief'"):
+        bring_up.remove((Machines(site.hypervisor).find("web-001"),), site.workshop())
+    assert "web-001.qcow2" in pool.names()
+
+
+def test_an_external_snapshot_goes_whole(site: Site) -> None:
+    words = ["snapshot-create-as", "web-001", "s1", "--disk-only"]
+    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *words], check=True)
+    (there, _) = site.existing()
+    assert Path(there.disk).name == "web-001.s1"
+    pool = site.workshop().pool
+    pool.refresh()
+    bring_up.remove((there,), site.workshop())
+    pool.refresh()
+    assert {name for name in pool.names() if name.startswith("web-")} == {"web-002.qcow2"}
+    assert [one.name for one in site.existing()] == ["web-002"]
+
+
+def test_a_renamed_machine_is_still_ours(site: Site) -> None:
+    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, "domrename", "web-001", "new"], check=True)
+    found = Machines(site.hypervisor).find("new")
+    assert found.record is not None
+    bring_up.remove((found,), site.workshop())
+    pool = site.workshop().pool
+    pool.refresh()
+    assert "web-001.qcow2" not in pool.names()
+
+
+def test_a_lost_disk_is_seen(site: Site) -> None:
+    if not site.workshop().pool.local:
+        pytest.skip("another host's files are not seen")
+    (there, other) = site.existing()
+    Path(there.disk).unlink()
+    assert [one.disk_missing for one in site.existing()] == [True, False]
+    assert qemu_img.backing_of(Path(other.disk)) is not None
+
+
+def test_a_lost_pool_of_our_own_is_made_anew(site: Site) -> None:
+    if not site.workshop().pool.local:
+        pytest.skip("another host's pool is its owner's")
+    for verb in ("pool-destroy", "pool-undefine"):
+        subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, verb, "imgpipe"], check=True)
+    site.remove_all()
+    assert site.existing() == ()
+    assert list(site.folder.iterdir()) == []

@@ -1,0 +1,264 @@
+"""Machines that somebody copied, renamed, snapshotted or undefined: nothing of anybody else's is ever removed."""
+
+import dataclasses
+import uuid
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from sample_fleets import FACTS, existing, fleet, plan, with_machines
+from test_bring_up import Run
+
+from imgpipe.cli.machine_views import state, values
+from imgpipe.deploy import bring_up, metadata
+from imgpipe.deploy.changes import Make, change_of
+from imgpipe.deploy.ownership import COPIED, UNCERTAIN, believed
+from imgpipe.deploy.removal import remove_leftover, remove_machine
+from imgpipe.deploy.selection import Choice, chosen
+from imgpipe.errors import HostError, RecipeError
+from imgpipe.recipe import Machine
+from imgpipe.sizes import GIB
+
+
+@pytest.fixture
+def run(tmp_path):
+    made = Run(tmp_path)
+    made.apply()
+    return made
+
+
+def copy_of(run, name, new, *, disk=None):
+    """Define what virt-clone makes of a machine: all is new but the metadata; or with the same disk."""
+    domain = ET.fromstring(run.machines.known[name])
+    domain.find("name").text = new
+    domain.find("uuid").text = str(uuid.uuid4())
+    domain.find("devices/disk[@device='disk']/source").set("file", disk or f"/pool/{new}.qcow2")
+    run.machines.known[new] = ET.tostring(domain, encoding="unicode")
+    run.pool.volumes.setdefault(f"{new}.qcow2", "a copy")
+
+
+def with_disk(run, name, path):
+    domain = ET.fromstring(run.machines.known[name])
+    domain.find("devices/disk[@device='disk']/source").set("file", path)
+    run.machines.known[name] = ET.tostring(domain, encoding="unicode")
+
+
+def without_uuid(run, name):
+    domain = ET.fromstring(run.machines.known[name])
+    record = domain.find(f"metadata/{{{metadata.NAMESPACE}}}machine")
+    record.remove(record.find(f"{{{metadata.NAMESPACE}}}uuid"))
+    run.machines.known[name] = ET.tostring(domain, encoding="unicode")
+
+
+def test_a_copied_record_makes_no_machine_ours(run):
+    copy_of(run, run.names[0], "copy")
+    copy = run.machines.find("copy")
+    assert (copy.record, copy.stranger) == (None, COPIED)
+    assert state(copy) == "not imgpipe's"
+    assert values(copy)["why"] == COPIED
+    assert run.machines.find(run.names[0]).record.uuid == run.machines.find(run.names[0]).uuid
+    with pytest.raises(RecipeError, match="metadata was copied") as told:
+        chosen(run.machines.list(), Choice(names=("copy",)))
+    assert "imgpipe machines forget copy" in told.value.hint
+    assert "copy" not in {one.name for one in chosen(run.machines.list(), Choice(fleet=run.wanted[0].fleet))}
+
+
+def test_a_copy_that_is_handed_to_removal_costs_nobody_a_disk(run):
+    before = dict(run.pool.volumes)
+    copy_of(run, run.names[0], "copy")
+    with pytest.raises(RecipeError, match="not imgpipe's"):
+        bring_up.remove([run.machines.find("copy")], run.shop)
+    believing = dataclasses.replace(run.machines.find("copy"), record=run.machines.find(run.names[0]).record)
+    with pytest.raises(RecipeError, match="not made by imgpipe|not imgpipe's"):
+        remove_machine(believing, run.machines, run.shop.pool_of)
+    assert run.pool.volumes == {**before, "copy.qcow2": "a copy"}
+    assert "copy" in run.machines.known
+
+
+def test_a_record_of_an_earlier_version_is_believed_where_its_disk_is_named_by_one_machine(run):
+    name = run.names[0]
+    without_uuid(run, name)
+    copy_of(run, name, "copy")
+    assert run.machines.find(name).record.uuid == ""
+    assert run.machines.find("copy").stranger == UNCERTAIN
+    with_disk(run, "copy", f"/pool/{name}.qcow2")
+    assert [run.machines.find(one).stranger for one in (name, "copy")] == [UNCERTAIN, UNCERTAIN]
+
+
+def test_a_disk_that_another_definition_names_stays_with_its_machine(run):
+    name = run.names[0]
+    copy_of(run, name, "thief", disk=f"/pool/{name}.qcow2")
+    with pytest.raises(RecipeError, match="is needed by the machine 'thief'"):
+        bring_up.remove([run.machines.find(name)], run.shop)
+    assert f"{name}.qcow2" in run.pool.volumes
+    assert name in run.machines.known
+    assert name in run.machines.running
+
+
+def test_a_disk_below_somebody_elses_overlay_stays(run):
+    name = run.names[0]
+    run.pool.volumes["theirs.qcow2"] = "overlay"
+    run.pool.backings["theirs.qcow2"] = Path(f"/pool/{name}.qcow2")
+    with pytest.raises(RecipeError, match=r"is needed by the volume 'theirs\.qcow2'"):
+        bring_up.remove([run.machines.find(name)], run.shop)
+    assert f"{name}.qcow2" in run.pool.volumes
+
+
+def test_without_an_answer_for_every_definition_nothing_is_deleted(run):
+    before = dict(run.pool.volumes)
+    run.fakes.failing.add(("named files",))
+    with pytest.raises(HostError, match="no named files"):
+        bring_up.remove(run.machines.list(), run.shop)
+    assert run.pool.volumes == before
+    assert set(run.machines.known) == set(run.names)
+
+
+def test_a_snapshots_overlay_goes_with_its_machine_and_the_chain_ends_at_our_disk(run):
+    name = run.names[0]
+    with_disk(run, name, f"/pool/{name}.snap")
+    run.pool.volumes |= {f"{name}.snap": "newest", "below.qcow2": "somebody's"}
+    run.pool.backings |= {
+        f"{name}.snap": Path(f"/pool/{name}.qcow2"),
+        f"{name}.qcow2": Path("/pool/below.qcow2"),
+    }
+    bring_up.remove([run.machines.find(name)], run.shop)
+    assert not {f"{name}.snap", f"{name}.qcow2"} & set(run.pool.volumes)
+    assert run.pool.volumes["below.qcow2"] == "somebody's"
+
+
+def test_what_the_definition_does_not_have_stays_and_is_told(run):
+    name = run.names[0]
+    with_disk(run, name, "/pool/other.qcow2")
+    run.pool.volumes["other.qcow2"] = "newest"
+    bring_up.remove([run.machines.find(name)], run.shop)
+    assert f"{name}.qcow2" in run.pool.volumes
+    assert "other.qcow2" not in run.pool.volumes
+    assert any(f"--leftover imgpipe/{name}.qcow2" in getattr(note, "text", "") for note in run.heard)
+
+
+def test_a_disk_out_of_the_pool_is_not_removed_nor_its_machine(run):
+    name = run.names[0]
+    with_disk(run, name, "/elsewhere/newest.qcow2")
+    with pytest.raises(RecipeError, match="no volume of the pool") as told:
+        bring_up.remove([run.machines.find(name)], run.shop)
+    assert "blockcommit" in told.value.hint
+    assert name in run.machines.running
+    assert f"{name}.qcow2" in run.pool.volumes
+
+
+def test_a_machine_ends_before_its_disk_is_deleted(run):
+    assert run.machines.running == set(run.names)
+    bring_up.remove(run.machines.list(), run.shop)
+    assert not run.pool.volumes
+
+
+def test_uefi_variables_that_another_machine_has_are_kept(run):
+    for name in run.names[:2]:
+        domain = ET.fromstring(run.machines.known[name])
+        ET.SubElement(domain.find("os"), "nvram").text = "/nvram/shared_VARS.fd"
+        run.machines.known[name] = ET.tostring(domain, encoding="unicode")
+    bring_up.remove([run.machines.find(run.names[0])], run.shop)
+    assert run.machines.kept_nvram
+    bring_up.remove([run.machines.find(run.names[1])], run.shop)
+    assert not run.machines.kept_nvram
+
+
+def test_growth_acts_on_the_disk_that_the_definition_has(run):
+    name = run.names[0]
+    with_disk(run, name, f"/pool/{name}.snap")
+    run.machines.running.clear()
+    there = dataclasses.replace(run.machines.find(name), virtual_size=15 * GIB)
+    larger = dataclasses.replace(run.wanted[0], machine=Machine(cpus=2, memory=2 * GIB, disk=40 * GIB))
+    bring_up.apply([change_of(larger, there)], run.shop)
+    assert ("grow", f"{name}.snap", 40 * GIB) in run.fakes.calls
+    elsewhere = dataclasses.replace(there, disk="/elsewhere/top.qcow2")
+    with pytest.raises(RecipeError, match="it was not changed"):
+        bring_up.apply([change_of(larger, elsewhere)], run.shop)
+
+
+@pytest.mark.parametrize("same_uuid", [False, True])
+def test_a_stranger_who_takes_the_name_meanwhile_keeps_machine_disk_and_seed(tmp_path, same_uuid):
+    run = Run(tmp_path)
+    name = run.names[0]
+
+    def defined(xml):
+        if ET.fromstring(xml).findtext("name") == name:
+            copied = xml if same_uuid else xml.replace(run.wanted[0].uuid, str(uuid.uuid4()))
+            run.machines.known[name] = copied
+            run.machines.running.add(name)
+            run.pool.volumes |= {f"{name}.qcow2": "theirs", f"{name}-seed.iso": "theirs"}
+            raise HostError("domain already exists with another uuid")
+        run.machines.known[ET.fromstring(xml).findtext("name")] = xml
+
+    run.machines.define = defined
+    with pytest.raises(HostError, match="already exists"):
+        run.apply()
+    assert set(run.machines.known) == {name}
+    assert run.machines.running == {name}
+    assert run.pool.volumes == {f"{name}.qcow2": "theirs", f"{name}-seed.iso": "theirs"}
+
+
+def test_a_volume_that_somebody_makes_meanwhile_is_not_undone(tmp_path):
+    run = Run(tmp_path)
+    name = run.names[0]
+    base = run.pool.base
+
+    def slow(*words):
+        run.pool.volumes[f"{name}.qcow2"] = "theirs"
+        return base(*words)
+
+    run.pool.base = slow
+    with pytest.raises(HostError, match="is there already"):
+        bring_up.apply([Make(machine=run.wanted[0])], run.shop)
+    assert run.pool.volumes == {f"{name}.qcow2": "theirs"}
+    assert not run.machines.known
+
+
+def test_a_leftover_volume_goes_only_if_nobody_needs_it(run):
+    name = run.names[0]
+    with pytest.raises(RecipeError, match=f"needed by the machine '{name}'"):
+        remove_leftover(f"{name}.qcow2", run.machines, run.pool)
+    del run.machines.known[name]
+    run.machines.running.discard(name)
+    remove_leftover(f"{name}.qcow2", run.machines, run.pool)
+    assert f"{name}.qcow2" not in run.pool.volumes
+    with pytest.raises(RecipeError, match="has no volume"):
+        remove_leftover(f"{name}.qcow2", run.machines, run.pool)
+
+
+def test_a_plan_says_what_became_of_a_machine_and_which_command_leads_out():
+    before = plan(fleet(count=1)).machines[0]
+    renamed = existing(before, name="new")
+    with pytest.raises(RecipeError) as told:
+        plan(fleet(count=1), with_machines(renamed))
+    assert any("was renamed to 'new'" in line and "machines forget new" in line for line in told.value.details)
+    gone = existing(before, disk_missing=True)
+    assert state(gone) == "disk missing"
+    assert values(gone)["disk_missing"] is True
+    with pytest.raises(RecipeError) as told:
+        plan(fleet(count=1), with_machines(gone))
+    assert any("is missing" in line and f"machines destroy {before.name}" in line for line in told.value.details)
+    lost = dataclasses.replace(FACTS, volumes=frozenset({f"{before.name}.qcow2"}))
+    with pytest.raises(RecipeError) as told:
+        plan(fleet(count=1), lost)
+    assert any(f"destroy --leftover {before.name}.qcow2" in line for line in told.value.details)
+
+
+def test_a_copy_keeps_its_record_out_of_the_hosts_list(run):
+    copy_of(run, run.names[0], "copy")
+    assert [one.name for one in believed(run.machines.list()) if one.record] == run.names
+
+
+def test_a_chain_through_machines_that_go_too_still_leads_to_whoever_stays(run):
+    first, second, _ = run.names
+    run.pool.backings[f"{second}.qcow2"] = Path(f"/pool/{first}.qcow2")
+    run.pool.volumes["theirs.qcow2"] = "overlay"
+    run.pool.backings["theirs.qcow2"] = Path(f"/pool/{second}.qcow2")
+    with pytest.raises(RecipeError, match=r"is needed by the volume 'theirs\.qcow2'"):
+        bring_up.remove(run.machines.list(), run.shop)
+    assert {f"{first}.qcow2", f"{second}.qcow2"} <= set(run.pool.volumes)
+    with pytest.raises(RecipeError, match=f"is needed by the machine '{second}'|is needed by the volume"):
+        bring_up.remove([run.machines.find(first)], run.shop)
+    del run.pool.volumes["theirs.qcow2"], run.pool.backings["theirs.qcow2"]
+    bring_up.remove(run.machines.list(), run.shop)
+    assert not run.pool.volumes

@@ -1,7 +1,6 @@
 """What all rings of tests share."""
 
 import signal
-import tempfile
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -36,17 +35,6 @@ def no_programs(request, monkeypatch):
     if not any(mark in request.keywords for mark in BOOTING):
         monkeypatch.setattr(process.subprocess, "run", refuse)
         monkeypatch.setattr(process.subprocess, "Popen", refuse)
-
-
-@pytest.fixture(autouse=True)
-def own_temporary_folder(monkeypatch, tmp_path_factory):
-    """Keep what others leave in the host's folder for temporary files out of the tests."""
-    if "own_temporary" not in _PLACES:
-        _PLACES["own_temporary"] = str(tmp_path_factory.mktemp("temporary"))
-    monkeypatch.setattr(tempfile, "tempdir", _PLACES["own_temporary"])
-
-
-_PLACES: dict[str, str] = {}
 
 
 @pytest.fixture(scope="session")

@@ -233,8 +233,9 @@ def test_media_folders_without_isos_are_warned_of(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def killed(tmp_path):
+def killed(tmp_path, monkeypatch):
     """A data root in which a publish and an install were killed."""
+    monkeypatch.setattr(retire.temporary, "abandoned", tuple)
     store = Store(tmp_path)
     (store.images / "demo" / ".partial-20260301.1-x").mkdir(parents=True)
     store.work("0123456789abcdef").joinpath("installed.qcow2.partial").write_bytes(bytes(4096))

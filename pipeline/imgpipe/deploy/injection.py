@@ -10,6 +10,7 @@ from imgpipe.deploy.foreign import clone_claims, clone_steps
 from imgpipe.deploy.own_files import own_files
 from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.domain_spec import Accelerator
+from imgpipe.emulated_boot import patient_steps
 from imgpipe.errors import GuestError
 from imgpipe.self_sealing import SystemVolume
 
@@ -20,11 +21,15 @@ def injection(accelerator: Callable[[], Accelerator], log: Path) -> Callable[[Di
     """Return what makes the disks of machines their own before they start; it asks for the accelerator when called.
 
     A family that answers with files of its own has those written; any other Linux gets the unit that applies what
-    the machine's definition carries. Raises GuestError that names every machine whose disk could not be edited.
+    the machine's definition carries, and longer waits where machines are emulated. Raises GuestError that names
+    every machine whose disk could not be edited.
     """
 
     def inject_all(disks: Disks) -> None:
-        linux = [(path, clone_steps(machine.identity.hostname)) for machine, path in disks if not _own(machine)]
+        patient = patient_steps(accelerator())
+        linux = [
+            (path, (*clone_steps(machine.identity.hostname), *patient)) for machine, path in disks if not _own(machine)
+        ]
         own = _by_volume(disks)
         log.parent.mkdir(parents=True, exist_ok=True)
         refused = [*inject(linux, accelerator(), log, claims=clone_claims())]

@@ -5,14 +5,86 @@
 #   set_host_up            installs what is missing to run, starts libvirt's services, lets this user use them
 #   bash setup.sh --yes    does the latter, by itself and without asking; 'imgpipe host setup' runs it so
 #
-# The stamp .venv/ready-LOCK says that both are, for exactly these inputs; with it this costs a few milliseconds.
+# `packages` says what is done about missing packages: 'ask' (the default; without a terminal they are named and not
+# installed), 'install' (without a terminal that needs no answer) or 'skip' (they are named). `assume_yes=1` answers.
+#
+# The stamp .venv/ready-LOCK says that nothing was missing and that the environment is whole, for exactly these inputs.
+# Packages can go at any later time, so that they are looked at in each run, by one query.
+#
+# bash ignores 'set -e' in whatever stands in '||', '&&' or 'if'. So each command that can fail is run by 'step' or
+# 'manage_packages', which end the set-up themselves.
 
 lists=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)/packages
 
 say() { printf 'imgpipe: %s\n' "$*" >&2; }
 die() { say "$@"; exit 3; }
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        say "needs root for this, and there is no sudo: $*"
+        return 126
+    fi
+}
+
+# Ends the set-up with the command that failed and its exit code.
+failed() {
+    local code=$1
+    shift
+    [ "$code" != 130 ] || exit 130
+    [ "$1" != as_root ] || shift
+    die "'$*' failed with exit code $code; what it said stands above"
+}
+
+# Runs a command; what it prints goes to stderr, and its failure ends the set-up. What it starts must not hold our lock.
+step() {
+    local code=0
+    "$@" >&2 </dev/null 9>&- || code=$?
+    [ "$code" = 0 ] || failed "$code" "$@"
+}
+
+# What package managers say where another one holds a lock of theirs; LC_ALL keeps it in English.
+lock_held="Could not get lock|Unable to acquire the dpkg frontend lock|Unable to lock directory|\
+locked by another process|[Cc]an't create transaction lock|Failed to obtain .* lock|[Ll]ock is already held|\
+removing the lock file is not a solution"
+lock_pause=5
+lock_pauses=360
+
+# Says whether the output in a file means that another package manager is at work. dnf has an exit code for it.
+lock_is_held() {
+    local heard=$1 code=$2
+    if grep -qE 'Permission denied|are you root|Read-only file system|No space left' "$heard"; then return 1; fi
+    grep -qE "$lock_held" "$heard" || [ "$code" = 200 ]
+}
+
+# Runs a package manager as root. Another one may be at work, unattended-upgrades for one: it is waited for, half an hour
+# at most. apt has an option for that, but it covers neither the lists' lock nor that of the archives.
+manage_packages() {
+    local code pauses=0 holder told='' heard
+    heard=$(mktemp) || die "no temporary file can be made in '${TMPDIR:-/tmp}'"
+    while :; do
+        code=0
+        as_root env LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@" </dev/null 2>&1 9>&- |
+            tee "$heard" | sed -u -E "/$lock_held/d" >&2 || code=${PIPESTATUS[0]}
+        if [ "$code" = 0 ] || ! lock_is_held "$heard" "$code"; then break; fi
+        holder=$(grep -m 1 -E "$lock_held" "$heard" | sed 's/^[EW]: //') || true
+        if [ "$pauses" = "$lock_pauses" ]; then
+            rm -f "$heard"
+            die "another package manager did not end within half an hour: ${holder:-its lock is held}"
+        fi
+        if [ "$holder" != "$told" ] || [ "$pauses" = 0 ]; then
+            say "waiting for another package manager: ${holder:-its lock is held}"
+        fi
+        told=$holder
+        pauses=$((pauses + 1))
+        sleep "$lock_pause"
+    done
+    rm -f "$heard"
+    [ "$code" = 0 ] || failed "$code" "$@"
+}
 
 # As host/distribution.py decides.
 family() {
@@ -33,19 +105,43 @@ has_package() {
     esac
 }
 
-# Prints 'package<TAB>reason' for each package of the groups that is not installed.
-missing_packages() {
+has_kernel() { compgen -G '/boot/vmlinuz-*' >/dev/null; }
+
+# Says whether all of these packages are installed, by one query; a package of two architectures counts once.
+have_packages() {
+    case $1 in
+        debian | ubuntu)
+            local installed
+            installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${@:2}" 2>/dev/null |
+                grep '^installed ' | sort -u | wc -l) || true
+            [ "$installed" = $(($# - 1)) ]
+            ;;
+        el | openeuler) rpm -q --quiet --whatprovides "${@:2}" ;;
+        *) return 1 ;;
+    esac
+}
+
+# Prints 'package<TAB>reason' for each package of the groups that this release should have.
+wanted_packages() {
     local system=$1 groups=" ${*:2} " group package reason release
     # shellcheck disable=SC1091
     release=$(. /etc/os-release && echo "${VERSION_ID:-}")
     while read -r group package reason; do
         # 'package@22.04' is for that release alone.
         case $package in *@*) [ "${package#*@}" = "$release" ] || continue ;; esac
-        package=${package%@*}
-        case $groups in *" $group "*) has_package "$system" "$package" || printf '%s\t%s\n' "$package" "$reason" ;; esac
+        case $groups in *" $group "*) printf '%s\t%s\n' "${package%@*}" "$reason" ;; esac
     done < <(grep -v '^#' "$lists/$system")
+}
+
+# Prints 'package<TAB>reason' for each package of the groups that is not installed.
+missing_packages() {
+    local system=$1 wanted package reason
+    wanted=$(wanted_packages "$@")
+    while IFS=$'\t' read -r package reason; do
+        has_package "$system" "$package" || printf '%s\t%s\n' "$package" "$reason"
+    done <<<"$wanted"
     # The appliance of libguestfs boots the host's own kernel; a container or chroot has none.
-    compgen -G '/boot/vmlinuz-*' >/dev/null && return
+    ! has_kernel || return 0
     case $system in
         debian) package=linux-image-cloud-amd64 ;;
         ubuntu) package=linux-image-virtual ;;
@@ -57,36 +153,46 @@ missing_packages() {
 # Debian 12 alone: adds its backports as a source, on the mirror that this host already uses.
 add_backports() {
     local target
-    target=$(apt-get indextargets --format '$(REPO_URI) $(SUITE) $(CODENAME) $(LABEL)' 'Created-By: Packages')
-    grep -q ' bookworm-backports ' <<<"$target" && return
+    # shellcheck disable=SC2016
+    target=$(apt-get indextargets --format '$(REPO_URI) $(SUITE) $(CODENAME) $(LABEL)' 'Created-By: Packages') ||
+        die "'apt-get indextargets' failed: apt's sources cannot be read"
+    ! grep -q ' bookworm-backports ' <<<"$target" || return 0
     local mirror
     mirror=$(awk '$3 == "bookworm" && $4 == "Debian" { print $1; exit }' <<<"$target")
     [ -n "$mirror" ] || die "cannot tell which Debian mirror this host uses; add bookworm-backports to apt's sources"
     say "adding bookworm-backports to apt's sources (/etc/apt/sources.list.d/imgpipe-backports.sources)"
-    printf 'Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\nSigned-By: %s\n' \
-        "$mirror" /usr/share/keyrings/debian-archive-keyring.gpg |
-        as_root tee /etc/apt/sources.list.d/imgpipe-backports.sources >/dev/null
+    # apt reads names that end in .sources: half a file under that name would break it.
+    # shellcheck disable=SC2016
+    step as_root bash -c 'set -e
+        printf "Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\nSigned-By: %s\n" \
+            "$1" /usr/share/keyrings/debian-archive-keyring.gpg >"$2.partial"
+        mv "$2.partial" "$2"' bash "$mirror" /etc/apt/sources.list.d/imgpipe-backports.sources
 }
 
-confirm() {
-    [ "${assume_yes:-}" = 1 ] || [ ! -t 0 ] || [ ! -t 2 ] && return
-    local answer
-    read -r -p "imgpipe: install them now? [Y/n] " answer
-    case $answer in [nN]*) die "nothing was changed" ;; esac
+# Says whether missing packages may be installed now; asks where there is somebody to ask.
+may_install() {
+    [ "${packages:-ask}" != skip ] || return 1
+    [ "${assume_yes:-}" != 1 ] || return 0
+    if [ -t 0 ] && [ -t 2 ]; then
+        local answer=n
+        read -r -p "imgpipe: install them now? [Y/n] " answer || answer=n
+        case $answer in [nN]*) die "nothing was changed" ;; *) return 0 ;; esac
+    fi
+    [ "${packages:-ask}" = install ]
 }
 
-apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2; }
+apt_install() { manage_packages apt-get install -q -y --no-install-recommends "$@"; }
 
 install_debian_packages() {
     local newer=() rest=() package
-    as_root apt-get update -q >&2
+    manage_packages apt-get update -q
     # shellcheck disable=SC1091
     if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != bookworm ]; then
         apt_install "$@"
         return
     fi
     add_backports
-    as_root apt-get update -q >&2
+    manage_packages apt-get update -q
     for package in "$@"; do
         if grep -qE "^backports +$package " "$lists/debian"; then
             newer+=("$package")
@@ -99,43 +205,69 @@ install_debian_packages() {
     [ ${#newer[@]} = 0 ] || apt_install -t bookworm-backports "${newer[@]}"
 }
 
-# NetworkManager comes for tests that start one of their own. The system's is masked, so that it takes over no NIC of
-# this host; 'systemctl unmask NetworkManager' makes it an ordinary one.
-mask_network_manager() {
-    local unit=/etc/systemd/system/NetworkManager.service
-    case " $* " in
-        *" network-manager "*)
-            [ -e "$unit" ] || [ -L "$unit" ] && return
-            say "masking NetworkManager.service: only tests use it on this host"
-            as_root mkdir -p /etc/systemd/system
-            as_root ln -s /dev/null "$unit"
-            ;;
+# NetworkManager comes for tests that start one of their own. The system's must take over no NIC of this host, so that
+# it is masked once we have installed it; 'systemctl unmask NetworkManager' makes it an ordinary one. Debian starts it
+# while it installs it: for that time alone it is masked until the next boot. The marker outlives a kill.
+hold_network_manager() {
+    case " $* " in *" network-manager "* | *" NetworkManager "*) ;; *) return 0 ;; esac
+    [ ! -L /etc/systemd/system/NetworkManager.service ] && [ ! -e /etc/systemd/system/NetworkManager.service ] || return 0
+    command -v systemctl >/dev/null || return 0
+    : >"$checkout/.setup.network-manager" || die "cannot write in '$checkout'"
+    trap 'settle_network_manager "$(family)"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    step as_root systemctl -q mask --runtime NetworkManager.service
+}
+
+# Half-installed counts: its unit is there.
+has_network_manager() {
+    local states='installed|unpacked|half-installed|half-configured|triggers-awaited|triggers-pending'
+    case $1 in
+        el | openeuler) has_package "$1" NetworkManager ;;
+        *) dpkg-query -W -f '${db:Status-Status}\n' network-manager 2>/dev/null | grep -qxE "$states" ;;
     esac
+}
+
+# Ends what hold_network_manager began: masks what was installed, and leaves nothing behind where nothing was.
+settle_network_manager() {
+    local code=0
+    [ -e "${checkout:-}/.setup.network-manager" ] || return 0
+    if has_network_manager "$1"; then
+        say "masking NetworkManager.service: only tests use it on this host"
+        as_root systemctl -q mask NetworkManager.service >&2 9>&- || code=$?
+    fi
+    as_root systemctl -q unmask --runtime NetworkManager.service >&2 9>&- || code=$?
+    [ "$code" = 0 ] || die "'systemctl mask NetworkManager.service' failed with exit code $code"
+    rm -f "$checkout/.setup.network-manager"
+    trap - EXIT INT TERM HUP
 }
 
 install_packages() {
-    local system=$1 packages=("${@:2}")
+    local system=$1 names=("${@:2}")
+    settle_network_manager "$system"
+    hold_network_manager "${names[@]}"
     case $system in
-        debian)
-            mask_network_manager "${packages[@]}"
-            install_debian_packages "${packages[@]}"
-            ;;
+        debian) install_debian_packages "${names[@]}" ;;
         ubuntu)
-            mask_network_manager "${packages[@]}"
-            as_root apt-get update -q >&2
-            apt_install "${packages[@]}"
+            manage_packages apt-get update -q
+            apt_install "${names[@]}"
             ;;
-        openeuler) as_root dnf -y install "${packages[@]}" >&2 ;;
+        openeuler) manage_packages dnf -y --setopt=exit_on_lock=True install "${names[@]}" ;;
         el)
-            as_root dnf -y install epel-release >&2 || say "EPEL could not be enabled; the demo needs it"
-            as_root dnf -y --enablerepo=crb install "${packages[@]}" >&2
+            # In a subshell its failure is no end: RHEL has EPEL elsewhere, and the last look tells what is missing.
+            (manage_packages dnf -y --setopt=exit_on_lock=True install epel-release) ||
+                say "EPEL could not be enabled; the demo needs it"
+            manage_packages dnf -y --setopt=exit_on_lock=True --enablerepo=crb install "${names[@]}"
             ;;
     esac
+    settle_network_manager "$system"
 }
 
-# Asks, and installs what is missing of the groups; says nothing where nothing is.
+# Installs what is missing of the groups where that is allowed; says nothing where nothing is. Sets `lacking` to the
+# names of what is missing afterwards, and ends the set-up where an installation left something out.
 install_missing() {
-    local system missing
+    local system missing names
+    lacking=''
     system=$(family)
     if [ ! -f "$lists/$system" ]; then
         say "does not know the packages of '$system'; see $lists for what is needed"
@@ -145,9 +277,15 @@ install_missing() {
     [ -n "$missing" ] || return 0
     say "these packages are missing on this host:"
     printf '%s\n' "$missing" | sed 's/^/  /' | expand -t 36 >&2
-    confirm
-    # shellcheck disable=SC2046
-    install_packages "$system" $(cut -f1 <<<"$missing") || die "the packages could not be installed"
+    mapfile -t names < <(cut -f1 <<<"$missing")
+    if ! may_install; then
+        lacking=${names[*]}
+        say "nothing was installed; './imgpipe setup --yes' or the same command with --yes installs them"
+        return 0
+    fi
+    install_packages "$system" "${names[@]}"
+    missing=$(missing_packages "$system" "$@" | cut -f1 | paste -sd ' ')
+    [ -z "$missing" ] || die "the package manager ended well, but these packages are still missing: $missing"
 }
 
 # Starts what serves libvirt's sockets, now and at each boot; without systemd imgpipe starts it when it needs it.
@@ -158,9 +296,10 @@ start_services() {
         units=(virtqemud virtnetworkd virtstoraged virtlogd)
     fi
     for unit in "${units[@]}"; do
-        if ! systemctl -q is-active "$unit.socket"; then
+        # A daemon that runs without its socket refuses to have it started.
+        if ! systemctl -q is-active "$unit.socket" && ! systemctl -q is-active "$unit.service"; then
             say "starting '$unit.socket', now and at each boot"
-            as_root systemctl -q enable --now "$unit.socket"
+            step as_root systemctl -q enable --now "$unit.socket"
         fi
     done
 }
@@ -172,13 +311,14 @@ join_groups() {
     for group in libvirt kvm; do
         if getent group "$group" >/dev/null && ! id -nG "$user" | tr ' ' '\n' | grep -qx "$group"; then
             say "adding '$user' to the group '$group'; it counts from the next login on"
-            as_root usermod -aG "$group" "$user"
+            step as_root usermod -aG "$group" "$user"
         fi
     done
 }
 
 set_host_up() {
     install_missing run backports
+    [ -z "$lacking" ] || die "the host is not set up without these packages: $lacking"
     start_services
     join_groups
 }
@@ -195,33 +335,62 @@ find_python() {
 }
 
 make_environment() {
-    local lock=$1 python
+    local lock=$1 inputs=$2 python venv="$checkout/.venv"
+    [ "$(cat "$venv/environment-$lock" 2>/dev/null)" != "$inputs" ] || return 0
     python=$(find_python)
     say "making the Python environment .venv from $lock.lock (a minute, once)"
-    [ -x "$checkout/.venv/bin/python" ] || "$python" -m venv --clear "$checkout/.venv"
-    local pip=("$checkout/.venv/bin/python" -m pip --disable-pip-version-check install -q)
+    # One that was killed while it was made has a Python but no pip, and one that was moved has a pip that starts none.
+    "$venv/bin/pip" --version >/dev/null 2>&1 || step "$python" -m venv --clear "$venv"
+    local pip=("$venv/bin/python" -m pip --disable-pip-version-check install -q)
     # The build tools come first and are pinned as well, so that nothing is fetched that the locks do not name.
-    "${pip[@]}" --require-hashes -r "$checkout/requirements-build.lock" >&2
-    "${pip[@]}" --require-hashes --no-build-isolation -r "$checkout/$lock.lock" >&2
-    "${pip[@]}" --no-deps --no-build-isolation -e "$checkout" >&2
+    step "${pip[@]}" --require-hashes -r "$checkout/requirements-build.lock"
+    step "${pip[@]}" --require-hashes --no-build-isolation -r "$checkout/$lock.lock"
+    step "${pip[@]}" --no-deps --no-build-isolation -e "$checkout"
+    stamp "$venv/environment-$lock" "$inputs"
+}
+
+stamp() {
+    # shellcheck disable=SC2016
+    step bash -c 'printf %s "$2" >"$1.partial" && mv "$1.partial" "$1"' bash "$1" "$2"
+}
+
+is_stamped() { [ -x "$checkout/.venv/bin/imgpipe" ] && [ "$(cat "$checkout/.venv/ready-$1" 2>/dev/null)" = "$2" ]; }
+
+# Says whether the stamp is there and no package has gone since.
+is_ready() {
+    local lock=$1 inputs=$2 system names
+    is_stamped "$lock" "$inputs" || return 1
+    system=$(family)
+    [ -f "$lists/$system" ] || return 0
+    mapfile -t names < <(wanted_packages "$system" "${@:3}" | cut -f1)
+    if has_kernel && have_packages "$system" "${names[@]}"; then return 0; fi
+    [ -z "$(missing_packages "$system" "${@:3}")" ]
 }
 
 set_up() {
-    local lock=$1 groups=("${@:2}") stamp inputs
-    inputs=$(cd "$checkout" && cat "$lock.lock" requirements-build.lock pyproject.toml pipeline/imgpipe/host/packages/* |
-        sha256sum)
-    stamp="$checkout/.venv/ready-$lock"
-    [ -x "$checkout/.venv/bin/imgpipe" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$inputs" ] && return
-    exec 9>"$checkout/.setup.lock"
-    flock 9
-    install_missing run backports "${groups[@]}"
-    make_environment "$lock"
-    printf '%s' "$inputs" >"$stamp"
+    local lock=$1 groups=(run backports "${@:2}") inputs
+    inputs=$(cd "$checkout" && { pwd && cat "$lock.lock" requirements-build.lock pyproject.toml \
+        pipeline/imgpipe/host/packages/*; } | sha256sum)
+    ! is_ready "$lock" "$inputs" "${groups[@]}" || return 0
+    { : >>"$checkout/.setup.lock"; } 2>/dev/null || die "cannot write in '$checkout': .venv is made there"
+    exec 9>>"$checkout/.setup.lock"
+    if ! flock -n 9; then
+        say "waiting for another set-up of this checkout"
+        flock 9
+    fi
+    if ! is_ready "$lock" "$inputs" "${groups[@]}"; then
+        # Who removed a package from a host that had them all is told, and is not asked in each run.
+        if [ "${packages:-ask}" = ask ] && is_stamped "$lock" "$inputs"; then packages=skip; fi
+        install_missing "${groups[@]}"
+        make_environment "$lock" "$inputs"
+        [ -n "$lacking" ] || stamp "$checkout/.venv/ready-$lock" "$inputs"
+    fi
     exec 9>&-
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     set -euo pipefail
+    packages=ask
     case ${1:-} in --yes | -y) assume_yes=1 ;; esac
     set_host_up
 fi

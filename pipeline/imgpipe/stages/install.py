@@ -169,7 +169,9 @@ class _Installation:
             files = f"'{CONSOLE}'{f' and {_SCREENSHOT!r}' if pictured else ''} in '{self._folder}'"
             if any(self._folder.glob(f"{SCREENS}/*.png")):
                 files += f", and at each minute's picture in its '{SCREENS}'"
-            error = failed(verdict, judge, machine, hint=f"Look at {files}.")
+            error = failed(
+                verdict, judge, machine, hint=f"Look at {files}.", accelerator=self._hypervisor.accelerator()
+            )
             raise Stray(error) if verdict.stray else error
 
 

@@ -120,7 +120,7 @@ class _Boot:
         qemu_img.create_overlay(overlay, disk.path)
         log = self._folder / "appliance.log"
         with guest.open_disk(overlay, accelerator=self._accelerator, log=log) as opened:
-            opened.apply(steps(self._plan.checks))
+            opened.apply(steps(self._plan.checks, self._accelerator))
         cache = direct_io_cache(overlay, self._plan.cache, self._workplace.notify)
         domain_disk = DomainDisk(path=overlay, cache=cache, stop_on_error=True)
         spec = verify_domain(self._plan, domain_disk, self._folder, self._accelerator)
@@ -150,10 +150,10 @@ class _Boot:
         if isinstance(verdict, Failure):
             machine.screenshot(self._folder / "screenshot.png")
             hint = f"Look at '{_KEPT[CONSOLE]}' in '{kept}'."
-            error = failed(verdict, judge, machine, hint=hint)
+            error = failed(verdict, judge, machine, hint=hint, accelerator=self._accelerator)
             if isinstance(error, GuestError):
                 text = f"A clone of the image did not get through its self-check: {error}"
-                error = GuestError(text, hint=hint, details=error.details)
+                error = GuestError(text, hint=error.hint, details=error.details)
             raise Stray(error) if verdict.stray else error
 
     def _hear(self, _activity: Activity | None) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from imgpipe.domain_spec import Accelerator
 from imgpipe.domains import REPORT_CHANNEL
+from imgpipe.emulated_boot import patient_steps
 from imgpipe.offline_edits import Step, Symlink, WriteFile
 from imgpipe.os_family import Check
 
@@ -94,8 +96,11 @@ systemctl poweroff --force --force
 """
 
 
-def steps(checks: Sequence[Check]) -> tuple[Step, ...]:
-    """Return the edits that make a system check itself at its next boot, report and switch off."""
+def steps(checks: Sequence[Check], accelerator: Accelerator = "kvm") -> tuple[Step, ...]:
+    """Return the edits that make a system check itself at its next boot, report and switch off.
+
+    Where the machine is emulated, the overlay's system waits longer for its devices; the image's does not.
+    """
     run = _RUN.replace("@FOLDER@", _FOLDER).replace("@CHANNEL@", REPORT_CHANNEL)
     unit = f"/etc/systemd/system/{_UNIT}"
     return (
@@ -110,4 +115,5 @@ def steps(checks: Sequence[Check]) -> tuple[Step, ...]:
         ),
         WriteFile(path=unit, content=_SERVICE),
         Symlink(path=_WANTS, target=unit),
+        *patient_steps(accelerator),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError, HostError, ImgpipeError
 from imgpipe.events import Listener, Progress
 from imgpipe.machine_state import Activity, MachineState
@@ -124,13 +126,32 @@ class Teller:
         )
 
 
-def failed(failure: Failure, judge: Judge, machine: Watched, *, hint: str) -> ImgpipeError:
-    """Return the error that tells a failure, with the console's end, and with QEMU's where the host is at fault."""
+def failed(
+    failure: Failure, judge: Judge, machine: Watched, *, hint: str, accelerator: Accelerator = "kvm"
+) -> ImgpipeError:
+    """Return the error that tells a failure, with the console's end, and with QEMU's where the host is at fault.
+
+    An emulated guest for which a device came too late was most likely slow and not wrong: the error says so.
+    """
     if failure.culprit == "guest":
-        return GuestError(failure.reason, hint=hint, details=judge.last_lines())
+        reason = failure.reason
+        if (device := judge.late_device) is not None:
+            reason += f" {_named(device)} did not appear in time."
+            if accelerator == "tcg":
+                reason += f" The host was most likely too slow: it emulates, {_load()}."
+                hint = f"Build again when the host is less busy, or where KVM works ('imgpipe doctor'). {hint}"
+        return GuestError(reason, hint=hint, details=judge.last_lines())
     said = machine.last_words()
     words = ("qemu:", *(f"  {line}" for line in said)) if said else ()
     return HostError(failure.reason, hint=hint, details=(*words, *judge.last_lines()))
+
+
+def _named(device: str) -> str:
+    return f"Its device '{device}'" if device else "A device of it"
+
+
+def _load() -> str:
+    return f"with a load of {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
 
 
 @contextmanager

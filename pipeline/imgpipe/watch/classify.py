@@ -20,6 +20,14 @@ _KERNEL_HANGS = re.compile(
 )
 """The kernel's own watchdogs. On a slow host they bark at healthy guests too, so that alone is no failure."""
 
+_LATE_DEVICES = re.compile(
+    r"Timed out waiting for device (?P<systemd>\S+)"
+    r"|Job (?P<job>\S+\.device)/start timed out"
+    r"|ALERT! +(?P<initramfs>\S+) does not exist"
+    r"|dracut-initqueue.{0,20}: (Warning: )?Could not boot|Warning: (?P<dracut>/dev/\S+) does not exist"
+)
+"""What boots say of a device that did not appear in the time that was given it. It may be one that is not needed."""
+
 _KERNEL_TROUBLES = (
     Trouble(pattern=r"Kernel panic - not syncing: (?P<why>.{0,200})", reason="The guest's kernel panicked: {why}"),
     Trouble(
@@ -95,6 +103,13 @@ class Classifier:
     def tells_of_a_hang(self, line: str) -> bool:
         """Say whether the kernel complains here that something in it does not go on."""
         return self.is_kernel_message(line) and _KERNEL_HANGS.search(line) is not None
+
+    def late_device(self, line: str) -> str | None:
+        """Return the device that the line says did not appear in time, shortened; '' for one without a name."""
+        if not (match := _LATE_DEVICES.search(line)):
+            return None
+        found = next((text for text in match.groupdict().values() if text), "")
+        return found.rstrip(".").removesuffix(".device")[:120]
 
     def _meaning(self, line: str, source: Source) -> Meaning | None:
         if source == "console" and line == self._proof.console:

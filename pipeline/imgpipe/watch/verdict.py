@@ -90,12 +90,18 @@ class Judge:
         self._failed_at = now
         self._proven = False
         self._hangs = False
+        self._late_device: str | None = None
         self._percent = 0.0
 
     @property
     def proven(self) -> bool:
         """Whether the proof was seen."""
         return self._proven
+
+    @property
+    def late_device(self) -> str | None:
+        """The first device that the console says did not appear in time; '' for one without a name."""
+        return self._late_device
 
     def last_lines(self, count: int = 15) -> tuple[str, ...]:
         """Return the end of the console, and of the log where there is one, for a failure report."""
@@ -119,6 +125,8 @@ class Judge:
         found: list[Reached] = []
         for line in self._decoders[source].feed(data):
             self._hangs = self._hangs or self._classifier.tells_of_a_hang(line)
+            if self._late_device is None:
+                self._late_device = self._classifier.late_device(line)
             match self._classifier.read(line, source):
                 case Reached() as reached:
                     self._question = None

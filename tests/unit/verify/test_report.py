@@ -86,6 +86,14 @@ def test_the_guest_gets_each_check_as_a_file_and_a_unit_that_the_boot_starts():
     assert len(files) == len(FACTS) + len(CHECKS) + 2
 
 
+def test_the_overlay_of_an_emulated_machine_waits_longer_and_that_of_kvm_does_not():
+    path = "/etc/systemd/system.conf.d/zz-imgpipe-emulated.conf"
+    emulated = {step.path: step for step in steps(CHECKS, "tcg") if isinstance(step, WriteFile)}
+    assert emulated[path].content == "[Manager]\nDefaultTimeoutStartSec=600\nDefaultDeviceTimeoutSec=600\n"
+    assert path not in {step.path for step in steps(CHECKS, "kvm")}
+    assert len(emulated) == len(FACTS) + len(CHECKS) + 3
+
+
 @pytest.mark.programs
 def test_the_guests_scripts_are_sound_shell(tmp_path: Path):
     for step in steps(CHECKS):

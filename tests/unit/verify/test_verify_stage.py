@@ -49,13 +49,13 @@ class FakeMachine:
 class FakeHypervisor:
     """Writes what the guest would print and report, then is switched off."""
 
-    def __init__(self, console: bytes, report: bytes) -> None:
-        self.console, self.report = console, report
+    def __init__(self, console: bytes, report: bytes, accelerator: str = "kvm") -> None:
+        self.console, self.report, self.with_ = console, report, accelerator
         self.machine = FakeMachine()
         self.xml = ""
 
     def accelerator(self, kernel: Path | None = None) -> str:
-        return "kvm"
+        return self.with_
 
     def start_transient(self, xml: str, *, prepare: Callable[[], None]) -> FakeMachine:
         self.xml = xml
@@ -105,9 +105,11 @@ def report(*codes: int, end: bool = True) -> bytes:
     return "\n".join((*lines, *(("end",) if end else ()), "")).encode()
 
 
-def run(sealed: SealedDisk, told: bytes, console: bytes = b"boot\r\n") -> tuple[object, FakeHypervisor, list[Event]]:
+def run(
+    sealed: SealedDisk, told: bytes, console: bytes = b"boot\r\n", accelerator: str = "kvm"
+) -> tuple[object, FakeHypervisor, list[Event]]:
     heard: list[Event] = []
-    hypervisor = FakeHypervisor(console, told)
+    hypervisor = FakeHypervisor(console, told, accelerator)
     place = Workplace(store=Store(sealed.folder), hypervisor=hypervisor, notify=heard.append)  # type: ignore[arg-type]
     try:
         return verify(replace(tiny_plan("good"), checks=CHECKS), sealed, place), hypervisor, heard
@@ -144,6 +146,43 @@ def test_an_image_that_reports_nothing_is_told_with_the_consoles_end(opened: Fak
     assert "verify-console.log" in error.hint
     assert hypervisor.machine.destroyed
     assert not (sealed.folder / "verify-k1").exists()
+
+
+LATE = (
+    b"[ TIME ] Timed out waiting for device /dev/disk/by-uuid/5ae1.\r\n"
+    b"[DEPEND] Dependency failed for Local File Systems.\r\n"
+    b"You are in emergency mode.\r\n"
+)
+
+
+def test_an_emulated_boot_without_its_disk_is_told_as_a_host_that_is_too_slow(opened: FakeGuest, sealed: SealedDisk):
+    error, _, _ = run(sealed, b"", LATE, "tcg")
+    assert isinstance(error, GuestError)
+    assert "It fell into emergency mode. Its device '/dev/disk/by-uuid/5ae1' did not appear in time." in str(error)
+    assert "The host was most likely too slow: it emulates, with a load of " in str(error)
+    assert "Build again when the host is less busy, or where KVM works" in error.hint
+    assert "verify-console.log" in error.hint
+
+
+def test_under_kvm_the_missing_disk_is_named_and_no_slowness_is_claimed(opened: FakeGuest, sealed: SealedDisk):
+    error, _, _ = run(sealed, b"", LATE)
+    assert "Its device '/dev/disk/by-uuid/5ae1' did not appear in time." in str(error)
+    assert "slow" not in str(error)
+
+
+def test_emergency_mode_for_another_reason_is_not_told_as_slowness(opened: FakeGuest, sealed: SealedDisk):
+    error, _, _ = run(sealed, b"", b"You are in emergency mode.\r\n", "tcg")
+    assert "It fell into emergency mode." in str(error)
+    assert "slow" not in str(error)
+
+
+def test_the_overlay_alone_gets_longer_waits_where_machines_are_emulated(opened: FakeGuest, sealed: SealedDisk):
+    run(sealed, report(0, 0), accelerator="tcg")
+    waits = [step for step in opened.steps if "system.conf.d" in getattr(step, "path", "")]
+    assert len(waits) == 1
+    assert sealed.path.read_bytes() == b"sealed"
+    run(sealed, report(0, 0))
+    assert not [step for step in opened.steps if "system.conf.d" in getattr(step, "path", "")]
 
 
 def test_the_verify_machine_has_the_recipes_nics_and_the_policys_cache(opened: FakeGuest, sealed: SealedDisk):

@@ -1,6 +1,9 @@
 """What a line means."""
 
+import pytest
+
 from imgpipe.os_family import Console, Phase, Proof, Trouble
+from imgpipe.watch.boot import BOOT, NO_PROOF
 from imgpipe.watch.classify import Asked, Classifier, Failed, Proven, Reached
 
 CONSOLE = Console(
@@ -72,3 +75,19 @@ def test_a_line_that_a_narrow_terminal_cut_is_read_whole():
     assert classifier.read(whole[:80]) is None
     assert classifier.read(whole[80:]) == Reached(label="boot loader", percent=82)
     assert classifier.read(whole[80:]) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "device"),
+    [
+        ("[ TIME ] Timed out waiting for device dev-vdb1.device - /dev/vdb1.", "dev-vdb1"),
+        ("[ TIME ] Timed out waiting for device /dev/disk/by-label/data.", "/dev/disk/by-label/data"),
+        ("systemd[1]: dev-vda3.device: Job dev-vda3.device/start timed out.", "dev-vda3"),
+        ("ALERT!  UUID=5ae1 does not exist.  Dropping to a shell!", "UUID=5ae1"),
+        ("dracut-initqueue[398]: Warning: /dev/mapper/rl-root does not exist", "/dev/mapper/rl-root"),
+        ("dracut-initqueue[398]: Warning: Could not boot.", ""),
+        ("Found device /dev/vda1.", None),
+    ],
+)
+def test_a_device_that_came_too_late_is_known_in_each_systems_words(line, device):
+    assert Classifier(BOOT, NO_PROOF).late_device(line) == device

@@ -1,0 +1,449 @@
+"""setup.sh with package managers that are played: failing, waiting for a lock, half-failing. The host is not touched.
+
+The script runs in a mount namespace of its own, in which /etc/os-release, /etc/systemd, /etc/apt and /run are others,
+and finds programs of this test before those of the host. What they were asked is in a log.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from imgpipe.settings import checkout
+
+HOST = checkout() / "pipeline" / "imgpipe" / "host"
+
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or bool(subprocess.run(["unshare", "--mount", "true"], check=False).returncode),
+        reason="namespaces cannot be made here",
+    ),
+]
+
+RELEASES = {
+    "debian12": 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n',
+    "debian13": 'ID=debian\nVERSION_ID="13"\nVERSION_CODENAME=trixie\n',
+    "ubuntu": 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="22.04"\nVERSION_CODENAME=jammy\n',
+    "el": 'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.4"\n',
+    "openeuler": 'ID="openEuler"\nVERSION_ID="24.03"\n',
+}
+APT = ("debian12", "debian13", "ubuntu")
+
+# What is installed is a file of names. A package that stands in 'refused' is not installed, though all seems well.
+_INSTALL = """
+for word; do case $word in
+    -* | install | bookworm-backports) ;;
+    *) grep -qxF -- "$word" $HERE/refused 2>/dev/null || echo "$word" >>$HERE/installed ;;
+esac; done
+"""
+_MANAGER = f"""
+echo "$(basename $0) $*" >>$HERE/log
+case "$*" in
+    *indextargets*) echo "http://mirror.test/debian stable bookworm Debian"; exit 0 ;;
+esac
+[ -e $HERE/first ] && . $HERE/first
+case " $* " in *" install "*)
+    {_INSTALL}
+    [ ! -e $HERE/last ] || . $HERE/last ;;
+esac
+exit 0
+"""
+PROGRAMS = {
+    "apt-get": _MANAGER,
+    "dnf": _MANAGER,
+    "dpkg-query": """
+shift 3; for name; do grep -qxF "$name" $HERE/installed && { printf 'installed\\n'; found=1; }; done; [ "${found:-}" ]
+""",
+    "rpm": 'for name; do case $name in -*) ;; *) grep -qxF "$name" $HERE/installed || exit 1 ;; esac; done',
+    "systemctl": """
+echo "systemctl $*" >>$HERE/log
+[ ! -e $HERE/systemctl ] || . $HERE/systemctl
+""",
+    "sleep": 'echo "sleep $*" >>$HERE/log; [ ! -e $HERE/slept ] || . $HERE/slept',
+}
+# In place of the real Python: makes an environment that has the programs which are asked for.
+PYTHON = """
+case "$*" in
+    *"-m venv"*)
+        for folder; do :; done
+        mkdir -p "$folder/bin"; cp "$0" "$folder/bin/python"
+        printf '#!/bin/sh\\nexit 0\\n' >"$folder/bin/pip"; cp "$folder/bin/pip" "$folder/bin/imgpipe"
+        chmod +x "$folder"/bin/* ;;
+    *"-m pip"*) echo "pip $*" >>$HERE/log; [ ! -e $HERE/pip ] || . $HERE/pip ;;
+esac
+exit 0
+"""
+
+
+class Site:
+    """A checkout and a host of which only the decisions are real."""
+
+    def __init__(self, folder: Path, release: str) -> None:
+        self.folder = folder
+        self.release = release
+        self.checkout = folder / "checkout"
+        host = self.checkout / "pipeline" / "imgpipe" / "host"
+        shutil.copytree(HOST / "packages", host / "packages")
+        shutil.copy(HOST / "setup.sh", host)
+        for name in ("requirements.lock", "requirements-build.lock", "pyproject.toml"):
+            (self.checkout / name).write_text(name)
+        (folder / "programs").mkdir()
+        (folder / "etc").mkdir()
+        (folder / "etc" / "os-release").write_text(RELEASES[release])
+        for name, body in {**PROGRAMS, "python3": PYTHON}.items():
+            (folder / "programs" / name).write_text(f"#!/bin/bash\n{body}\n")
+            (folder / "programs" / name).chmod(0o755)
+        (folder / "installed").touch()
+
+    def write(self, name: str, text: str) -> None:
+        """Make a part of the fakes do something else."""
+        (self.folder / name).write_text(text)
+
+    def set_up(self, groups: str = "", before: str = "packages=install") -> subprocess.CompletedProcess[str]:
+        """Run set_up of the script, with no terminal."""
+        setup = self.checkout / "pipeline" / "imgpipe" / "host" / "setup.sh"
+        here = self.folder
+        script = f"""
+            mount --bind {here}/etc/os-release "$(readlink -f /etc/os-release)"
+            mkdir -p {here}/apt {here}/systemd {here}/run/systemd/system
+            mkdir -p {here}/apt/sources.list.d
+            for pair in apt:/etc/apt systemd:/etc/systemd run:/run; do
+                [ ! -d "${{pair#*:}}" ] || mount --bind "{here}/${{pair%%:*}}" "${{pair#*:}}"
+            done
+            mount --bind {here}/programs/python3 "$(readlink -f /usr/bin/python3)"
+            checkout={self.checkout}
+            {before}
+            . {setup}
+            set_up requirements {groups}
+        """
+        env = {**os.environ, "PATH": f"{here}/programs:{os.environ['PATH']}", "HERE": str(here), "TMPDIR": str(here)}
+        return subprocess.run(
+            ["unshare", "--mount", "bash", "-euo", "pipefail", "-c", script],
+            env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    @property
+    def asked(self) -> list[str]:
+        """What the fakes were asked, in order."""
+        log = self.folder / "log"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def ready(self) -> bool:
+        """Say whether the stamp is there."""
+        return (self.checkout / ".venv" / "ready-requirements").exists()
+
+
+@pytest.fixture
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Site:
+    return Site(tmp_path, request.param)
+
+
+def on(*releases: str):
+    return pytest.mark.parametrize("site", releases, indirect=True)
+
+
+@on(*RELEASES)
+def test_what_is_missing_is_installed_and_stamped_and_then_nothing_is_done(site: Site):
+    done = site.set_up()
+    assert done.returncode == 0, done.stderr
+    assert site.ready()
+    assert (site.folder / "installed").read_text()
+    before = site.asked
+    assert site.set_up().returncode == 0
+    assert site.asked == before
+
+
+@on(*RELEASES)
+def test_a_package_that_goes_later_is_installed_again(site: Site):
+    assert site.set_up().returncode == 0
+    left = (site.folder / "installed").read_text().splitlines()
+    left.remove("cpio")
+    site.write("installed", "\n".join(left) + "\n")
+    assert site.set_up().returncode == 0
+    assert "cpio" in (site.folder / "installed").read_text().splitlines()
+    assert " cpio" in site.asked[-1]
+
+
+@on(*RELEASES)
+def test_a_failing_package_manager_ends_the_set_up_with_the_command_and_its_exit_code(site: Site):
+    site.write("first", 'case " $* " in *" install "*) echo "E: no such package" >&2; exit 37 ;; esac')
+    done = site.set_up()
+    assert done.returncode == 3
+    assert "E: no such package" in done.stderr
+    assert "failed with exit code 37" in done.stderr
+    assert not site.ready()
+    assert not [line for line in site.asked if line.startswith("pip")]
+
+
+@on(*APT)
+def test_a_failing_update_ends_the_set_up(site: Site):
+    site.write("first", 'case "$*" in *update*) echo "E: no network" >&2; exit 100 ;; esac')
+    done = site.set_up()
+    assert done.returncode == 3
+    assert "'apt-get update -q' failed with exit code 100" in done.stderr
+    assert not site.ready()
+    assert not [line for line in site.asked if " install " in line]
+
+
+@on("debian12")
+def test_failing_backports_end_the_set_up_after_the_releases_own_packages(site: Site):
+    site.write("first", 'case "$*" in *"-t bookworm-backports"*) exit 100 ;; esac')
+    done = site.set_up()
+    assert done.returncode == 3
+    assert "-t bookworm-backports" in done.stderr
+    assert "failed with exit code 100" in done.stderr
+    assert not site.ready()
+    site.write("first", "")
+    assert site.set_up().returncode == 0
+    assert site.ready()
+
+
+@on(*RELEASES)
+def test_a_package_that_is_not_there_after_a_good_end_is_named(site: Site):
+    site.write("refused", "xorriso\ncpio\n")
+    done = site.set_up()
+    assert done.returncode == 3
+    assert "the package manager ended well, but these packages are still missing:" in done.stderr
+    assert "cpio" in done.stderr.splitlines()[-1]
+    assert not site.ready()
+
+
+@on(*RELEASES)
+def test_a_failure_after_some_packages_is_no_success(site: Site):
+    site.write("last", "exit 100")
+    done = site.set_up()
+    assert done.returncode == 3
+    assert not site.ready()
+
+
+LOCKS = {
+    "lists": ("update", "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 4711 (unattended-upgr)"),
+    "dpkg": ("install", "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 4711 (dpkg)"),
+    "dpkg-old": ("install", "dpkg: error: dpkg frontend lock was locked by another process with pid 4711"),
+    "rpm": (
+        "install",
+        "error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)",
+    ),
+}
+
+
+def held(command: str, words: str, tries: int) -> str:
+    """Return what a package manager does that finds a lock held so many times."""
+    return f"""case " $* " in *" {command} "*)
+        count=$(cat $HERE/count 2>/dev/null || echo 0)
+        echo $((count + 1)) >$HERE/count
+        [ "$count" -ge {tries} ] || {{ echo "{words}" >&2; exit 100; }} ;;
+    esac"""
+
+
+@pytest.mark.parametrize(
+    ("site", "lock"),
+    [(release, lock) for release in RELEASES for lock in LOCKS if (lock == "rpm") != (release in APT)],
+    indirect=["site"],
+)
+def test_a_held_lock_is_waited_for_with_a_word(site: Site, lock: str):
+    command, words = LOCKS[lock]
+    site.write("first", held(command, words, 3))
+    done = site.set_up()
+    assert done.returncode == 0, done.stderr
+    assert site.ready()
+    told = [line for line in done.stderr.splitlines() if "waiting for another package manager" in line]
+    assert len(told) == 1
+    assert words.removeprefix("E: ") in told[0]
+    assert site.asked.count("sleep 5") == 3
+
+
+@on("debian12")
+def test_the_wait_for_a_lock_has_an_end(site: Site):
+    words = "E: Could not get lock /var/lib/dpkg/lock. It is held by process 1 (x)"
+    site.write("first", f'echo "{words}" >&2; exit 100')
+    done = site.set_up(before="packages=install")
+    assert done.returncode == 3
+    assert "another package manager did not end within half an hour" in done.stderr
+    assert site.asked.count("sleep 5") >= 360
+    assert not site.ready()
+
+
+@on(*APT)
+def test_a_lock_that_may_not_be_taken_is_no_held_lock(site: Site):
+    words = "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)"
+    site.write(
+        "first", f'echo "{words}" >&2; echo "E: Unable to acquire the dpkg frontend lock, are you root?"; exit 100'
+    )
+    done = site.set_up()
+    assert done.returncode == 3
+    assert "Permission denied" in done.stderr
+    assert not [line for line in site.asked if line.startswith("sleep")]
+
+
+@on("el", "openeuler")
+def test_dnf_is_told_to_end_where_a_lock_is_held_and_its_exit_code_is_known(site: Site):
+    site.write("first", held("install", "Waiting for process with pid 4711 to finish.", 0))
+    site.write("first", (site.folder / "first").read_text() + "\n[ -e $HERE/slept-once ] || exit 200")
+    site.write("slept", "touch $HERE/slept-once")
+    done = site.set_up()
+    assert done.returncode == 0, done.stderr
+    assert "waiting for another package manager" in done.stderr
+    assert all("--setopt=exit_on_lock=True" in line for line in site.asked if line.startswith("dnf"))
+
+
+def masks(site: Site) -> list[str]:
+    """Return what was asked of systemd about masks, and the installation of NetworkManager, in order."""
+    return [line for line in site.asked if line.startswith("systemctl") or " network-manager" in line]
+
+
+@on(*APT)
+def test_network_manager_is_masked_for_good_only_once_we_have_installed_it(site: Site):
+    assert site.set_up("test").returncode == 0
+    found = [line if line.startswith("systemctl") else "install" for line in masks(site)]
+    assert found == [
+        "systemctl -q mask --runtime NetworkManager.service",
+        "install",
+        "systemctl -q mask NetworkManager.service",
+        "systemctl -q unmask --runtime NetworkManager.service",
+    ]
+    assert not (site.checkout / ".setup.network-manager").exists()
+
+
+@on(*APT)
+def test_a_failed_installation_leaves_no_mask(site: Site):
+    site.write("first", 'case " $* " in *" install "*) exit 100 ;; esac')
+    assert site.set_up("test").returncode == 3
+    found = [line for line in masks(site) if line.startswith("systemctl")]
+    assert found == [
+        "systemctl -q mask --runtime NetworkManager.service",
+        "systemctl -q unmask --runtime NetworkManager.service",
+    ]
+    assert not (site.checkout / ".setup.network-manager").exists()
+
+
+@on(*APT)
+def test_one_that_was_installed_before_the_failure_is_masked(site: Site):
+    site.write("last", "exit 100")
+    assert site.set_up("test").returncode == 3
+    assert "systemctl -q mask NetworkManager.service" in site.asked
+
+
+@on(*APT)
+def test_a_network_manager_that_was_there_is_left_alone(site: Site):
+    site.write("installed", "network-manager\n")
+    assert site.set_up("test").returncode == 0
+    assert not [line for line in site.asked if "mask" in line]
+
+
+@on(*APT)
+def test_a_kill_while_it_is_installed_is_settled_by_the_next_set_up(site: Site):
+    site.write("last", "kill -9 $(cat $HERE/shell); exit 1")
+    assert site.set_up("test", before="packages=install; echo $$ >$HERE/shell").returncode != 0
+    assert (site.checkout / ".setup.network-manager").exists()
+    assert "systemctl -q mask NetworkManager.service" not in site.asked
+    (site.folder / "last").unlink()
+    left = (site.folder / "installed").read_text().replace("cpio\n", "")
+    site.write("installed", left)
+    assert site.set_up("test").returncode == 0
+    assert "systemctl -q mask NetworkManager.service" in site.asked
+    assert not (site.checkout / ".setup.network-manager").exists()
+
+
+@pytest.mark.parametrize("policy", ["ask", "skip"])
+@on("debian12", "el")
+def test_what_boots_nothing_installs_nothing_unasked(site: Site, policy: str):
+    done = site.set_up("test", before=f"packages={policy}")
+    assert done.returncode == 0, done.stderr
+    assert "these packages are missing on this host" in done.stderr
+    assert "xorriso" in done.stderr
+    assert "nothing was installed" in done.stderr
+    assert not [line for line in site.asked if not line.startswith("pip")]
+    assert not site.ready()
+    again = len(site.asked)
+    assert site.set_up("test", before=f"packages={policy}").returncode == 0
+    assert len(site.asked) == again
+
+
+@on("debian12")
+def test_a_failing_pip_is_told_and_not_stamped(site: Site):
+    site.write("pip", 'echo "THESE PACKAGES DO NOT MATCH THE HASHES" >&2; exit 1')
+    done = site.set_up()
+    assert done.returncode == 3
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert "failed with exit code 1" in done.stderr
+    assert not site.ready()
+    (site.folder / "pip").unlink()
+    assert site.set_up().returncode == 0
+    assert site.ready()
+
+
+@on("debian12")
+def test_half_an_environment_is_made_again(site: Site):
+    folder = site.checkout / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "python").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "python").chmod(0o755)
+    done = site.set_up()
+    assert done.returncode == 0, done.stderr
+    assert site.ready()
+
+
+@on("debian12")
+def test_a_checkout_that_cannot_be_written_is_a_sentence(site: Site):
+    done = site.set_up(before=f"packages=install; mount --bind -o ro {site.checkout} {site.checkout}")
+    assert done.returncode == 3
+    assert f"cannot write in '{site.checkout}'" in done.stderr
+
+
+@on("debian12")
+def test_two_set_ups_at_once_install_once(site: Site):
+    site.write("first", 'case " $* " in *" install "*) while [ ! -e $HERE/second ]; do /bin/sleep 0.1; done ;; esac')
+    other = f"(. {HOST}/setup.sh; checkout={site.checkout}; packages=install; set_up requirements) 2>$HERE/told & "
+    watch = "(until grep -q 'another set-up' $HERE/told; do /bin/sleep 0.1; done; touch $HERE/second) & "
+    tail = "while ! grep -q ' install ' $HERE/log 2>/dev/null; do /bin/sleep 0.1; done; "
+    before = f"packages=install; ({tail} {other} {watch} wait) & "
+    done = site.set_up(before=before)
+    assert done.returncode == 0, done.stderr
+    assert len([line for line in site.asked if " install " in line and "cpio" in line]) == 1
+
+
+RUN = checkout() / "tests" / "run"
+
+
+@pytest.mark.parametrize(
+    ("argument", "policy"),
+    [
+        ("", "1 "), ("all", "1 "), ("vm", "1 "), ("windows", "1 "), ("bench", "1 "), ("--yes quick", "1 ask"),
+        ("quick", " ask"), ("tests/unit/core", " ask"), ("unit", " skip"),
+    ],
+)  # fmt: skip
+def test_the_test_command_installs_unasked_only_what_boots_guests_needs(tmp_path: Path, argument: str, policy: str):
+    (tmp_path / "tests").mkdir()
+    host = tmp_path / "pipeline" / "imgpipe" / "host"
+    host.mkdir(parents=True)
+    shutil.copy(RUN, tmp_path / "tests" / "run")
+    (host / "setup.sh").write_text('set_up() { echo "${assume_yes:-} ${packages:-}"; exit 0; }\n')
+    done = subprocess.run(
+        ["bash", tmp_path / "tests" / "run", *argument.split()], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{policy}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "policy"),
+    [
+        ("build demo", "install"), ("deploy demo --wait", "install"), ("setup", "install"), ("-v build demo", "install"),
+        ("plan demo", "ask"), ("lint build", "ask"), ("images list", "ask"), ("deploy x.toml --plan", "ask"),
+        ("build --help", "ask"), ("", "ask"),
+    ],
+)  # fmt: skip
+def test_the_launcher_installs_unasked_only_for_what_boots(tmp_path: Path, arguments: str, policy: str):
+    host = tmp_path / "pipeline" / "imgpipe" / "host"
+    host.mkdir(parents=True)
+    shutil.copy(checkout() / "imgpipe", tmp_path / "imgpipe")
+    (host / "setup.sh").write_text('set_up() { echo "$packages"; exit 0; }\n')
+    done = subprocess.run(
+        ["bash", tmp_path / "imgpipe", *arguments.split()], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{policy}\n"

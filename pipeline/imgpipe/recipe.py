@@ -7,12 +7,12 @@ that holds them. The JSON Schema of these types is what `imgpipe recipes schema`
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from imgpipe.sizes import GIB, Bytes
+from imgpipe.usable_addresses import UsableAddress, UsableInterface, check_gateway
 
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$", max_length=1024)]
 """One line of printable text."""
@@ -88,9 +88,9 @@ class Nic(Table):
 
     name: InterfaceName | None = None
     mac: Mac | None = None
-    address: IPv4Interface | None = Field(default=None, description="Static: '192.168.126.100/24'; absent: DHCP.")
-    gateway: IPv4Address | None = None
-    dns: tuple[IPv4Address, ...] = ()
+    address: UsableInterface | None = Field(default=None, description="Static: '192.168.126.100/24'; absent: DHCP.")
+    gateway: UsableAddress | None = None
+    dns: tuple[UsableAddress, ...] = ()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -98,8 +98,8 @@ class Nic(Table):
             raise ValueError("needs 'name' or 'mac'")
         if self.address is None and self.gateway:
             raise ValueError("a gateway needs an address; with DHCP it comes from the server")
-        if self.address and self.gateway and self.gateway not in self.address.network:
-            raise ValueError(f"the gateway {self.gateway} is not in the network {self.address.network}")
+        if self.address and self.gateway:
+            check_gateway(self.gateway, self.address)
         return self
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -99,14 +100,18 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
     from imgpipe.deploy.cloned_definition import source_of
     from imgpipe.deploy.cloning import check_source_machine, plan_clones
     from imgpipe.deploy.facts import gather
-    from imgpipe.events import stage
+    from imgpipe.events import Note, stage
     from imgpipe.stages.watching import ended_by_sigterm
 
     name = options.source
-    with connected() as hypervisor, fleet_lock(context.store(), f"clones-of-{name}", hear):
-        shop = open_shop(hypervisor, options.pool, Manner(paused=options.paused))
+    # A plan makes nothing, not even the lock's file.
+    locked = nullcontext() if options.plan else fleet_lock(context.store(), f"clones-of-{name}", hear)
+    with connected() as hypervisor, locked:
+        shop = open_shop(hypervisor, options.pool, Manner(paused=options.paused, planned=options.plan))
         xml = shop.machines.xml(name)
         source = source_of(xml)
+        if source.left_out:
+            hear(Note(text=f"The clones get none of these: {', '.join(source.left_out)}."))
         trusted = tuple(options.trust_backing or ())
         active = name in shop.machines.active()
         used = check_source_machine(

@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from imgpipe.usable_addresses import unusable, unusable_in
+
 
 @dataclass(frozen=True, slots=True)
 class AddressRange:
@@ -47,6 +49,11 @@ def parse_range(text: str) -> AddressRange:
         raise ValueError("ends before it begins")
     if end not in start.network:
         raise ValueError(f"leaves the network {start.network}")
+    if start.network.prefixlen == 0:
+        raise ValueError("has the prefix /0, which is no network")
+    for address in (start.ip, end):
+        if fault := unusable(address):
+            raise ValueError(f"{address} {fault}")
     return AddressRange(start.ip, end, start.network)
 
 
@@ -72,11 +79,8 @@ Interface = Annotated[IPv4Interface, BeforeValidator(_with_prefix, json_schema_i
 
 def misuse(interface: IPv4Interface, gateway: IPv4Address | None, dns: Iterable[IPv4Address] = ()) -> str:
     """Return why no machine may have this address, as the end of a sentence; empty where one may."""
-    network = interface.network
-    if network.prefixlen < 31 and interface.ip == network.network_address:
-        return f"is the address of the network {network} itself"
-    if network.prefixlen < 31 and interface.ip == network.broadcast_address:
-        return f"is the broadcast address of {network}"
+    if fault := unusable_in(interface.ip, interface.network):
+        return fault
     if interface.ip == gateway:
         return "is the gateway's"
     if interface.ip in dns:

@@ -13,6 +13,7 @@ from imgpipe.deploy.cloning import CloneOrder
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
 from imgpipe.named_files import read_text
+from imgpipe.usable_addresses import usable_address
 
 _Value = TypeVar("_Value")
 
@@ -43,13 +44,13 @@ def order_of(flags: CloneFlags) -> CloneOrder:
                 faults.append(f"{option} '{text}': {error}")
         return found
 
-    gateways = parsed("--gateway", IPv4Address, [flags.gateway] if flags.gateway else [])
+    gateways = parsed("--gateway", _address, [flags.gateway] if flags.gateway else [])
     keys = parsed("--key-file", _keys, list(map(str, flags.keys)))
     order = CloneOrder(
         names=tuple(flags.names),
         ranges=tuple(parsed("--addresses", parse_range, flags.addresses)),
         gateway=gateways[0] if gateways else None,
-        dns=tuple(parsed("--dns", IPv4Address, flags.dns)),
+        dns=tuple(parsed("--dns", _address, flags.dns)),
         dhcp=flags.dhcp,
         keys=tuple(key for file in keys for key in file),
         linked=flags.linked,
@@ -57,6 +58,10 @@ def order_of(flags: CloneFlags) -> CloneOrder:
     if faults:
         raise RecipeError("The options of 'imgpipe clone' are not valid.", details=faults)
     return order
+
+
+def _address(text: str) -> IPv4Address:
+    return usable_address(IPv4Address(text))
 
 
 def _keys(file: str) -> list[str]:

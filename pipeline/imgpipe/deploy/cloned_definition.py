@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from imgpipe.deploy import metadata
+from imgpipe.deploy.carried import not_carried
 from imgpipe.deploy.definitions import REPORT_PORT
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.errors import RecipeError
 from imgpipe.identity.oem_strings import PREFIX
 
-# Each would be in two machines at once.
-_EXCLUSIVE = ("hostdev", "lease", "shmem", "nvram", "vsock")
+# Of others' metadata only this says nothing about one machine.
+_LIBOSINFO = "{http://libosinfo.org/xmlns/libvirt/domain/1.0}"
+_SMBIOS_IDS = ("serial", "asset")
+_DISK_IDS = ("serial", "wwn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What is to be known of a machine that is cloned; `nvram` is None where UEFI keeps nothing in a file."""
+    """What is to be known of a machine that is cloned; `nvram` is None where UEFI keeps nothing in a file.
+
+    `left_out` are the places of its definition that its clones do not get.
+    """
 
     name: str
     disk: Path
     disk_format: str
     macs: tuple[str, ...]
     nvram: Path | None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +54,7 @@ def source_of(xml: str) -> Source:
     domain = ET.fromstring(xml)  # noqa: S314 (libvirt's own words)
     name = domain.findtext("name") or ""
     disks = [disk for disk in domain.iterfind("devices/disk") if _is_own(disk)]
-    faults = [
-        f"it has a '{tag}', which cannot be in two machines"
-        for tag in _EXCLUSIVE
-        if domain.find(f"devices/{tag}") is not None
-    ]
+    faults = list(not_carried(domain))
     if len(disks) != 1 or not _file(disks[0]):
         faults.append(f"it has {len(disks)} disks of its own; there must be one, and it must be a file")
     if faults:
@@ -63,6 +67,7 @@ def source_of(xml: str) -> Source:
         disk_format="raw" if driver is None else driver.get("type", "raw"),
         macs=tuple(mac.get("address", "").lower() for mac in domain.iterfind("devices/interface/mac")),
         nvram=Path(nvram) if nvram else None,
+        left_out=tuple(dict.fromkeys(place for place, _, _ in _left_out(domain))),
     )
 
 
@@ -74,9 +79,13 @@ def cloned_definition(xml: str, ids: CloneIds) -> str:
     domain = ET.fromstring(xml)  # noqa: S314 (libvirt's own words)
     _set(domain, "name", ids.name)
     _set(domain, "uuid", ids.uuid)
-    for tag in ("genid", "title"):
-        for element in domain.findall(tag):
-            domain.remove(element)
+    for title in domain.findall("title"):
+        domain.remove(title)
+    for genid in domain.findall("genid"):
+        # libvirt makes a new one for an element without text.
+        genid.text = None
+    for _, parent, element in list(_left_out(domain)):
+        parent.remove(element)
     if domain.find("os/nvram") is not None:
         _change_nvram(domain, ids.nvram)
     _change_record(domain, ids.record)
@@ -90,8 +99,22 @@ def cloned_definition(xml: str, ids: CloneIds) -> str:
     return ET.tostring(domain, encoding="unicode")
 
 
+def _left_out(domain: ET.Element) -> Iterator[tuple[str, ET.Element, ET.Element]]:
+    """Yield what tells one machine from others and has no successor: its place, its parent and itself."""
+    for disk in domain.iterfind("devices/disk"):
+        yield from ((f"devices/disk/{tag}", disk, one) for tag in _DISK_IDS for one in disk.findall(tag))
+    for block in domain.iterfind("sysinfo/*"):
+        for entry in block.findall("entry"):
+            if entry.get("name") in _SMBIOS_IDS:
+                yield f"sysinfo/{block.tag}/entry[@name='{entry.get('name')}']", block, entry
+    for place in domain.findall("metadata"):
+        for one in place:
+            if not one.tag.startswith((_LIBOSINFO, f"{{{metadata.NAMESPACE}}}")):
+                yield f"metadata/{one.tag}", place, one
+
+
 def _is_own(disk: ET.Element) -> bool:
-    return disk.get("device", "disk") == "disk" and disk.find("readonly") is None and disk.find("shareable") is None
+    return disk.get("device", "disk") == "disk" and disk.find("readonly") is None
 
 
 def _file(disk: ET.Element) -> str:
@@ -153,7 +176,7 @@ def _change_disks(devices: ET.Element, ids: CloneIds) -> None:
         if _is_own(disk):
             source, driver = disk.find("source"), disk.find("driver")
             assert source is not None  # noqa: S101 (source_of looked)
-            source.attrib.clear()
+            source.clear()
             source.set("file", str(ids.disk))
             if driver is None:
                 driver = ET.SubElement(disk, "driver", name="qemu")
@@ -178,6 +201,12 @@ def _change_nic(nic: ET.Element, address: str) -> None:
     mac.set("address", address)
     for target in nic.findall("target"):
         nic.remove(target)
+    for source in nic.findall("source"):
+        source.attrib.pop("portid", None)
+    for parameters in nic.iterfind("virtualport/parameters"):
+        # Open vSwitch's ids of one port; libvirt makes new ones.
+        for name in ("interfaceid", "instanceid"):
+            parameters.attrib.pop(name, None)
 
 
 def _change_ports(devices: ET.Element) -> None:
@@ -186,14 +215,22 @@ def _change_ports(devices: ET.Element) -> None:
         for source in channel.findall("source"):
             channel.remove(source)
     for graphics in devices.iterfind("graphics"):
-        if graphics.get("port", "-1") != "-1":
-            graphics.attrib.pop("port")
-            graphics.set("autoport", "yes")
-    for tag in ("serial", "console"):
-        for port in devices.findall(f"{tag}[@type='file']"):
-            port.set("type", "pty")
-            for source in port.findall("source"):
-                port.remove(source)
+        graphics.attrib.pop("port", None)
+    for cid in devices.iterfind("vsock/cid"):
+        cid.attrib.pop("address", None)
+    _change_terminals(devices)
     if devices.find(f"channel/target[@name='{REPORT_PORT}']") is None:
         channel = ET.SubElement(devices, "channel", type="unix")
         ET.SubElement(channel, "target", type="virtio", name=REPORT_PORT)
+
+
+def _change_terminals(devices: ET.Element) -> None:
+    """Make ports that write to a file or a terminal of the host terminals of which libvirt chooses the device."""
+    for tag in ("serial", "console", "parallel", "channel"):
+        for port in devices.findall(tag):
+            if port.get("type") == "file":
+                port.set("type", "pty")
+            if port.get("type") == "pty":
+                port.attrib.pop("tty", None)
+                for source in port.findall("source"):
+                    port.remove(source)

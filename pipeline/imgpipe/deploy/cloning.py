@@ -170,6 +170,12 @@ def _network_faults(order: CloneOrder, source: Source) -> Iterator[str]:
     if order.gateway and not any(order.gateway in one.network for one in order.ranges):
         yield f"the gateway {order.gateway} is in none of the networks"
     for one in order.ranges:
+        if (
+            order.gateway
+            and order.gateway in one.network
+            and (wrong := misuse(IPv4Interface((order.gateway, one.network.prefixlen)), None))
+        ):
+            yield f"the gateway {order.gateway} {wrong}"
         if one.first == one.last and (
             fault := misuse(IPv4Interface((one.first, one.network.prefixlen)), order.gateway)
         ):

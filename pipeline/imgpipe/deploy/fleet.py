@@ -16,6 +16,7 @@ from imgpipe.deploy.addresses import AddressRange, Interface, RangeText, misuse,
 from imgpipe.deploy.names import Label, NamePattern, default_pattern, is_label, numbered
 from imgpipe.recipe import HostName, Identifier, InterfaceName, Line, Root, Table, User
 from imgpipe.sizes import Bytes
+from imgpipe.usable_addresses import UsableAddress, unusable_in
 
 AnyTable = TypeVar("AnyTable", bound=Table)
 
@@ -65,8 +66,8 @@ class GroupNic(Table):
     fixed: dict[Label, Interface] = Field(
         default={}, description="Addresses by machine name, instead of one from the range: {db1 = '10.100.1.5/24'}."
     )
-    gateway: IPv4Address | None = None
-    dns: tuple[IPv4Address, ...] = ()
+    gateway: UsableAddress | None = None
+    dns: tuple[UsableAddress, ...] = ()
 
     @property
     def kind(self) -> Literal["bridge", "network", "user"]:
@@ -101,6 +102,8 @@ class GroupNic(Table):
         for network in self._networks():
             if self.gateway and self.gateway not in network:
                 raise ValueError(f"the gateway {self.gateway} is not in the network {network}")
+            if self.gateway and (fault := unusable_in(self.gateway, network)):
+                raise ValueError(f"the gateway {self.gateway} {fault}")
         for name, interface in self.fixed.items():
             if wrong := misuse(interface, self.gateway, self.dns):
                 raise ValueError(f"fixed.{name}: {interface.ip} {wrong}")

@@ -44,11 +44,38 @@ def test_all_contradictions_are_told_at_once():
     assert "inside.nic: 'eth0' is the outside network's already" in said
     assert "inside.bridge: 'br0' is the outside network's already" in said
     assert "inside.gateway: 10.9.0.1 is not in the network 10.0.0.0/24" in said
-    assert "inside.address: 10.0.0.0/24 is the network's own" in said
+    assert "inside.address: 10.0.0.0/24 is the address of the network 10.0.0.0/24 itself" in said
     assert "inside.gateway: the default route is the outside network's" in said
     assert "bonds.bond0: neither network stands on it" in said
     assert "bonds.bond0.nics: names a NIC twice" in said
     assert "bonds.bond0.nics: 'eth0' is used elsewhere too" in said
+
+
+def test_addresses_that_nobody_can_have_are_told_at_once():
+    said = faults(
+        outside={"nic": "eth0", "address": "127.0.0.1/8", "gateway": "127.255.255.255", "dns": ["224.0.0.1"]},
+        inside={"nic": "eth1", "address": "10.0.0.9/0", "dns": ["0.0.0.0", "255.255.255.255", "10.0.0.53"]},
+    )
+    assert "outside.address: 127.0.0.1/8 is a loopback address" in said
+    assert "outside.gateway: 127.255.255.255 is a loopback address" in said
+    assert "outside.dns: 224.0.0.1 is a multicast address" in said
+    assert "inside.address: 10.0.0.9/0 has the prefix /0, which is no network" in said
+    assert "inside.dns: 0.0.0.0 is of 0.0.0.0/8" in said
+    assert "inside.dns: 255.255.255.255 is the broadcast address of every network" in said
+    assert "10.0.0.53" not in said
+
+
+@pytest.mark.parametrize(
+    ("gateway", "reason"),
+    [
+        ("10.0.0.255", "is the broadcast address of 10.0.0.0/24"),
+        ("10.0.0.0", "is the address of the network 10.0.0.0/24 itself"),
+        ("10.0.0.2", "is the host's own address"),
+    ],
+)
+def test_a_gateway_that_no_router_can_be_is_a_fault(gateway, reason):
+    said = faults(outside={"nic": "eth0", "address": "10.0.0.2/24", "gateway": gateway})
+    assert said == f"outside.gateway: {gateway} {reason}"
 
 
 def test_overlapping_networks_and_taken_names_are_faults():

@@ -13,6 +13,7 @@ from imgpipe.errors import RecipeError
 from imgpipe.recipe import InterfaceName, Table
 from imgpipe.recipe_files import parse
 from imgpipe.toml_file import read_toml
+from imgpipe.usable_addresses import unusable, unusable_in
 
 
 class Bond(Table):
@@ -110,22 +111,26 @@ def contradictions(network: HostNetwork) -> Iterator[str]:
             yield f"{key}.gateway: needs an address; with DHCP it comes from the server"
         if segment.address and segment.gateway and segment.gateway not in segment.address.network:
             yield f"{key}.gateway: {segment.gateway} is not in the network {segment.address.network}"
-        if (
-            segment.address
-            and segment.address.network.prefixlen < 31
-            and segment.address.ip
-            in (
-                segment.address.network.network_address,
-                segment.address.network.broadcast_address,
-            )
-        ):
-            yield f"{key}.address: {segment.address} is the network's own or its broadcast address"
+        yield from _nobodys(key, segment)
     if network.inside and network.inside.gateway and network.goes_by_router:
         yield "inside.gateway: the default route is the outside network's; a host has one"
     if network.inside and network.inside.address and network.outside.address:
         inside, outside = network.inside.address.network, network.outside.address.network
         if inside.overlaps(outside):
             yield f"inside.address: its network {inside} overlaps the outside network {outside}"
+
+
+def _nobodys(key: str, segment: Segment) -> Iterator[str]:
+    """Yield the addresses of a segment that no host, router or name server can have."""
+    address, gateway = segment.address, segment.gateway
+    if address and (fault := unusable_in(address.ip, address.network)):
+        yield f"{key}.address: {address} {fault}"
+    if gateway and address and gateway == address.ip:
+        yield f"{key}.gateway: {gateway} is the host's own address"
+    inside = address and gateway and gateway in address.network
+    if gateway and (fault := unusable_in(gateway, address.network) if address and inside else unusable(gateway)):
+        yield f"{key}.gateway: {gateway} {fault}"
+    yield from (f"{key}.dns: {server} {fault}" for server in segment.dns if (fault := unusable(server)))
 
 
 def _names(network: HostNetwork) -> Iterator[str]:

@@ -91,7 +91,7 @@ def plan_clones(order: CloneOrder, source: Source, used: int, facts: HostFacts) 
 def check_source_machine(
     source: Source, *, active: bool, local: bool, trusted: Sequence[Path], images: Path | None = None
 ) -> int:
-    """Return the bytes that the disk of a machine uses, if it may be cloned here; raises RecipeError or HostError.
+    """Return the bytes that a disk uses with its backing files, if it may be cloned; raises RecipeError or HostError.
 
     Backing files must be below a `trusted` folder, or be images published in `images`.
     """
@@ -106,17 +106,24 @@ def check_source_machine(
         )
     if source.disk_format not in ("qcow2", "raw"):
         raise RecipeError(f"The disk of '{source.name}' is of the format '{source.disk_format}', not qcow2 or raw.")
-    checked_disk(source, trusted, images)
-    try:
-        return source.disk.stat().st_blocks * 512
-    except OSError as error:
-        raise HostError(f"The disk '{source.disk}' cannot be read: {error.strerror}.") from error
+    return _allocated(checked_disk(source, trusted, images))
 
 
 def checked_disk(source: Source, trusted: Sequence[Path], images: Path | None) -> CheckedDisk:
     """Return the disk of a machine as its definition says: whatever a guest wrote to a raw disk is no header."""
     form: Format = "raw" if source.disk_format == "raw" else "qcow2"
     return check_source(source.disk.resolve(), form, trusted=trusted, images=images)
+
+
+def _allocated(disk: CheckedDisk) -> int:
+    """Return the most that a copy takes: what all files of the chain use; what an overlay hides counts twice."""
+    used = 0
+    for layer in disk.layers:
+        try:
+            used += layer.path.stat().st_blocks * 512
+        except OSError as error:
+            raise HostError(f"The disk '{layer.path}' cannot be read: {error.strerror}.") from error
+    return used
 
 
 def fleet_of(source: str) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 from imgpipe.errors import HostError
 from imgpipe.store import Store, finished_file, lock
 
+_LONGEST = 10**9
+
 
 @dataclass(frozen=True, slots=True)
 class Timings:
@@ -22,7 +24,7 @@ class Timings:
     def estimate(self, stage: str) -> float | None:
         """Return how long `stage` took last time, in seconds, if it is known."""
         seconds = self._read().get(self.subject, {}).get(stage)
-        return float(seconds) if isinstance(seconds, int | float) else None
+        return float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < _LONGEST else None
 
     def remember(self, stage: str, seconds: float) -> None:
         """Keep how long `stage` took, where that is possible."""
@@ -40,6 +42,8 @@ class Timings:
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
             known = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
-        return known if isinstance(known, dict) else {}
+        if not isinstance(known, dict):
+            return {}
+        return {subject: stages for subject, stages in known.items() if isinstance(stages, dict)}

@@ -153,7 +153,7 @@ def _read(file: Path | None) -> dict[str, object]:
         return {}
     try:
         answers = json.loads(file.read_text())
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answers if isinstance(answers, dict) else {}
 

@@ -148,7 +148,7 @@ class _Transfer:
         """Return the validator of the file that the part is of; empty if there is nothing to go on with."""
         try:
             about = json.loads(self._about.read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return ""
         is_ours = isinstance(about, dict) and about.get("url") == self._url and self._part.exists()
         return str(about.get("validator") or "") if is_ours else ""

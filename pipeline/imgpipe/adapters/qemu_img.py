@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -26,6 +27,10 @@ _FOREIGN: dict[ForeignFormat, tuple[str, ...]] = {
 _PERCENT = re.compile(r"\((\d+\.\d+)/100%\)")
 # 'nbd://host/disk' and the like; a path with a colon is written './a:b' or has a slash before it.
 _PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+# The farthest place of a file that can be asked for; nothing is there.
+_FARTHEST = 2**62
 
 
 def _unheard(_percent: float) -> None:
@@ -129,8 +134,11 @@ def backing_of(path: Path) -> Path | None:
         offset, length = struct.unpack_from(">QI", head, 8)
         if not offset or not 0 < length <= 1023:
             return None
-        file.seek(offset)
-        name = os.fsdecode(file.read(length))
+        data = os.pread(file.fileno(), length, min(offset, _FARTHEST))
+    if b"\0" in data:
+        # QEMU's name ends there; what a damaged header means is not known.
+        raise OSError(errno.EINVAL, "Its header is damaged", os.fspath(path))
+    name = os.fsdecode(data)
     local = _local_name(name)
     return path.parent / local if local else None
 

@@ -75,7 +75,7 @@ def _identity(path: Path) -> dict[str, int]:
 def _load(store: Store) -> dict[str, dict[str, Any]]:
     try:
         known = json.loads((store.cache / "digests.json").read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(known, dict):
         return {}

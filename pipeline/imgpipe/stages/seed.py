@@ -120,7 +120,7 @@ def _is_whole(folder: Path, files: tuple[str, ...]) -> bool:
     try:
         recorded = json.loads((folder / _RECORD).read_text())
         return isinstance(recorded, dict) and recorded == {name: _digest(folder / name) for name in files}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 

@@ -70,7 +70,7 @@ def _listed(medium: MediumContent) -> Iterator[tuple[str, str]]:
     """Yield the .inf files and versions that the medium's own list has; nothing where it is in another form."""
     try:
         listed = json.loads(medium.read(_LIST, _MOST_BYTES) or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     entries = listed.get("drivers", []) if isinstance(listed, dict) else listed
     for entry in entries if isinstance(entries, list) else []:

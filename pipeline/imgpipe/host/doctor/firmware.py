@@ -100,7 +100,7 @@ def _features(path: Path) -> Iterator[set[str]]:
         files = [Path(mapping[part]["filename"]) for part in ("executable", "nvram-template") if part in mapping]
         files += [Path(mapping["filename"])] if "filename" in mapping else []
         features = set(told["features"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
     if any("q35" in name for name in machines) and "uefi" in told.get("interface-types", ()) and _all_there(files):
         yield features

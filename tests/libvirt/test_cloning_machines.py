@@ -19,10 +19,10 @@ from imgpipe.deploy import clone_making
 from imgpipe.deploy.clone_flags import CloneFlags, order_of
 from imgpipe.deploy.clone_making import CloneWork, Cloning
 from imgpipe.deploy.cloned_definition import source_of
-from imgpipe.deploy.cloning import Clone, fleet_of, plan_clones
+from imgpipe.deploy.cloning import Clone, check_source_machine, fleet_of, plan_clones
 from imgpipe.deploy.facts import gather
 from imgpipe.deploy.foreign import clone_steps
-from imgpipe.errors import GuestError, RecipeError
+from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.os_family import Personalise
 
 pytestmark = [
@@ -60,11 +60,12 @@ def injected(monkeypatch: pytest.MonkeyPatch) -> dict[Path, tuple]:
     return seen
 
 
-def clone(site: Site, *names: str, **flags: object) -> tuple[Clone, ...]:
+def clone(site: Site, *names: str, trust: tuple[Path, ...] = (), **flags: object) -> tuple[Clone, ...]:
     shop = site.workshop()
     xml = shop.machines.xml("vm001")
     source = source_of(xml)
     clones = plan_clones(order_of(CloneFlags(names=names, **flags)), source, 1, gather(site.hypervisor, shop.pool))
+    disk = check_source_machine(source, active=False, local=True, trusted=trust)
     work = CloneWork(
         machines=shop.machines,
         pool=shop.pool,
@@ -74,7 +75,7 @@ def clone(site: Site, *names: str, **flags: object) -> tuple[Clone, ...]:
         log=site.store.root / "work" / "clone.log",
         paused=True,
     )
-    Cloning(source, xml, Personalise(network="none"), work).run(clones)
+    Cloning(source, disk, xml, Personalise(network="none"), work).run(clones)
     return clones
 
 
@@ -144,6 +145,42 @@ def test_a_linked_clone_is_an_overlay_on_the_sources_disk(site, injected):
     assert there.record.linked
 
 
+def test_a_backing_file_that_is_swapped_behind_the_check_is_not_copied(site, injected, tmp_path, monkeypatch):
+    machines = Machines(site.hypervisor)
+    (source,) = [one for one in site.existing() if one.name == "vm001"]
+    secret, overlay = tmp_path / "neighbour.raw", tmp_path / "vm001-overlay.qcow2"
+    secret.write_bytes(b"the neighbour's data" * 4096)
+    qemu_img.create_overlay(overlay, Path(source.disk), backing_format="qcow2")
+    machines.define(machines.xml("vm001").replace(source.disk, str(overlay)))
+    define = Cloning._define
+
+    def swapped(self, one):
+        define(self, one)
+        subprocess.run(
+            ["qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", str(secret), str(overlay)], check=True
+        )
+
+    monkeypatch.setattr(Cloning, "_define", swapped)
+    with pytest.raises((RecipeError, HostError), match="changed"):
+        clone(site, "vm005", trust=(Path(source.disk).parent,))
+    assert {one.name for one in site.existing()} == {"vm001"}
+    assert volumes(site) == frozenset()
+
+
+def test_uefi_variables_of_somebody_else_outlive_a_clone_that_fails(site, injected, tmp_path):
+    nvram, theirs = tmp_path / "vm001_VARS.fd", tmp_path / "vm005_VARS.fd"
+    nvram.write_bytes(b"variables")
+    theirs.write_bytes(b"of a stranger")
+    machines = Machines(site.hypervisor)
+    loader = "<loader readonly='yes' type='pflash'>/nowhere/CODE.fd</loader>"
+    machines.define(machines.xml("vm001").replace("</type>", f"</type>{loader}<nvram>{nvram}</nvram>", 1))
+    with pytest.raises(HostError, match="vm005_VARS"):
+        clone(site, "vm005")
+    assert theirs.read_bytes() == b"of a stranger"
+    assert {one.name for one in site.existing()} == {"vm001"}
+    assert volumes(site) == frozenset()
+
+
 def test_uefi_variables_are_copied_and_removed_with_the_clone(site, injected, tmp_path):
     nvram = tmp_path / "vm001_VARS.fd"
     nvram.write_bytes(b"variables")
@@ -159,7 +196,8 @@ def test_uefi_variables_are_copied_and_removed_with_the_clone(site, injected, tm
         machines=shop.machines, pool=shop.pool, pool_of=shop.pool_of, accelerator="tcg", notify=site.heard.append,
         log=tmp_path / "clone.log", start=False,
     )  # fmt: skip
-    Cloning(source, machines.xml("vm001"), Personalise(network="none"), work).run((one,))
+    disk = check_source_machine(source, active=False, local=True, trusted=())
+    Cloning(source, disk, machines.xml("vm001"), Personalise(network="none"), work).run((one,))
     copy = tmp_path / "vm005_VARS.fd"
     assert copy.read_bytes() == b"variables"
     site.workshop().machines.remove("vm005")

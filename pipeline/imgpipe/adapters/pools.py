@@ -59,7 +59,10 @@ def _lost_own(
 
 
 def planned_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path) -> Pool:
-    """Return what `open_pool` would, for a plan: imgpipe's own pool is not made, and can only be looked at."""
+    """Return what `open_pool` would, for a plan: no pool is made or started, and it can only be looked at.
+
+    Raises HostError for a pool that is not active where its folder is not this host's: what is in it is not known.
+    """
     with told_as_host_error(hypervisor.uri, f"look at the storage pool '{name or _OURS}'"):
         if name is None and hypervisor.local:
             found = _own_pool(hypervisor.connection, default_folder)
@@ -67,9 +70,14 @@ def planned_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path)
                 return FolderPool(found if isinstance(found, str) else str(found.name()), default_folder, None)
             return _opened(hypervisor, found)
         found = _named(hypervisor.connection, name or _THEIRS, hypervisor.uri)
-        if hypervisor.local and not found.isActive():
+        if found.isActive():
+            return _opened(hypervisor, found)
+        if hypervisor.local:
             return FolderPool(str(found.name()), _path_of(found), None)
-        return _opened(hypervisor, found)
+        raise HostError(
+            f"The storage pool '{found.name()}' is not active, and a plan does not start it: what is in it is unknown.",
+            hint=f"Start it: 'virsh -c {hypervisor.uri} pool-start {found.name()}'.",
+        )
 
 
 def _opened(hypervisor: Hypervisor, pool: libvirt.virStoragePool) -> Pool:

@@ -98,7 +98,7 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
     from imgpipe.deploy.bring_up import fleet_lock
     from imgpipe.deploy.clone_making import Cloning
     from imgpipe.deploy.cloned_definition import source_of
-    from imgpipe.deploy.cloning import check_source_machine, plan_clones
+    from imgpipe.deploy.cloning import allocated, check_source_machine, plan_clones
     from imgpipe.deploy.facts import gather
     from imgpipe.events import Note, stage
     from imgpipe.stages.watching import ended_by_sigterm
@@ -106,7 +106,7 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
     name = options.source
     # A plan makes nothing, not even the lock's file.
     locked = nullcontext() if options.plan else fleet_lock(context.store(), f"clones-of-{name}", hear)
-    with connected() as hypervisor, locked:
+    with connected(planned=options.plan) as hypervisor, locked:
         shop = open_shop(hypervisor, options.pool, Manner(paused=options.paused, planned=options.plan))
         xml = shop.machines.xml(name)
         source = source_of(xml)
@@ -114,15 +114,15 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
             hear(Note(text=f"The clones get none of these: {', '.join(source.left_out)}."))
         trusted = tuple(options.trust_backing or ())
         active = name in shop.machines.active()
-        used = check_source_machine(
+        disk = check_source_machine(
             source, active=active, local=shop.pool.local, trusted=trusted, images=shop.store.images
         )
-        clones = plan_clones(order, source, used, gather(hypervisor, shop.pool))
+        clones = plan_clones(order, source, allocated(disk), gather(hypervisor, shop.pool))
         if not options.plan:
             with listener(options.as_json, ("clone",)) as notify, stage("clone", notify), ended_by_sigterm():
                 personalise = _personalise(source, order, shop, hypervisor, trusted)
                 work = _work(shop, hypervisor, notify, start=options.start)
-                Cloning(source, xml, personalise, work).run(clones)
+                Cloning(source, disk, xml, personalise, work).run(clones)
     return clones
 
 

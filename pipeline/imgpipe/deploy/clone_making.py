@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imgpipe.adapters import qemu_img
 from imgpipe.adapters.batch_guest import Refused, inject
 from imgpipe.adapters.machines import Machines
-from imgpipe.adapters.pool import Base, Pool
+from imgpipe.adapters.pool import Pool
 from imgpipe.adapters.sparse_copy import copy_sparse
 from imgpipe.deploy.cloned_definition import CloneIds, Source, cloned_definition
 from imgpipe.deploy.cloning import Clone
@@ -22,6 +21,7 @@ from imgpipe.deploy.foreign import clone_claims, clone_steps
 from imgpipe.deploy.making import iso_of
 from imgpipe.deploy.parallel import AT_ONCE, each
 from imgpipe.deploy.removal import discard, remove_machine
+from imgpipe.disk_source import CheckedDisk
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.events import Listener, Note, Progress
@@ -45,15 +45,17 @@ class CloneWork:
 
 
 class Cloning:
-    """One run's clones of `source`, whose definition is `xml`."""
+    """One run's clones of `source`, whose definition is `xml`, and whose disk was checked with its backing files."""
 
-    def __init__(self, source: Source, xml: str, personalise: Personalise, work: CloneWork) -> None:
+    def __init__(self, source: Source, disk: CheckedDisk, xml: str, personalise: Personalise, work: CloneWork) -> None:
         self._source = source
+        self._disk = disk
         self._xml = xml
         self._personalise = personalise
         self._work = work
         self._begun: dict[str, MachineRecord] = {}
         self._made: dict[str, list[str]] = {}
+        self._own_nvram: set[str] = set()
 
     def run(self, clones: Sequence[Clone]) -> None:
         """Make them; raises GuestError that names those whose disk could not be edited, after making the others."""
@@ -109,14 +111,15 @@ class Cloning:
         self._begun[clone.name] = record
 
     def _copy(self, clone: Clone) -> None:
-        pool, record, disk = self._work.pool, self._begun[clone.name], self._source.disk
+        pool, record = self._work.pool, self._begun[clone.name]
         made = self._made.setdefault(clone.name, [])
-        # The format is told by the definition, never guessed: a guest can write a qcow2 header into its raw disk.
+        # The format is told by the definition, never guessed: a guest can write a qcow2 header into its raw disk. And
+        # the files are those that were checked, whatever their headers name by now.
+        base = pool.base(self._disk.path, "", "", foreign=self._disk)
         if record.linked:
-            size = qemu_img.info(disk, self._source.disk_format).virtual_size
-            pool.overlay(record.disk, Base(path=disk, format=self._source.disk_format, virtual_size=size), size)
+            pool.overlay(record.disk, base, base.virtual_size)
         else:
-            pool.copy(record.disk, Base(path=disk, format=self._source.disk_format, virtual_size=0), 0)
+            pool.copy(record.disk, base, base.virtual_size)
         made.append(record.disk)
         if record.seed:
             pool.write_small(record.seed, iso_of(self._carried(clone)), new=True)
@@ -124,6 +127,7 @@ class Cloning:
         nvram = self._nvram(clone)
         if nvram and self._source.nvram:
             copy_sparse(self._source.nvram, nvram)
+            self._own_nvram.add(clone.name)
 
     def _inject(self, clones: Sequence[Clone]) -> dict[str, Refused]:
         work = self._work
@@ -143,7 +147,8 @@ class Cloning:
     def _undo(self) -> None:
         for name, record in list(self._begun.items()):
             self._work.notify(Note(text=f"What was begun of '{name}' is removed."))
-            discard(name, record, self._made.get(name, ()), self._work.machines, self._work.pool)
+            made, keep_nvram = self._made.get(name, ()), name not in self._own_nvram
+            discard(name, record, made, self._work.machines, self._work.pool, keep_nvram=keep_nvram)
 
     def _carried(self, clone: Clone) -> Carried:
         return carry(clone.identity, self._personalise, clone.name)

@@ -90,8 +90,8 @@ def plan_clones(order: CloneOrder, source: Source, used: int, facts: HostFacts) 
 
 def check_source_machine(
     source: Source, *, active: bool, local: bool, trusted: Sequence[Path], images: Path | None = None
-) -> int:
-    """Return the bytes that a disk uses with its backing files, if it may be cloned; raises RecipeError or HostError.
+) -> CheckedDisk:
+    """Return the disk of a machine with its backing files, if it may be cloned; raises RecipeError or HostError.
 
     Backing files must be below a `trusted` folder, or be images published in `images`.
     """
@@ -106,7 +106,7 @@ def check_source_machine(
         )
     if source.disk_format not in ("qcow2", "raw"):
         raise RecipeError(f"The disk of '{source.name}' is of the format '{source.disk_format}', not qcow2 or raw.")
-    return _allocated(checked_disk(source, trusted, images))
+    return checked_disk(source, trusted, images)
 
 
 def checked_disk(source: Source, trusted: Sequence[Path], images: Path | None) -> CheckedDisk:
@@ -115,7 +115,7 @@ def checked_disk(source: Source, trusted: Sequence[Path], images: Path | None) -
     return check_source(source.disk.resolve(), form, trusted=trusted, images=images)
 
 
-def _allocated(disk: CheckedDisk) -> int:
+def allocated(disk: CheckedDisk) -> int:
     """Return the most that a copy takes: what all files of the chain use; what an overlay hides counts twice."""
     used = 0
     for layer in disk.layers:

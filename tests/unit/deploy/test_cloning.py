@@ -126,6 +126,7 @@ def test_a_header_in_a_raw_disk_is_not_believed(tmp_path):
     disk = tmp_path / "vm001.img"
     disk.write_bytes(b"QFI\xfb" + b"\xff" * 4096)
     raw = dataclasses.replace(SOURCE, disk=disk, disk_format="raw")
-    assert check_source_machine(raw, active=False, local=True, trusted=()) > 0
+    checked = check_source_machine(raw, active=False, local=True, trusted=())
+    assert [layer.format for layer in checked.layers] == ["raw"]
     with pytest.raises(RecipeError, match="header that cannot be read"):
         check_source_machine(dataclasses.replace(raw, disk_format="qcow2"), active=False, local=True, trusted=())

@@ -15,13 +15,13 @@ from typing import BinaryIO
 LONGEST_TEXT = 2**20
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """Open a file for reading; raises OSError, also for what is no regular file."""
-    _require_regular(path.stat().st_mode, path)
+def open_regular(path: Path, *, or_block_device: bool = False) -> BinaryIO:
+    """Open a file for reading; raises OSError, also for what is no regular file, nor a block device where it may be."""
+    _require_regular(path.stat().st_mode, path, or_block_device)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         # It may be another one by now.
-        _require_regular(os.fstat(descriptor).st_mode, path)
+        _require_regular(os.fstat(descriptor).st_mode, path, or_block_device)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -42,8 +42,8 @@ def read_text(path: Path, limit: int = LONGEST_TEXT) -> str:
     return read_bytes(path, limit).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _require_regular(mode: int, path: Path) -> None:
+def _require_regular(mode: int, path: Path, or_block_device: bool) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(mode) and not (or_block_device and stat.S_ISBLK(mode)):
         raise OSError(errno.EINVAL, "It is no regular file", os.fspath(path))

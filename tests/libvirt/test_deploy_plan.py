@@ -1,14 +1,16 @@
 """A plan, made through the real adapters from what libvirt's test driver has."""
 
 import json
+from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from imgpipe.adapters.pools import planned_pool
 from imgpipe.cli import context, deploy, machines
 from imgpipe.deploy.template import FIRST_BOOT
-from imgpipe.errors import RecipeError
+from imgpipe.errors import HostError, RecipeError
 from sample_catalog import add_image, store  # noqa: F401
 
 pytestmark = pytest.mark.libvirt
@@ -48,3 +50,18 @@ def test_a_machine_that_libvirt_has_already_is_not_taken_over(run):
 
 def test_machines_of_others_are_not_listed(run):
     assert json.loads(run("machines", "list", "--json").stdout) == []
+
+
+def test_a_plan_starts_no_pool_and_takes_none_for_empty_that_it_cannot_look_into(run):
+    connected = context.hypervisor(lambda _: None)
+    # To the test driver this host's files are no pool's.
+    pool = connected.connection.storagePoolLookupByName("default-pool")
+    pool.destroy()
+    try:
+        with pytest.raises(HostError, match="'default-pool' is not active, and a plan does not start it"):
+            planned_pool(connected, "default-pool", Path("/nowhere"))
+        assert not pool.isActive()
+    finally:
+        # The driver is one for all tests of this process.
+        pool.create(0)
+        connected.close()

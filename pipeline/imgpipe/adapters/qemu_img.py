@@ -14,6 +14,7 @@ from typing import Literal
 
 from imgpipe.adapters import process
 from imgpipe.disk_source import CheckedDisk, HeldDisk
+from imgpipe.named_files import open_regular
 
 ForeignFormat = Literal["raw", "vmdk", "vhdx"]
 Moved = Callable[[float], None]
@@ -127,7 +128,8 @@ def backing_of(path: Path) -> Path | None:
     Read from the header (QEMU's docs/interop/qcow2.rst), because a folder may hold thousands of overlays and a
     program for each takes long. Raises OSError if the file cannot be read.
     """
-    with path.open("rb") as file:
+    # A definition may name a FIFO as a disk: nobody is waited for who writes to it.
+    with open_regular(path, or_block_device=True) as file:
         head = file.read(20)
         if len(head) < 20 or not head.startswith(b"QFI\xfb"):
             return None

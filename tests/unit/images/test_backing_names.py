@@ -1,3 +1,4 @@
+import os
 import struct
 
 import pytest
@@ -50,3 +51,10 @@ def test_overlays_are_found_by_the_real_path_of_what_backs_them(tmp_path):
     (tmp_path / "machines").mkdir()
     clone = overlay(tmp_path / "machines" / "web1.qcow2", str(tmp_path / "link" / "golden.qcow2"))
     assert overlays_in([tmp_path / "machines"])(tmp_path / "images" / "golden.qcow2") == (str(clone),)
+
+
+def test_a_disk_that_is_a_fifo_is_not_waited_for(tmp_path):
+    fifo = tmp_path / "disk"
+    os.mkfifo(fifo)
+    with pytest.raises(OSError, match="no regular file"):
+        backing_of(fifo)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from imgpipe.adapters import process
 from imgpipe.disk_source import CheckedDisk, HeldDisk
+from imgpipe.json_text import parse_json
 
 ForeignFormat = Literal["raw", "vmdk", "vhdx"]
 Moved = Callable[[float], None]
@@ -139,7 +140,7 @@ def _local_name(name: str) -> str:
     """Return the path in a name as QEMU takes it: a path, 'file:PATH' or 'json:{...}'; '' for what is on no disk."""
     if name.startswith("json:"):
         try:
-            node: object = json.loads(name.removeprefix("json:"))
+            node: object = parse_json(name.removeprefix("json:"))
         except ValueError:
             return ""
         while isinstance(node, dict):

@@ -433,7 +433,8 @@ def test_the_test_command_installs_unasked_only_what_boots_guests_needs(tmp_path
 @pytest.mark.parametrize(
     ("arguments", "policy"),
     [
-        ("build demo", "install"), ("deploy demo --wait", "install"), ("setup", "install"), ("-v build demo", "install"),
+        ("build demo", "install"), ("deploy demo --wait", "install"), ("setup", "install"),
+        ("-v build demo", "install"),
         ("plan demo", "ask"), ("lint build", "ask"), ("images list", "ask"), ("deploy x.toml --plan", "ask"),
         ("build --help", "ask"), ("", "ask"),
     ],

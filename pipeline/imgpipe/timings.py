@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imgpipe.errors import HostError
+from imgpipe.json_text import parse_json
 from imgpipe.store import Store, finished_file, lock
 
 _LONGEST = 10**9
@@ -41,8 +42,8 @@ class Timings:
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
-            known = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            known = parse_json(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             return {}
         if not isinstance(known, dict):
             return {}

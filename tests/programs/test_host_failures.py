@@ -36,6 +36,8 @@ COMMANDS = dict(walk(typer.main.get_command(app)))
 NAMES = [" ".join(words) for words in COMMANDS]
 WITH_JSON = [" ".join(words) for words, options in COMMANDS.items() if "--json" in options]
 
+LONG = ("1" * 5000, "demo-4c2g" + "9" * 5000 + "g", "a" * 300 + ".toml", "x" * 5000 + "/y")
+
 READING = [
     "images list",
     "images list --json",
@@ -77,6 +79,12 @@ def run(words, data, *, shell="", env=None, cwd=None, **options):
     return subprocess.run(argv, env=environment, cwd=cwd, check=False, **options)
 
 
+@pytest.fixture(autouse=True)
+def scratch(tmp_path_factory, monkeypatch):
+    """Keep what other programs left in the host's own folder for scratch files out of sight, and untouched."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))
+
+
 def require_a_sentence(done, codes=(2, 3)):
     """Hold what every failure must be."""
     assert done.returncode in codes, (done.returncode, done.stderr)
@@ -87,11 +95,12 @@ def require_a_sentence(done, codes=(2, 3)):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help_that_cannot_be_printed_is_a_failure_of_the_host(name, tmp_path):
-    for shell in ('"$@" >&-', '"$@" >/dev/full'):
-        require_a_sentence(run(f"{name} --help", tmp_path, shell=shell), codes=(3,))
+    # One printer serves all: every other command meets the one failure, the rest the other.
+    shell = ('"$@" >&-', '"$@" >/dev/full')[NAMES.index(name) % 2]
+    require_a_sentence(run(f"{name} --help", tmp_path, shell=shell), codes=(3,))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in WITH_JSON])
 def test_a_current_folder_that_is_gone_is_told(name, tmp_path):
     shell = f'mkdir {tmp_path}/gone && cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec "$@"'
     done = run(name, tmp_path, shell=shell)
@@ -117,6 +126,8 @@ def test_every_command_with_json_says_its_error_in_json(name, tmp_path):
     done = run([*name.split(), "--json"], tmp_path, shell=shell)
     told = json.loads(done.stdout)
     assert (told["event"], told["kind"], told["exit_code"]) == ("error", "host", 3)
+    assert "current folder" in told["message"]
+    require_a_sentence(done, codes=(3,))
     assert set(told) == {"event", "time", "kind", "message", "hint", "details", "exit_code"}
 
 
@@ -129,8 +140,14 @@ def test_words_that_are_no_text_are_an_error(name, tmp_path):
 
 # Commands that hand a word on as it is, or start something, are not given words without an end.
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("host")])
-@pytest.mark.parametrize("word", ["1" * 5000, "demo-4c2g" + "9" * 5000 + "g", "a" * 300 + ".toml", "x" * 5000 + "/y"])
-def test_words_that_are_too_long_are_an_error(name, word, tmp_path):
+def test_words_that_are_too_long_are_an_error(name, tmp_path):
+    # Those that read words in ways of their own meet all.
+    several = name in ("plan", "deploy", "doctor", "images show", "lint", "media make")
+    for word in LONG if several else LONG[NAMES.index(name) % 4 :][:1]:
+        require_an_error_for(name, word, tmp_path)
+
+
+def require_an_error_for(name, word, tmp_path):
     done = run(["--connect", "test:///default", *name.split(), word], tmp_path)
     if name == "images list" and done.returncode == 0:
         assert "There is no image" in done.stderr
@@ -192,7 +209,7 @@ def test_what_only_reads_works_on_a_data_root_that_is_read_only_or_full(words, t
         data = tmp_path / name
         done = run(words, data, shell=namespace(script.format(data=data), data))
         # Doctor says by its exit code what it found.
-        assert done.returncode in ((0, 3) if "doctor" in words else (0,)), done.stderr
+        assert done.returncode == (3 if "doctor" in words else 0), done.stderr
         assert "Traceback" not in done.stderr
 
 

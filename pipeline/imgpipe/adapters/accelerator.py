@@ -19,6 +19,7 @@ from imgpipe.domain_spec import Accelerator, DirectKernel, DomainSpec
 from imgpipe.domain_xml import domain_xml
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
+from imgpipe.json_text import parse_json
 from imgpipe.os_family import Hardware
 from imgpipe.recipe import Machine
 from imgpipe.sizes import MIB
@@ -152,8 +153,8 @@ def _read(file: Path | None) -> dict[str, object]:
     if file is None or not file.is_file():
         return {}
     try:
-        answers = json.loads(file.read_text())
-    except (ValueError, RecursionError):
+        answers = parse_json(file.read_text())
+    except (OSError, ValueError):
         return {}
     return answers if isinstance(answers, dict) else {}
 

@@ -20,6 +20,7 @@ import requests
 
 from imgpipe.disclosure import without_bare_logins
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.json_text import parse_json
 from imgpipe.named_files import open_regular
 from imgpipe.sizes import GIB, MIB, show_bytes
 from imgpipe.urls import local_path, without_login
@@ -147,8 +148,8 @@ class _Transfer:
     def _validator(self) -> str:
         """Return the validator of the file that the part is of; empty if there is nothing to go on with."""
         try:
-            about = json.loads(self._about.read_text())
-        except (OSError, ValueError, RecursionError):
+            about = parse_json(self._about.read_text())
+        except (OSError, ValueError):
             return ""
         is_ours = isinstance(about, dict) and about.get("url") == self._url and self._part.exists()
         return str(about.get("validator") or "") if is_ours else ""

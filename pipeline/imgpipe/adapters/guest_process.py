@@ -15,6 +15,7 @@ from typing import Any
 
 from imgpipe.adapters.temporary import temporary_folder
 from imgpipe.errors import GuestError, HostError, ImgpipeError
+from imgpipe.json_text import parse_json
 
 _MOST_ANSWER = 2**26
 
@@ -73,7 +74,7 @@ class GuestProcess:
         self._send(json.dumps({"call": call, **arguments}).encode() + b"\n")
         line = self._line(call, time.monotonic() + timeout_s)
         try:
-            told = json.loads(line)
+            told = parse_json(line)
         except ValueError as error:
             raise HostError(f"libguestfs' worker gave no readable answer to '{call}'.") from error
         if "error" in told:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from imgpipe.adapters import process
 from imgpipe.disk_source import CheckedDisk, HeldDisk
+from imgpipe.json_text import parse_json
 from imgpipe.named_files import open_regular
 
 ForeignFormat = Literal["raw", "vmdk", "vhdx"]
@@ -149,7 +150,7 @@ def _local_name(name: str) -> str:
     """Return the path in a name as QEMU takes it: a path, 'file:PATH' or 'json:{...}'; '' for what is on no disk."""
     if name.startswith("json:"):
         try:
-            node: object = json.loads(name.removeprefix("json:"))
+            node: object = parse_json(name.removeprefix("json:"))
         except ValueError:
             return ""
         while isinstance(node, dict):

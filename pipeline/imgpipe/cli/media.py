@@ -25,7 +25,7 @@ def list_media(as_json: _Json = False) -> None:
 
     Example: imgpipe media list
     """
-    from imgpipe.cli.output import show_json, show_table
+    from imgpipe.cli.output import show_json, show_table, tell
     from imgpipe.media.listing import COLUMNS
     from imgpipe.media.listing import list_media as look
 
@@ -35,6 +35,8 @@ def list_media(as_json: _Json = False) -> None:
         show_json([row.as_json() for row in rows])
     else:
         show_table([dict(zip(COLUMNS, row.cells(), strict=True)) for row in rows])
+        if not rows:
+            tell("There is no ISO in any media folder.")
 
 
 @app.command("check")
@@ -72,7 +74,9 @@ def _makers(incomplete: str) -> list[str]:
 
 @app.command("make")
 def make(
-    name: Annotated[str | None, typer.Argument(help="What to make; nothing lists it.", autocompletion=_makers)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="What to make; absent: list what can be made.", autocompletion=_makers)
+    ] = None,
 ) -> None:
     """Make a medium from packages, as a build does when it needs it; print its path.
 

@@ -16,10 +16,11 @@ def plan(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole plan as JSON.")] = False,
     answer_file: Annotated[
-        bool, typer.Option("--answer-file", help="Print the answer file instead; it holds password hashes.")
+        bool,
+        typer.Option("--answer-file", help="Print the answer file instead, whole: with hashes, and what URLs hold."),
     ] = False,
 ) -> None:
-    """Print what a build would do, with every secret left out; nothing is touched.
+    """Print what a build would do; nothing is touched. Secrets stand in the answer file alone.
 
     Examples:
 

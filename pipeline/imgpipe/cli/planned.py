@@ -115,7 +115,8 @@ def _own_answer_file(recipe: Recipe) -> str | None:
     try:
         return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"The answer file '{path}' of recipe '{recipe.name}' cannot be read: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise RecipeError(f"The answer file '{path}' of recipe '{recipe.name}' cannot be read: {reason}.") from None
 
 
 def _host_mirror() -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from imgpipe.errors import HostError
+from imgpipe.json_text import parse_json
 from imgpipe.media.checksums import Algorithm
 from imgpipe.named_files import open_regular
 from imgpipe.sizes import MIB
@@ -74,8 +75,8 @@ def _identity(path: Path) -> dict[str, int]:
 
 def _load(store: Store) -> dict[str, dict[str, Any]]:
     try:
-        known = json.loads((store.cache / "digests.json").read_text())
-    except (OSError, ValueError, RecursionError):
+        known = parse_json((store.cache / "digests.json").read_text())
+    except (OSError, ValueError):
         return {}
     if not isinstance(known, dict):
         return {}

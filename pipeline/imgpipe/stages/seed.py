@@ -12,6 +12,7 @@ from imgpipe.adapters.seed_iso import write_seed as write_seed_iso
 from imgpipe.artifacts import Medium, SeedMedia
 from imgpipe.errors import HostError, PluginError, RecipeError
 from imgpipe.events import Note, Progress
+from imgpipe.json_text import parse_json
 from imgpipe.media.cpio import archive, padding
 from imgpipe.media.find import natural_order
 from imgpipe.media.identify import MediumFacts, read_facts
@@ -118,9 +119,9 @@ def _record(folder: Path, files: tuple[str, ...]) -> None:
 
 def _is_whole(folder: Path, files: tuple[str, ...]) -> bool:
     try:
-        recorded = json.loads((folder / _RECORD).read_text())
+        recorded = parse_json((folder / _RECORD).read_text())
         return isinstance(recorded, dict) and recorded == {name: _digest(folder / name) for name in files}
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return False
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
+from imgpipe.json_text import parse_json
 from imgpipe.media.find import natural_order
 from imgpipe.os_family import MediumContent
 from imgpipe_windows.drivers import Driver, copies, drivers
@@ -69,8 +69,8 @@ def _inf(medium: MediumContent, driver: Driver, release: Release) -> str:
 def _listed(medium: MediumContent) -> Iterator[tuple[str, str]]:
     """Yield the .inf files and versions that the medium's own list has; nothing where it is in another form."""
     try:
-        listed = json.loads(medium.read(_LIST, _MOST_BYTES) or b"")
-    except (ValueError, RecursionError):
+        listed = parse_json(medium.read(_LIST, _MOST_BYTES) or b"")
+    except ValueError:
         return
     entries = listed.get("drivers", []) if isinstance(listed, dict) else listed
     for entry in entries if isinstance(entries, list) else []:

@@ -27,7 +27,9 @@ def test_the_backing_file_is_read_from_the_header(tmp_path, name, expected):
     assert str(backing_of(overlay(tmp_path / "x.qcow2", name))) == expected
 
 
-@pytest.mark.parametrize("name", ["nbd://host/disk", "json:{", "json:[]", 'json:{"file":{"file":3}}'])
+@pytest.mark.parametrize(
+    "name", ["nbd://host/disk", "json:{", "json:[]", 'json:{"file":{"file":3}}', "json:" + "[" * 1018]
+)
 def test_what_is_on_no_local_disk_backs_nothing_here(tmp_path, name):
     assert backing_of(overlay(tmp_path / "x.qcow2", name)) is None
 

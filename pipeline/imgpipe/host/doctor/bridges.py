@@ -14,6 +14,7 @@ BRIDGES = ("br1", "br2")
 
 # linux/if_bridge.h, BR_STATE_*.
 _PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
+_PLAN = "imgpipe host network plan --outside NIC --inside NIC"
 _IFF_UP = 1
 
 
@@ -52,10 +53,10 @@ def judge(facts: BridgeFacts) -> Finding:
     match facts.kind:
         case "missing":
             words = f"There is no bridge '{facts.name}': machines cannot be plugged into it. Builds need none."
-            return Finding(name=name, state="warn", meaning=words, commands=("imgpipe host network plan",))
+            return Finding(name=name, state="warn", meaning=words, commands=(_PLAN,))
         case "other":
             words = f"'{facts.name}' is a network interface, and no bridge."
-            return Finding(name=name, state="fail", meaning=words, commands=("imgpipe host network plan",))
+            return Finding(name=name, state="fail", meaning=words, commands=(_PLAN,))
     if not facts.up:
         return Finding(
             name=name,
@@ -68,7 +69,7 @@ def judge(facts: BridgeFacts) -> Finding:
             name=name,
             state="warn",
             meaning=f"The bridge '{facts.name}' has no port: machines on it reach each other and this host only.",
-            commands=("imgpipe host network plan",),
+            commands=(_PLAN,),
         )
     if stuck := [(port, state) for port, state in facts.ports if state != "forwarding"]:
         listed = ", ".join(f"'{port}' is {state}" for port, state in stuck)

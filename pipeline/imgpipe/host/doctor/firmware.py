@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from imgpipe.adapters import process
 from imgpipe.host.distribution import Distribution
 from imgpipe.host.doctor.finding import Finding, State
+from imgpipe.json_text import parse_json
 
 # QEMU's docs/interop/firmware.json: where descriptors are, and what is in them.
 DESCRIPTORS = (Path("/etc/qemu/firmware"), Path("/usr/share/qemu/firmware"))
@@ -92,7 +92,7 @@ def _files(folder: Path) -> list[Path]:
 def _features(path: Path) -> Iterator[set[str]]:
     """Yield the features of a descriptor for q35 whose files are there."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = parse_json(path.read_text(encoding="utf-8"))
         mapping = told["mapping"]
         machines = [
             name for target in told["targets"] if target["architecture"] == "x86_64" for name in target["machines"]
@@ -100,7 +100,7 @@ def _features(path: Path) -> Iterator[set[str]]:
         files = [Path(mapping[part]["filename"]) for part in ("executable", "nvram-template") if part in mapping]
         files += [Path(mapping["filename"])] if "filename" in mapping else []
         features = set(told["features"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return
     if any("q35" in name for name in machines) and "uefi" in told.get("interface-types", ()) and _all_there(files):
         yield features

@@ -33,7 +33,7 @@ class FolderFacts:
 
     `qemu` is the user that the system's QEMU runs as, empty where it runs as this user; `closed` the folder that it
     cannot enter. `label` is the SELinux type where SELinux enforces, else empty. `direct_io` is None where it cannot
-    be tried, because this user may not write there. `lacking` are the commands that install what mends it, by program.
+    be tried, because no file can be made there. `lacking` are the commands that install what mends it, by program.
     """
 
     path: Path
@@ -152,6 +152,9 @@ def _mislabelled(facts: FolderFacts, own: Path | None) -> Finding:
 def _direct_io(facts: FolderFacts) -> Finding:
     if facts.direct_io:
         return Finding(name="direct I/O", state="ok", meaning=f"The file system of '{facts.path}' has it.")
+    if facts.direct_io is None and facts.writable:
+        words = f"It cannot be tried in '{facts.path}', where no file can be made now."
+        return Finding(name="direct I/O", state="unknown", meaning=words, commands=(f"df -hi {there(facts.path)}",))
     if facts.direct_io is None:
         words = f"It cannot be tried in '{facts.path}', which may not be written by you."
         return Finding(name="direct I/O", state="unknown", meaning=words, commands=("sudo imgpipe doctor",))

@@ -22,7 +22,7 @@ from imgpipe.deploy.cloned_definition import source_of
 from imgpipe.deploy.cloning import Clone, fleet_of, plan_clones
 from imgpipe.deploy.facts import gather
 from imgpipe.deploy.foreign import clone_steps
-from imgpipe.errors import GuestError, RecipeError
+from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.os_family import Personalise
 
 pytestmark = [
@@ -142,6 +142,21 @@ def test_a_linked_clone_is_an_overlay_on_the_sources_disk(site, injected):
     source = next(one for one in site.existing() if one.name == "vm001")
     assert qemu_img.info(Path(there.disk)).backing == Path(source.disk)
     assert there.record.linked
+
+
+def test_uefi_variables_of_somebody_else_stay_when_a_clone_fails(site, injected, tmp_path):
+    nvram, others = tmp_path / "vm001_VARS.fd", tmp_path / "vm005_VARS.fd"
+    nvram.write_bytes(b"variables")
+    others.write_bytes(b"of somebody else")
+    machines = Machines(site.hypervisor)
+    loader = "<loader readonly='yes' type='pflash'>/nowhere/CODE.fd</loader>"
+    xml = machines.xml("vm001").replace("</type>", f"</type>{loader}<nvram>{nvram}</nvram>", 1)
+    machines.define(xml)
+    with pytest.raises(HostError, match="vm005_VARS.fd"):
+        clone(site, "vm005")
+    assert others.read_bytes() == b"of somebody else"
+    assert "vm005" not in machines.names()
+    assert volumes(site) == frozenset()
 
 
 def test_uefi_variables_are_copied_and_removed_with_the_clone(site, injected, tmp_path):

@@ -54,6 +54,8 @@ class Cloning:
         self._work = work
         self._begun: dict[str, MachineRecord] = {}
         self._made: dict[str, list[str]] = {}
+        # Whose UEFI variables this run wrote: a file that was there before is somebody else's.
+        self._wrote_nvram: set[str] = set()
 
     def run(self, clones: Sequence[Clone]) -> None:
         """Make them; raises GuestError that names those whose disk could not be edited, after making the others."""
@@ -124,6 +126,7 @@ class Cloning:
         nvram = self._nvram(clone)
         if nvram and self._source.nvram:
             copy_sparse(self._source.nvram, nvram)
+            self._wrote_nvram.add(clone.name)
 
     def _inject(self, clones: Sequence[Clone]) -> dict[str, Refused]:
         work = self._work
@@ -143,7 +146,8 @@ class Cloning:
     def _undo(self) -> None:
         for name, record in list(self._begun.items()):
             self._work.notify(Note(text=f"What was begun of '{name}' is removed."))
-            discard(name, record, self._made.get(name, ()), self._work.machines, self._work.pool)
+            made, keep = self._made.get(name, ()), name not in self._wrote_nvram
+            discard(name, record, made, self._work.machines, self._work.pool, keep_nvram=keep)
 
     def _carried(self, clone: Clone) -> Carried:
         return carry(clone.identity, self._personalise, clone.name)

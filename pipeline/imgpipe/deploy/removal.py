@@ -166,12 +166,23 @@ def remove_leftover(volume: str, machines: Machines, pool: Pool) -> None:
     pool.delete(volume)
 
 
-def discard(name: str, record: MachineRecord, made: Iterable[str], machines: Machines, pool: Pool) -> None:
-    """Remove what a run made of a machine: `made` are the volumes that it made itself, and no others go."""
+def discard(
+    name: str,
+    record: MachineRecord,
+    made: Iterable[str],
+    machines: Machines,
+    pool: Pool,
+    *,
+    keep_nvram: bool = False,
+) -> None:
+    """Remove what a run made of a machine: `made` are the volumes that it made itself, and no others go.
+
+    `keep_nvram` says that the file of its UEFI variables is somebody else's.
+    """
     if name in machines.names() and machines.find(name).uuid == record.uuid:
         machines.force_stop(name)
         pool.delete(*made)
-        machines.remove(name)
+        machines.remove(name, keep_nvram=keep_nvram)
     else:
         pool.delete(*made)
 

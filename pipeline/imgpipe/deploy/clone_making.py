@@ -55,6 +55,7 @@ class Cloning:
         self._work = work
         self._begun: dict[str, MachineRecord] = {}
         self._made: dict[str, list[str]] = {}
+        # Whose UEFI variables this run wrote: a file that was there before is somebody else's.
         self._own_nvram: set[str] = set()
 
     def run(self, clones: Sequence[Clone]) -> None:

@@ -14,7 +14,8 @@ from xml.etree import ElementTree as ET
 class NamedFiles:
     """What a machine's definitions name, the persistent and the live one: paths, and names of pools' volumes.
 
-    `disks` are the paths of its first disk, in each definition; `nvram` those of its UEFI variables.
+    `disks` are the paths of its first disk, in each definition; `nvram` those of its UEFI variables. `overlays` are
+    those of any disk that may have something below it, because its definition does not say that it is raw.
     """
 
     name: str
@@ -22,6 +23,7 @@ class NamedFiles:
     disks: tuple[str, ...]
     nvram: frozenset[str]
     files: frozenset[str]
+    overlays: frozenset[str] = frozenset()
 
 
 def named_files(*definitions: str) -> NamedFiles:
@@ -34,6 +36,7 @@ def named_files(*definitions: str) -> NamedFiles:
         disks=tuple(dict.fromkeys(top for top in tops if top)),
         nvram=frozenset(text for domain in domains for text in _nvram(domain)),
         files=frozenset(text for domain in domains for text in _named(domain)),
+        overlays=frozenset(text for domain in domains for text in _overlays(domain)),
     )
 
 
@@ -41,6 +44,13 @@ def disk_of(domain: ET.Element) -> str:
     """Return the path of a machine's first disk; empty where it is not a file."""
     source = domain.find("devices/disk[@device='disk']/source")
     return "" if source is None else source.get("file", "")
+
+
+def _overlays(domain: ET.Element) -> Iterator[str]:
+    for disk in domain.iterfind("devices/disk"):
+        driver, source = disk.find("driver"), disk.find("source")
+        if source is not None and (driver is None or driver.get("type") != "raw"):
+            yield source.get("file") or source.get("dev") or ""
 
 
 def _nvram(domain: ET.Element) -> Iterator[str]:

@@ -12,6 +12,7 @@ from imgpipe.adapters.pool import Pool
 from imgpipe.deploy.definition_files import NamedFiles
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
 from imgpipe.errors import RecipeError
+from imgpipe.images.disk_uses import DiskUse, DiskUses, UseGraph
 
 # What `room.base_volume` makes of a template.
 _BASE = re.compile(r"imgpipe-(.+)-[0-9a-f]{8}\.qcow2")
@@ -124,12 +125,27 @@ def _refuse_needed(
             name = PurePath(path).name
             if "/" not in path or _is_in(PurePath(path), pool):
                 needed |= dict.fromkeys(_below(name, below), f"the machine '{one.name}'")
+    if pool.local:
+        needed |= _needed_from_elsewhere(volumes, others, pool)
     for volume in volumes:
         if volume in needed:
             raise RecipeError(
                 f"'{volume}' {whose}is needed by {needed[volume]}; nothing was removed.",
                 hint="Remove that first, or make it independent.",
             )
+
+
+def _needed_from_elsewhere(volumes: Iterable[str], others: Iterable[NamedFiles], pool: Pool) -> dict[str, str]:
+    """Return which volumes other machines have by a link, or below an overlay that lies outside the pool."""
+    uses = [
+        DiskUse(owner=one.name, chain=(path,), ended=path not in one.overlays)
+        for one in others
+        for path in one.files
+        if path.startswith("/")
+    ]
+    graph = UseGraph(DiskUses(uri="", local=True, uses=tuple(uses)))
+    found = {volume: graph.users(pool.file(volume)) for volume in volumes}
+    return {volume: f"the machine '{users[0]}'" for volume, users in found.items() if users}
 
 
 def _below(volume: str, below: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,78 @@
+"""What strangers built on, or attached to, the machines of imgpipe is never deleted with them; none runs a guest."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import deploy_site
+import private_libvirt
+from deploy_site import Site, machines
+from imgpipe.adapters.machines import Machines
+from imgpipe.deploy import bring_up
+from imgpipe.deploy.removal import remove_leftover
+from imgpipe.errors import RecipeError
+
+pytestmark = [
+    pytest.mark.libvirt,
+    pytest.mark.programs,
+    pytest.mark.skipif(bool(private_libvirt.lacking()), reason=private_libvirt.lacking()),
+]
+STRANGER = """<domain type='qemu'><name>stranger</name><memory unit='MiB'>64</memory>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disk}'/>
+<target dev='vda' bus='virtio'/></disk></devices></domain>"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with deploy_site.local_site(tmp_path) as made:
+        made.deploy(machines(1, made.template, start=False))
+        yield made
+
+
+def overlay_elsewhere(site: Site, tmp_path: Path) -> Path:
+    """Make a stranger's machine whose disk, outside the pool, is an overlay of ours."""
+    overlay = tmp_path / "overlay.qcow2"
+    base = site.folder / "web-001.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", overlay], check=True)
+    Machines(site.hypervisor).define(STRANGER.format(disk=overlay))
+    return base
+
+
+def test_a_disk_below_an_overlay_of_another_folder_stays(site: Site, tmp_path: Path) -> None:
+    base = overlay_elsewhere(site, tmp_path)
+    with pytest.raises(RecipeError, match="needed by"):
+        bring_up.remove((Machines(site.hypervisor).find("web-001"),), site.workshop())
+    assert base.exists()
+
+
+def test_a_leftover_below_an_overlay_of_another_folder_stays(site: Site, tmp_path: Path) -> None:
+    base = overlay_elsewhere(site, tmp_path)
+    shop = site.workshop()
+    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, "undefine", "web-001"], check=True)
+    with pytest.raises(RecipeError, match="needed by"):
+        remove_leftover("web-001.qcow2", shop.machines, shop.pool)
+    assert base.exists()
+
+
+@pytest.mark.parametrize("link", ["symbolic", "hard"])
+def test_a_disk_that_another_machine_has_by_a_link_stays(site: Site, tmp_path: Path, link: str) -> None:
+    disk, other = site.folder / "web-001.qcow2", tmp_path / "link.qcow2"
+    other.symlink_to(disk) if link == "symbolic" else other.hardlink_to(disk)
+    Machines(site.hypervisor).define(STRANGER.format(disk=other))
+    with pytest.raises(RecipeError, match="needed by"):
+        bring_up.remove((Machines(site.hypervisor).find("web-001"),), site.workshop())
+    assert disk.exists()
+
+
+def test_a_disk_that_was_attached_by_somebody_stays(site: Site) -> None:
+    data = site.folder / "data.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", data, "8M"], check=True)
+    words = ["attach-disk", "web-001", str(data), "vdb", "--config", "--subdriver", "qcow2"]
+    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *words], check=True)
+    site.remove_all()
+    assert data.exists()

@@ -122,6 +122,7 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
     from imgpipe.cli.shop import foreign
     from imgpipe.deploy.accounts import accounts_of, plain_groups
     from imgpipe.deploy.facts import gather
+    from imgpipe.deploy.fleet_ids import minted_id
     from imgpipe.deploy.planning import make_deploy_plan
     from imgpipe.deploy.resolving import Choices
     from imgpipe.deploy.templates import load_templates
@@ -138,7 +139,9 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
     templates = load_templates(fleet, facts.machines, shop.store, look, families)
     vault = context.vault(planned=options.plan)
     accounts = accounts_of(fleet, vault, plain_groups(fleet, templates))
-    choices = Choices(prune=options.prune, rebuild=options.rebuild)
+    # A plan that nobody carries out must promise no addresses that the deploy would not use.
+    minted = None if options.plan else minted_id()
+    choices = Choices(prune=options.prune, rebuild=options.rebuild, minted=minted)
     return make_deploy_plan(fleet, templates, facts, accounts, choices, vault.digest_key()), facts
 
 

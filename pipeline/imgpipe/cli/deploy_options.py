@@ -67,6 +67,10 @@ class DeployOptions:
     cache: Annotated[Cache | None, typer.Option(help="Instead of the policy; needs --cache-reason.")] = None
     cache_reason: Annotated[str | None, typer.Option(help="Why the policy is not followed.")] = None
     fleet: Annotated[str | None, typer.Option(help="The fleet's name; absent: --name without its number.")] = None
+    fleet_id: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Pins new MACs and UUIDs; absent: what the first deploy minted for the fleet."),
+    ] = None
     pool: Annotated[str | None, typer.Option(help="The storage pool of libvirt for new disks.")] = None
     import_disk: Annotated[
         Path | None, typer.Option("--import", metavar="DISK", help="Deploy copies of a disk, instead of an image.")

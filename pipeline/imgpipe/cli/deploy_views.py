@@ -39,8 +39,9 @@ def shown(plan: DeployPlan) -> dict[str, Any]:
     """Return the plan as JSON values; sizes in bytes."""
     return {
         "fleet": plan.fleet.name,
+        "fleet_id": plan.fleet_id,
         "pool": plan.pool,
-        "changes": [_change(change) for change in plan.changes],
+        "changes": [_change(change, minted=plan.fleet_id is not None) for change in plan.changes],
         "orphans": [machine.name for machine in plan.orphans],
         "uploads": [template.reference for template in plan.uploads],
         "notes": list(plan.notes),
@@ -81,7 +82,7 @@ def _nic(nic: WantedNic) -> str:
     return f"{nic.address} on {where}" if nic.address else f"DHCP on {where}"
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: Change, *, minted: bool) -> dict[str, Any]:
     told: dict[str, Any] = {"action": type(change).__name__.lower(), "name": name_of(change)}
     if isinstance(change, Modify):
         told |= {"what": list(change.what), "needs_stop": change.needs_stop}
@@ -89,7 +90,20 @@ def _change(change: Change) -> dict[str, Any]:
         told |= {"why": change.why}
     elif isinstance(change, Make):
         told |= {"leftover": change.leftover is not None}
-    return told if isinstance(change, Remove) else told | _machine(change.machine)
+    if isinstance(change, Remove):
+        return told
+    values = _machine(change.machine)
+    return told | (values if minted else _without_placeholders(values, change))
+
+
+def _without_placeholders(values: dict[str, Any], change: Make | Keep | Modify | Rebuild) -> dict[str, Any]:
+    """Return a machine's values without ids that are not minted yet; what is there has its own."""
+    if isinstance(change, Keep):
+        return values
+    there = change.leftover if isinstance(change, Make) else change.existing
+    known = len(there.nics) if there else 0
+    nics = [nic if index < known else nic | {"mac": None} for index, nic in enumerate(values["nics"])]
+    return values | {"uuid": values["uuid"] if there else None, "nics": nics}
 
 
 def _machine(machine: WantedMachine) -> dict[str, Any]:

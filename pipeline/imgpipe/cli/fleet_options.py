@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _SHAPES = (
     "name", "count", "first", "vcpus", "memory", "disk", "bridge", "network", "addresses", "gateway", "dns", "domain",
-    "key_file", "root_password", "linked", "autostart", "start", "cache", "cache_reason", "fleet", "import_disk",
+    "key_file", "root_password", "linked", "autostart", "start", "cache", "cache_reason", "fleet", "fleet_id",
+    "import_disk",
 )  # fmt: skip
 
 
@@ -35,6 +36,7 @@ def asked_for(options: DeployOptions) -> Flags:
         count=options.count,
         first=options.first,
         fleet=options.fleet,
+        fleet_id=options.fleet_id,
         cpus=options.vcpus,
         memory=options.memory,
         disk=options.disk,

@@ -83,6 +83,7 @@ def values(machine: ExistingMachine) -> dict[str, Any]:
     if record:
         told |= {
             "fleet": record.fleet,
+            "fleet_id": record.fleet_id or None,
             "group": record.group,
             "template": record.template,
             "linked": record.linked,

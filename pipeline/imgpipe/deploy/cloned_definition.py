@@ -28,6 +28,7 @@ class Source:
     """
 
     name: str
+    uuid: str
     disk: Path
     disk_format: str
     macs: tuple[str, ...]
@@ -63,6 +64,7 @@ def source_of(xml: str) -> Source:
     nvram = domain.findtext("os/nvram")
     return Source(
         name=name,
+        uuid=domain.findtext("uuid") or "",
         disk=Path(_file(disks[0])),
         disk_format="raw" if driver is None else driver.get("type", "raw"),
         macs=tuple(mac.get("address", "").lower() for mac in domain.iterfind("devices/interface/mac")),

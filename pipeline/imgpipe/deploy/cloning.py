@@ -72,13 +72,13 @@ def plan_clones(order: CloneOrder, source: Source, used: int, facts: HostFacts) 
     macs = {nic.mac.lower() for machine in others for nic in machine.nics}
     clones = []
     for name in order.names:
-        own = tuple(_mac(source.name, name, index, macs) for index in range(len(source.macs)))
+        own = tuple(_mac(source, name, index, macs) for index in range(len(source.macs)))
         nics = tuple(_nic(order, mac, index, addresses.get((name, index))) for index, mac in enumerate(own))
         identity = Identity(hostname=name, nics=nics if order.sets_network else (), keys=order.keys)
         clones.append(
             Clone(
                 name=name,
-                uuid=str(uuid.uuid5(_NAMESPACE, f"{source.name}/{name}")),
+                uuid=str(uuid.uuid5(_NAMESPACE, f"{source.uuid}/{source.name}/{name}")),
                 macs=own,
                 identity=identity,
                 record=_record(order, source, name, identity, facts.pool),
@@ -198,9 +198,9 @@ def _requests(order: CloneOrder) -> Sequence[AddressRequest]:
     ]
 
 
-def _mac(source: str, name: str, index: int, taken: set[str]) -> str:
+def _mac(source: Source, name: str, index: int, taken: set[str]) -> str:
     for attempt in range(1000):
-        mac = stable_mac("clone", source, name, str(index), str(attempt))
+        mac = stable_mac("clone", source.uuid, source.name, name, str(index), str(attempt))
         if mac not in taken:
             taken.add(mac)
             return mac

@@ -23,8 +23,9 @@ class MachineRecord:
     `template` is `NAME@VERSION`. `identity` is a digest of everything the guest was given, keyed where it has secrets.
     `addresses` are static ones with their prefix ('10.100.1.10/24'). `pool` is libvirt's name of the storage pool;
     `disk` and `seed` are names of volumes in it, `seed` empty where the machine has none. `uuid` is that of the
-    machine that the record belongs to, empty where an earlier version wrote it. `complete` is false from
-    before the machine's disk is made until its definition is final: what is not complete was interrupted.
+    machine that the record belongs to, empty where an earlier version wrote it; so is `fleet_id`, which is mixed into
+    the MACs and UUIDs of the fleet's new machines. `complete` is false from before the machine's disk is made until
+    its definition is final: what is not complete was interrupted.
     """
 
     fleet: str
@@ -40,6 +41,7 @@ class MachineRecord:
     complete: bool = True
     proven: Proven | None = None
     uuid: str = ""
+    fleet_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

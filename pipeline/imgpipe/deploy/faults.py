@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.deploy.fleet import Group, GroupNic
+from imgpipe.deploy.fleet_ids import recorded_ids
 from imgpipe.deploy.names import COMPUTER_NAME, LONGEST_HOST_NAME, computer_name
 from imgpipe.deploy.resolving import Circumstances, known_addresses
 from imgpipe.deploy.wanted import WantedMachine
@@ -19,6 +20,7 @@ _SHOWN = 5
 
 def fleet_faults(given: Circumstances) -> Iterator[str]:
     """Yield what is wrong with the fleet itself, machine by machine not yet looked at."""
+    yield from _id_faults(given)
     seen: dict[str, str] = {}
     for group, shape in given.groups.items():
         key = f"groups.{group}"
@@ -56,6 +58,17 @@ def listed(names: Iterable[str]) -> str:
     every = tuple(names)
     shown = ", ".join(f"'{name}'" for name in every[:_SHOWN])
     return f"{shown} and {len(every) - _SHOWN} more" if len(every) > _SHOWN else shown
+
+
+def _id_faults(given: Circumstances) -> Iterator[str]:
+    """Find ids that machines of two hosts brought together; which of them goes on is for the operator to say."""
+    found = recorded_ids(given.own.values())
+    if len(found) > 1 and not given.fleet.id:
+        told = "; ".join(f"'{carried}' ({listed(names)})" for carried, names in found.items())
+        yield (
+            f"id: the fleet's machines carry different ids: {told}; pin the one that new machines shall follow from "
+            "(with 'id' in the fleet's file, or '--fleet-id'); what is there keeps its MAC addresses and UUID"
+        )
 
 
 def _plug_faults(given: Circumstances, nic: GroupNic, key: str) -> Iterator[str]:

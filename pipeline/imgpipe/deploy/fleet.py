@@ -226,6 +226,11 @@ class Fleet(Table):
     """Groups of machines that are deployed, changed and removed together."""
 
     name: Identifier = Field(description="Tells this fleet's machines from others'; it never changes.")
+    id: Identifier | None = Field(
+        default=None,
+        description="Pins what new MAC addresses and UUIDs follow from beside the names, such as a UUID; absent: an id "
+        "that the first deploy mints and the machines carry.",
+    )
     pool: Identifier | None = Field(default=None, description="The storage pool of libvirt for the disks.")
     defaults: Shape = Shape()
     groups: Annotated[dict[Label, Group], Field(min_length=1)]

@@ -38,6 +38,7 @@ class Flags:
     count: int | None = None
     first: int | None = None
     fleet: str | None = None
+    fleet_id: str | None = None
     pool: str | None = None
     cpus: int | None = None
     memory: str | None = None
@@ -100,6 +101,8 @@ def fleet_of_flags(flags: Flags) -> Fleet:
     table = {"name": flags.fleet or name, "groups": {name: group}}
     if flags.pool is not None:
         table["pool"] = flags.pool
+    if flags.fleet_id is not None:
+        table["id"] = flags.fleet_id
     return _with_files(parse(Fleet, table, "What the command line asks for"), Path())
 
 

@@ -15,7 +15,7 @@ NAMESPACE = "https://imgpipe.org/xmlns/machine/1"
 PREFIX = "imgpipe"
 _TAG = f"{{{NAMESPACE}}}machine"
 _WORDS = {True: "yes", False: "no"}
-_SINGLE = ("fleet", "group", "template", "identity", "hostname", "pool", "disk", "seed", "uuid")
+_SINGLE = ("fleet", "group", "template", "identity", "hostname", "pool", "disk", "seed", "uuid", "fleet_id")
 
 
 def to_xml(record: MachineRecord) -> str:
@@ -43,7 +43,7 @@ def of_element(root: ET.Element) -> MachineRecord | None:
     element = root if root.tag == _TAG else root.find(f"metadata/{_TAG}")
     if element is None:
         return None
-    found = {name: _text(element, name) for name in _SINGLE}
+    found = {name: _text(element, _tag(name)) for name in _SINGLE}
     if not (found["template"] and found["disk"] and found["pool"]):
         return None
     proven = element.find(f"{{{NAMESPACE}}}proven")
@@ -60,7 +60,7 @@ def _written(record: MachineRecord, space: str) -> str:
     root = ET.Element(f"{space}machine", linked=_WORDS[record.linked], complete=_WORDS[record.complete])
     for name in _SINGLE:
         if value := getattr(record, name):
-            _add(root, f"{space}{name}", value)
+            _add(root, f"{space}{_tag(name)}", value)
     for address in record.addresses:
         _add(root, f"{space}address", address)
     if record.proven:
@@ -75,6 +75,10 @@ def _written(record: MachineRecord, space: str) -> str:
             for value in values:
                 _add(proven, f"{space}{name}", value)
     return ET.tostring(root, encoding="unicode")
+
+
+def _tag(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _proven(element: ET.Element) -> Proven:

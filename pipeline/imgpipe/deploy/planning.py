@@ -10,6 +10,7 @@ from imgpipe.deploy.changes import Change, Keep, Make, Modify, Rebuild, Remove, 
 from imgpipe.deploy.existing import ExistingMachine, HostFacts
 from imgpipe.deploy.faults import cache_faults, fleet_faults, listed, machine_faults
 from imgpipe.deploy.fleet import Fleet
+from imgpipe.deploy.fleet_ids import recorded_ids
 from imgpipe.deploy.names import COMPUTER_NAME
 from imgpipe.deploy.resolving import Choices, Circumstances, outdated, wanted_machines
 from imgpipe.deploy.room import room_faults, room_warnings, uploads
@@ -24,10 +25,12 @@ class DeployPlan:
     """What a deploy will do, checked: one change a machine, in the fleet's order, removals last.
 
     `orphans` are machines of the fleet that it does not name any more and that stay, because nobody asked to prune.
+    `fleet_id` is None where only a deploy would mint it: MACs and UUIDs of what is new are placeholders then.
     `uploads` are templates that the pool does not have yet. `warnings` are worth a second look, `notes` a first one.
     """
 
     fleet: Fleet
+    fleet_id: str | None
     pool: str
     changes: tuple[Change, ...]
     orphans: tuple[ExistingMachine, ...] = ()
@@ -87,6 +90,7 @@ def make_deploy_plan(
         )
     return DeployPlan(
         fleet=fleet,
+        fleet_id=given.fleet_id,
         pool=facts.pool,
         changes=changes,
         orphans=() if given.choices.prune else given.orphans,
@@ -161,6 +165,7 @@ def _notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
         size = show_bytes(template.size)
         yield f"'{template.reference}' is copied into the pool '{given.facts.pool}' first ({size})."
     yield from _template_notes(given, changes)
+    yield from _id_notes(given, changes)
     for group, shape in given.groups.items():
         policy = given.templates[shape.template or ""].cache
         if shape.cache not in (None, policy):
@@ -170,6 +175,14 @@ def _notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
         names = listed(machine.name for machine in orphans)
         ending = "is removed" if given.choices.prune else "stays; '--prune' removes what the fleet does not name"
         yield f"Not in the fleet any more: {names}, which {ending}."
+
+
+def _id_notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
+    if given.fleet_id is None and any(isinstance(change, Make) and not change.leftover for change in changes):
+        yield "New MAC addresses and UUIDs follow from an id that the deploy mints; 'id' in the fleet pins it."
+    for carried, names in recorded_ids(given.own.values()).items():
+        if given.fleet.id and carried != given.fleet.id:
+            yield f"{listed(names)}: of the id '{carried}', and kept so; what is new follows from '{given.fleet.id}'."
 
 
 def _template_notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:

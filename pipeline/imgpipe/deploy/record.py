@@ -20,4 +20,5 @@ def record_of(machine: WantedMachine, pool: str) -> MachineRecord:
         pool=pool,
         disk=f"{machine.name}.qcow2",
         uuid=machine.uuid,
+        fleet_id=machine.fleet_id,
     )

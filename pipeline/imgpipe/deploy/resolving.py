@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,22 +12,24 @@ from imgpipe.deploy.accounts import account_key
 from imgpipe.deploy.addresses import AddressRequest, allocate
 from imgpipe.deploy.existing import ExistingMachine, HostFacts
 from imgpipe.deploy.fleet import Fleet, Group
+from imgpipe.deploy.fleet_ids import id_of, new_mac, new_uuid
 from imgpipe.deploy.names import host_name
 from imgpipe.deploy.wanted import Identity, Template, WantedFile, WantedMachine, WantedNic, WantedUser
-from imgpipe.domain_spec import stable_mac
 from imgpipe.os_family import Account
 from imgpipe.recipe import Machine
 from imgpipe.sizes import MIB
 
-_NAMESPACE = uuid.UUID("6b0f3f0e-7c1d-5e52-9d0a-2f6b1f6f8a11")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What a run may do beside making and changing: remove what the fleet does not name, make anew what is outdated."""
+    """What a run may do beside making and changing: remove what the fleet does not name, make anew what is outdated.
+
+    `minted` is the id for a fleet that has none yet; None where only a deploy will mint it, empty for none at all.
+    """
 
     prune: bool = False
     rebuild: bool = False
+    minted: str | None = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,11 @@ class Circumstances:
         return {
             found.name: found for found in self.facts.machines if found.record and found.record.fleet == self.fleet.name
         }
+
+    @cached_property
+    def fleet_id(self) -> str | None:
+        """Return the id that what is new gets its MACs and UUIDs from; None where only the deploy will mint it."""
+        return id_of(self.fleet, self.own.values(), self.choices.minted)
 
     @cached_property
     def others(self) -> tuple[ExistingMachine, ...]:
@@ -124,13 +130,14 @@ def _machine(given: Circumstances, name: str, identity: Identity, nics: tuple[Wa
     linked = shape.is_linked and (kept is None or kept.record is None or kept.record.linked)
     return WantedMachine(
         name=name,
-        uuid=existing.uuid if existing else str(uuid.uuid5(_NAMESPACE, f"{given.fleet.name}/{name}")),
+        uuid=existing.uuid if existing else new_uuid(given.fleet_id, given.fleet.name, name),
         fleet=given.fleet.name,
         group=group,
         template=template,
         machine=_sized(shape, template, kept),
         cache=shape.cache or template.cache,
         identity=dataclasses.replace(identity, hostname=host_name(name, shape.domain), nics=nics),
+        fleet_id=(existing.record.fleet_id if existing and existing.record else "") or given.fleet_id or "",
         linked=linked,
         autostart=shape.autostart,
         start=shape.start,
@@ -220,22 +227,13 @@ def _nics(
         yield WantedNic(
             kind=nic.kind,
             source=nic.source,
-            mac=there[index].mac if index < len(there) else _new_mac(given.fleet.name, name, index, macs),
+            mac=there[index].mac
+            if index < len(there)
+            else new_mac(given.fleet_id, given.fleet.name, name, index, macs),
             address=address,
             gateway=nic.gateway if address else None,
             dns=nic.dns if address else (),
         )
-
-
-def _new_mac(fleet: str, name: str, index: int, macs: set[str]) -> str:
-    """Return the interface's own MAC: 24 bits are few among a thousand, so a second try must be as stable."""
-    mac = stable_mac(fleet, name, str(index))
-    attempt = 1
-    while mac in macs:
-        mac = stable_mac(fleet, name, str(index), str(attempt))
-        attempt += 1
-    macs.add(mac)
-    return mac
 
 
 def _requests(given: Circumstances) -> Iterator[AddressRequest]:

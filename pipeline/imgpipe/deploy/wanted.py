@@ -118,7 +118,8 @@ class Identity:
 class WantedMachine:
     """One machine: its definition, its disk and its identity. `machine.disk` is the disk's virtual size in bytes.
 
-    `uuid` is stable for fleet and name. A `linked` disk is an overlay on the template, else a copy of its own.
+    `uuid` is stable for the fleet, its id and the name. A `linked` disk is an overlay on the template, else a copy of
+    its own. `fleet_id` is for its record: what it carries already, else the fleet's.
     """
 
     name: str
@@ -129,6 +130,7 @@ class WantedMachine:
     machine: Machine
     cache: CacheMode
     identity: Identity
+    fleet_id: str = ""
     linked: bool = True
     autostart: bool = False
     start: bool = True

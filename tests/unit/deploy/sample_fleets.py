@@ -12,6 +12,7 @@ from imgpipe.deploy.existing import ExistingMachine, ExistingNic, HostFacts, Mac
 from imgpipe.deploy.fleet import Fleet
 from imgpipe.deploy.planning import DeployPlan, make_deploy_plan
 from imgpipe.deploy.record import record_of
+from imgpipe.deploy.resolving import Choices
 from imgpipe.deploy.wanted import Template, WantedMachine
 from imgpipe.os_family import Account, Hardware, Personalise
 from imgpipe.recipe import Machine
@@ -84,6 +85,8 @@ def fleet(text: str = WEB, **changes: Any) -> Fleet:
 
 def plan(asked: Fleet, facts: HostFacts = FACTS, **more: Any) -> DeployPlan:
     templates = more.pop("templates", {"rocky9": TEMPLATE, "win2016": WINDOWS})
+    if "minted" in more:
+        more["choices"] = Choices(minted=more.pop("minted"))
     accounts = more.pop("accounts", {"web/root": Account(name="root", password_hash=HASH)})
     return make_deploy_plan(asked, templates, facts, accounts, **more)
 

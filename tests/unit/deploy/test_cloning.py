@@ -14,6 +14,7 @@ from imgpipe.errors import HostError, RecipeError
 
 SOURCE = Source(
     name="vm001",
+    uuid="6f1d3d7c-0c62-4a7e-9a54-0f2f6f5f1b01",
     disk=Path("/pool/vm001.qcow2"),
     disk_format="qcow2",
     macs=("52:54:00:00:00:01", "52:54:00:00:00:02"),
@@ -65,6 +66,14 @@ def test_clones_have_names_ids_and_addresses_of_their_own():
 
 def test_the_same_clone_gets_the_same_ids_again():
     assert planned("vm005") == planned("vm005")
+
+
+def test_clones_of_sources_of_one_name_on_two_hosts_share_nothing():
+    elsewhere = dataclasses.replace(SOURCE, uuid="6f1d3d7c-0c62-4a7e-9a54-0f2f6f5f1b02")
+    order = order_of(CloneFlags(names=("vm005",)))
+    (here,), (there,) = (plan_clones(order, source, 10, FACTS) for source in (SOURCE, elsewhere))
+    assert here.uuid != there.uuid
+    assert not set(here.macs) & set(there.macs)
 
 
 def test_without_addresses_the_network_inside_is_left_alone():

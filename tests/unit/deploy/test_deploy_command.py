@@ -141,6 +141,17 @@ def test_a_plan_is_shown_and_nothing_is_done(run, host, shop_toml):
     assert host.applied == []
 
 
+def test_a_plan_has_no_macs_of_new_machines_and_the_deploy_mints_one_id_for_all(run, host, shop_toml):
+    told = json.loads(run("deploy", shop_toml, "--plan", "--json").stdout)
+    assert {nic["mac"] for change in told["changes"] for nic in change["nics"]} == {None}
+    run("deploy", shop_toml)
+    (minted,) = {one.record.fleet_id for one in host.facts.machines}
+    assert len(minted) == 32
+    shop_toml.write_text(FLEET.replace("count = 2", "count = 3"))
+    run("deploy", shop_toml)
+    assert [one.record.fleet_id for one in host.facts.machines] == [minted] * 3
+
+
 def test_a_fleet_is_deployed_and_its_machines_are_listed(run, host, shop_toml):
     done = run("deploy", shop_toml)
     assert [type(change) for change in host.applied] == [Make, Make]

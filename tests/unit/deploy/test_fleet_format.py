@@ -104,5 +104,5 @@ def test_the_schema_describes_what_an_editor_completes():
     from imgpipe.deploy.fleet import Fleet
 
     shape = Fleet.model_json_schema()
-    assert set(shape["properties"]) == {"name", "pool", "defaults", "groups"}
+    assert set(shape["properties"]) == {"name", "id", "pool", "defaults", "groups"}
     assert "count" in shape["$defs"]["Group"]["properties"]

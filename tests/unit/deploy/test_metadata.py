@@ -22,6 +22,8 @@ RECORDS = st.builds(
     pool=TEXT,
     disk=TEXT,
     seed=st.one_of(st.just(""), TEXT),
+    uuid=st.one_of(st.just(""), TEXT),
+    fleet_id=st.one_of(st.just(""), TEXT),
     complete=st.booleans(),
     proven=st.one_of(st.none(), PROVEN),
 )
@@ -62,6 +64,11 @@ def test_a_record_is_found_in_a_whole_domain(record):
 )
 def test_what_cannot_be_read_is_no_record(text):
     assert metadata.from_xml(text) is None
+
+
+def test_a_record_of_an_earlier_version_has_no_id_of_its_fleet():
+    assert "fleet-id" not in metadata.to_xml(RECORD)
+    assert metadata.from_xml(metadata.to_xml(RECORD)).fleet_id == ""
 
 
 @pytest.mark.parametrize("text", ["a\nb", "\x1b[31m", "\x00"])

@@ -59,7 +59,18 @@ class CopyFile:
     where: str = ""
 
 
-Step = WriteFile | Remove | Truncate | Symlink | DropLines | CopyFile
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceMacs:
+    """Replace MAC addresses, each of `pairs` (old, new), in the regular files that match; all in one pass.
+
+    Any notation is known, and kept. Files are written in place; links are not followed.
+    """
+
+    patterns: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+
+
+Step = WriteFile | Remove | Truncate | Symlink | DropLines | CopyFile | ReplaceMacs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +102,17 @@ class Empty:
 
 
 Sealed = Absent | Empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithoutMacs:
+    """Afterwards no regular file that matches these glob patterns may hold one of the MAC addresses."""
+
+    patterns: tuple[str, ...]
+    macs: tuple[str, ...]
+
+
+Claim = Sealed | WithoutMacs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,7 +94,9 @@ def test_clones_are_independent_complete_and_started(site, injected):
         assert made.active
         assert made.record.complete
         assert (made.record.fleet, made.record.template, made.cache) == (fleet_of("vm001"), "vm001", "none")
-        assert injected[Path(made.disk)] == clone_steps(name)
+        (source,) = (one.mac for one in there["vm001"].nics)
+        macs = ((source, made.nics[0].mac),)
+        assert injected[Path(made.disk)] == clone_steps(name, macs, keeps_network=True)
         disk = qemu_img.info(Path(made.disk))
         assert disk.backing is None
         assert disk.disk_size <= qemu_img.info(Path(there["vm001"].disk)).disk_size + 2**20

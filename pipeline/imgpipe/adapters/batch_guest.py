@@ -15,7 +15,7 @@ from imgpipe.adapters.guest import EDIT_S, OPEN_S, Guest, as_requests, open_disk
 from imgpipe.adapters.guest_process import GuestProcess
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError, HostError, ImgpipeError
-from imgpipe.offline_edits import Absent, Sealed, Step
+from imgpipe.offline_edits import Absent, Claim, Step, WithoutMacs
 from imgpipe.self_sealing import SystemVolume
 
 Edited = tuple[Path, tuple[Step, ...]]
@@ -38,7 +38,7 @@ def inject(
     accelerator: Accelerator,
     log: Path | None = None,
     *,
-    claims: Sequence[Sealed] = (),
+    claims: Sequence[Claim] = (),
     volume: SystemVolume | None = None,
 ) -> tuple[Refused, ...]:
     """Apply to each qcow2 disk its steps, give SELinux labels to what is new, and check the claims.
@@ -69,7 +69,7 @@ def inject(
 class _Batch:
     """What holds for all disks."""
 
-    claims: Sequence[Sealed]
+    claims: Sequence[Claim]
     volume: SystemVolume | None
     accelerator: Accelerator
     log: Path | None
@@ -134,9 +134,11 @@ def _alone(disk: Edited, batch: _Batch) -> list[Refused]:
     return []
 
 
-def _faults(claim: Sealed, guest: Guest) -> list[str]:
+def _faults(claim: Claim, guest: Guest) -> list[str]:
     if isinstance(claim, Absent):
         return [f"'{path}' is still there" for path in guest.remains(claim)]
+    if isinstance(claim, WithoutMacs):
+        return [f"'{path}' holds a MAC address of the source" for path in guest.with_macs(claim)]
     return [] if guest.size(claim.path) == 0 else [f"'{claim.path}' is not an empty file"]
 
 

@@ -26,7 +26,7 @@ from imgpipe.disk_source import CheckedDisk
 from imgpipe.domain_spec import Accelerator
 from imgpipe.environment import of_children
 from imgpipe.errors import GuestError, HostError
-from imgpipe.offline_edits import Absent, Sealed, Step
+from imgpipe.offline_edits import Absent, Claim, Step, WithoutMacs
 
 # The worker's Python is isolated (-I), so that nothing of our environment reaches it but this one path, last.
 _WORKER = "import sys; sys.path.append(sys.argv[1]); from imgpipe.guest_worker.serve import serve; serve(sys.argv[2])"
@@ -91,6 +91,10 @@ class Guest:
         """Return what is there although `claim` says that it is not."""
         told = self._worker.ask("remains", _READ_S, **dataclasses.asdict(claim))
         return tuple(map(str, told))
+
+    def with_macs(self, claim: WithoutMacs) -> tuple[str, ...]:
+        """Return the files that hold a MAC address although `claim` says that none does."""
+        return tuple(map(str, self._worker.ask("with_macs", EDIT_S, **dataclasses.asdict(claim))))
 
     def search(self, patterns: Iterable[str], texts: Iterable[str]) -> tuple[str, ...]:
         """Return the regular files that match a pattern and hold one of the texts in their first MiB."""
@@ -163,7 +167,7 @@ def start_worker(log: Path | None, kind: Literal["linux", "volume"] = "linux") -
     return GuestProcess.start([guestfs_python(), "-I", "-B", "-c", _WORKER, os.fspath(_PACKAGES), kind], log)
 
 
-def as_requests(records: Iterable[Step | Sealed]) -> list[dict[str, Any]]:
+def as_requests(records: Iterable[Step | Claim]) -> list[dict[str, Any]]:
     """Return steps or claims as the worker takes them."""
     return [{"kind": type(record).__name__, **dataclasses.asdict(record)} for record in records]
 

@@ -26,6 +26,7 @@ from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.events import Listener, Note, Progress
 from imgpipe.identity.carriage import Carried, carry
+from imgpipe.offline_edits import Step
 from imgpipe.os_family import Personalise
 
 
@@ -135,9 +136,16 @@ class Cloning:
         work.notify(Progress(stage="clone", phase="Writing identities to the disks", percent=60))
         work.log.parent.mkdir(parents=True, exist_ok=True)
         names = {work.pool.file(clone.record.disk): clone.name for clone in clones}
-        disks = [(work.pool.file(clone.record.disk), clone_steps(clone.identity.hostname)) for clone in clones]
-        refused = inject(disks, work.accelerator, work.log, claims=clone_claims())
+        disks = [(work.pool.file(clone.record.disk), self._steps(clone)) for clone in clones]
+        own = {mac.lower() for clone in clones for mac in clone.macs}
+        gone = tuple(mac for mac in self._source.macs if mac not in own)
+        refused = inject(disks, work.accelerator, work.log, claims=clone_claims(gone))
         return {names[one.path]: one for one in refused}
+
+    def _steps(self, clone: Clone) -> tuple[Step, ...]:
+        """Return the edits of one clone's disk; one without network settings of its own keeps the source's."""
+        macs = tuple(zip(self._source.macs, clone.macs, strict=True))
+        return clone_steps(clone.identity.hostname, macs, keeps_network=not clone.identity.nics)
 
     def _finish(self, clone: Clone) -> None:
         if self._work.start:

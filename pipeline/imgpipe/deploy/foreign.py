@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imgpipe.errors import GuestError
 from imgpipe.identity.steps import steps as first_boot_steps
-from imgpipe.offline_edits import DropLines, Sealed, Step, WriteFile
+from imgpipe.offline_edits import Claim, DropLines, ReplaceMacs, Step, WithoutMacs, WriteFile
 from imgpipe.operations import CORE
 from imgpipe.os_family import NetworkTool, Personalise
 
@@ -34,6 +34,21 @@ _OPERATIONS = (
     "block-device-ids", "hardware-ids", "nic-hardware-addresses", "dhcp-leases", "network-manager-state",
     "udev-persistent-net",
 )  # fmt: skip
+
+# They drop what ties a profile or a name to a MAC address, for disks whose old addresses nobody knows or whose
+# network is set anew. A clone that keeps its source's network needs these ties, with its own addresses.
+_TIES = frozenset(("nic-hardware-addresses", "udev-persistent-net"))
+MAC_FILES = (
+    "/etc/NetworkManager/system-connections/*", "/usr/lib/NetworkManager/system-connections/*",
+    "/etc/NetworkManager/NetworkManager.conf", "/etc/NetworkManager/conf.d/*.conf",
+    "/etc/sysconfig/network-scripts/ifcfg-*", "/etc/sysconfig/network/ifcfg-*",
+    "/etc/netplan/*.yaml", "/etc/cloud/cloud.cfg.d/*",
+    *(f"/etc/systemd/network/*.{kind}{rest}" for kind in ("network", "link", "netdev") for rest in ("", ".d/*.conf")),
+    "/etc/network/interfaces", "/etc/network/interfaces.d/*", "/etc/udev/rules.d/*.rules",
+)  # fmt: skip
+"""Patterns of the files in a guest that tell NICs by their MAC addresses, or give them one."""
+
+MacPairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,22 +95,26 @@ def _network_tool(facts: GuestFacts) -> NetworkTool:
     return "ifcfg" if _IFCFG in facts.present else "none"
 
 
-def clone_steps(hostname: str) -> tuple[Step, ...]:
+def clone_steps(hostname: str, macs: MacPairs = (), *, keeps_network: bool = False) -> tuple[Step, ...]:
     """Return the edits that make a clone's disk its own, and able to take its identity from its definition.
 
-    The host name is written as well, so that it is right even before the first boot's unit runs.
+    The host name is written as well, so that it is right even before the first boot's unit runs. `macs` are the
+    source's addresses and the clone's; with `keeps_network` they are replaced where others have them dropped.
     """
     known = {operation.name: operation for operation in CORE}
+    names = [name for name in _OPERATIONS if not (keeps_network and name in _TIES)]
     return (
-        *(step for name in _OPERATIONS for step in known[name].steps),
+        *(step for name in names for step in known[name].steps),
+        *((ReplaceMacs(patterns=MAC_FILES, pairs=macs),) if macs else ()),
         DropLines(path="/etc/hosts", pattern=r"^127\.0\.1\.1\s"),
         WriteFile(path="/etc/hostname", content=f"{hostname}\n"),
         *first_boot_steps(),
     )
 
 
-def clone_claims() -> tuple[Sealed, ...]:
-    """Return what must hold of every clone's disk after the edits."""
+def clone_claims(macs: tuple[str, ...] = ()) -> tuple[Claim, ...]:
+    """Return what must hold of every clone's disk after the edits; `macs` are those that no clone may have."""
     known = {operation.name: operation for operation in CORE}
     vital = ("machine-id", "ssh-hostkeys", "random-seed", "dhcp-leases", "network-manager-state")
-    return tuple(claim for name in vital for claim in known[name].sealed)
+    claims = [claim for name in vital for claim in known[name].sealed]
+    return (*claims, WithoutMacs(patterns=MAC_FILES, macs=macs)) if macs else tuple(claims)

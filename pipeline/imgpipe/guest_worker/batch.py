@@ -76,7 +76,10 @@ class Batch:
 
     def _faults(self, claim: dict[str, Any]) -> list[str]:
         files = self._files()
-        if claim.pop("kind") == "Absent":
+        kind = claim.pop("kind")
+        if kind == "Absent":
             return [f"'{path}' is still there" for path in files.remains(**claim)]
+        if kind == "WithoutMacs":
+            return [f"'{path}' holds a MAC address of the source" for path in files.with_macs(**claim)]
         size = files.size(claim["path"])
         return [] if size == 0 else [f"'{claim['path']}' is not an empty file"]

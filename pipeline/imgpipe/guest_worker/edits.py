@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 from typing import Any
 
+from imgpipe.guest_worker import macs
 from imgpipe.guest_worker.files import Files
 from imgpipe.guest_worker.text import WorkerError, as_bytes
 
@@ -85,6 +86,17 @@ class Edits:
                 changed += 1
         return changed
 
+    def replace_macs(self, patterns: list[str], pairs: list[list[str]]) -> int:
+        """Rewrite, in place, the matching files that hold an old address."""
+        changed = 0
+        for name in self.files.regular(patterns):
+            content = self.files.content(name)
+            new = macs.replaced(content, pairs)
+            if new != content:
+                self.g.write(name, new)
+                changed += 1
+        return changed
+
     def copy_file(self, source: str, path: str, where: str) -> int:
         """Copy a file that has content to a path that is free."""
         if (where and not self.files.glob(where)) or self.files.mode(path) is not None:
@@ -148,4 +160,5 @@ STEPS: dict[str, Callable[..., int]] = {
     "Symlink": Edits.symlink,
     "DropLines": Edits.drop_lines,
     "CopyFile": Edits.copy_file,
+    "ReplaceMacs": Edits.replace_macs,
 }

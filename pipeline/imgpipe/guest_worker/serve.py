@@ -83,6 +83,7 @@ def _of_files(files: Files, edits: Edits) -> Calls:
         "size": files.size,
         "remains": lambda **claim: list(files.remains(**claim)),
         "search": files.search,
+        "with_macs": files.with_macs,
     }
 
 

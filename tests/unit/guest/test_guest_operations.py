@@ -4,7 +4,17 @@ import re
 
 import pytest
 
-from imgpipe.offline_edits import Absent, CopyFile, DropLines, Operation, Remove, Symlink, Truncate, WriteFile
+from imgpipe.offline_edits import (
+    Absent,
+    CopyFile,
+    DropLines,
+    Operation,
+    Remove,
+    ReplaceMacs,
+    Symlink,
+    Truncate,
+    WriteFile,
+)
 from imgpipe.operations import CORE, core_operations
 from imgpipe.recipe import Nic, Recipe
 from imgpipe.stages.sysprep import VITAL
@@ -25,7 +35,7 @@ def paths_of(operation: Operation) -> list[str]:
     paths: list[str] = []
     for step in operation.steps:
         match step:
-            case Remove() | Truncate():
+            case Remove() | Truncate() | ReplaceMacs():
                 paths += [*step.patterns, *getattr(step, "keep", ())]
             case WriteFile() | Symlink() | DropLines():
                 paths.append(step.path)

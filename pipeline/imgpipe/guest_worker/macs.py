@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 
 # Whole runs of hexadecimal groups: what is part of a DUID or of an IPv6 address is no MAC address.
 _RUN = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]+(?:[:.-]+[0-9A-Fa-f]+)*(?![0-9A-Za-z])")
+# A DHCP client id of the hardware type Ethernet (RFC 2132, 9.14) has the address behind its type.
+_CLIENT_ID = re.compile(rb"01([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){5}")
 _MAC = re.compile(rb"[0-9a-f]{2}([:-])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}")
 
 
@@ -22,7 +24,8 @@ def replaced(content: bytes, pairs: Iterable[Iterable[str]]) -> bytes:
 def found(content: bytes, macs: Iterable[str]) -> bool:
     """Say whether one of the addresses is in the content."""
     wanted = {digits(mac) for mac in macs}
-    return any(_MAC.fullmatch(run.lower()) and digits(run.decode()) in wanted for run in _RUN.findall(content))
+    runs = (_parts(run)[1] for run in _RUN.findall(content))
+    return any(_MAC.fullmatch(run.lower()) and digits(run.decode()) in wanted for run in runs)
 
 
 def digits(mac: str) -> str:
@@ -30,14 +33,20 @@ def digits(mac: str) -> str:
     return re.sub(r"[:.-]", "", mac).lower()
 
 
-def _successor(text: bytes, table: Mapping[str, str]) -> bytes:
+def _parts(run: bytes) -> tuple[bytes, bytes]:
+    """Return what stands before the address in a run of groups, and the address."""
+    return (run[:3], run[3:]) if _CLIENT_ID.fullmatch(run) else (b"", run)
+
+
+def _successor(run: bytes, table: Mapping[str, str]) -> bytes:
+    before, text = _parts(run)
     if not _MAC.fullmatch(text.lower()):
-        return text
+        return run
     old = text.decode()
     new = table.get(digits(old))
     if new is None:
-        return text
+        return run
     if any(sign.isupper() for sign in old) and not any(sign.islower() for sign in old):
         new = new.upper()
     left = iter(new)
-    return "".join(sign if sign in ":.-" else next(left) for sign in old).encode()
+    return before + "".join(sign if sign in ":.-" else next(left) for sign in old).encode()

@@ -40,9 +40,13 @@ NOTATIONS = {
     "5254.00aa.bbcc": "5254.001e.2f3a",
     "mac:52:54:00:aa:bb:cc;": "mac:52:54:00:1e:2f:3a;",
     "mac-52-54-00-aa-bb-cc": "mac-52-54-00-1e-2f-3a",
+    # DHCP client ids: the hardware type of Ethernet, and the address.
+    "01:52:54:00:aa:bb:cc": "01:52:54:00:1e:2f:3a",
+    "01-52-54-00-AA-BB-CC": "01-52-54-00-1E-2F-3A",
 }
 OTHERS = (
-    "01:52:54:00:aa:bb:cc", "52:54:00:aa:bb:cc:dd", "00:01:00:01:2c:52:54:00:aa:bb:cc", "fe80:52:54:00:aa:bb:cc",
+    "02:52:54:00:aa:bb:cc", "01-52:54:00:aa:bb:cc",
+    "52:54:00:aa:bb:cc:dd", "00:01:00:01:2c:52:54:00:aa:bb:cc", "fe80:52:54:00:aa:bb:cc",
     "52:54:00:aa:bb:ccd", "a52:54:00:aa:bb:cc", "52:54-00:aa-bb:cc", "525400aabbcc", "52:54:00:aa:bb:dd", "10.0.0.1",
 )  # fmt: skip
 macs = st.binary(min_size=6, max_size=6).map(lambda raw: raw.hex(":"))

@@ -10,14 +10,30 @@ import pytest
 
 from imgpipe.adapters import batch_guest, qemu_img
 from imgpipe.adapters.batch_guest import Refused, inject
-from imgpipe.offline_edits import Absent, Empty, Remove, Step, WriteFile
+from imgpipe.deploy.foreign import MAC_FILES
+from imgpipe.offline_edits import Absent, Empty, Remove, ReplaceMacs, Step, WithoutMacs, WriteFile
 from vm import dirty_guest
 
 pytestmark = pytest.mark.appliance
 
 KINDS = ("plain", "lvm")
 CLONES = ("plain1", "plain2", "lvm1", "lvm2")
-CLAIMS = (Empty(path="/etc/machine-id"), Absent(patterns=("/etc/ssh/ssh_host_*",)))
+OLD = ("52:54:00:aa:bb:01", "52:54:00:aa:bb:02")
+NEW = {name: (f"52:54:00:00:{number:02x}:0a", f"52:54:00:00:{number:02x}:0b") for number, name in enumerate(CLONES)}
+CLAIMS = (
+    Empty(path="/etc/machine-id"),
+    Absent(patterns=("/etc/ssh/ssh_host_*",)),
+    WithoutMacs(patterns=MAC_FILES, macs=OLD),
+)
+# As the tools write them; what a clone's NICs are told by, and what gives them an address of their own.
+PROFILES = {
+    "/etc/NetworkManager/system-connections/outside.nmconnection": (
+        "[ethernet]\ncloned-mac-address={0}\nmac-address={0}\n", 0o600,
+    ),
+    "/etc/netplan/01-netcfg.yaml": ("network:\n  ethernets:\n    a:\n      match: {{macaddress: '{1}'}}\n", 0o600),
+    "/etc/systemd/network/10-inside.network": ("[Match]\nMACAddress={1}\n", 0o644),
+    "/etc/network/interfaces.d/inside": ("iface eth1 inet dhcp\n  hwaddress {1}\n  client 01:{0}\n", 0o644),
+}  # fmt: skip
 LABEL = "system_u:object_r:etc_t:s0"
 
 
@@ -28,6 +44,8 @@ def steps(name: str) -> tuple[Step, ...]:
         WriteFile(path="/etc/hostname", content=f"{name}\n"),
         WriteFile(path="/etc/imgpipe/new", content=f"{name}\n", mode=0o600),
         WriteFile(path="/boot/mark", content=f"{name}\n"),
+        *(WriteFile(path=path, content=text.format(*OLD), mode=mode) for path, (text, mode) in PROFILES.items()),
+        ReplaceMacs(patterns=MAC_FILES, pairs=tuple(zip(OLD, NEW.get(name, OLD), strict=True))),
     )
 
 
@@ -101,6 +119,14 @@ def test_each_clone_has_its_own_edits_and_no_other_clones(listings, name):
     assert listings[name]["/home/dir/.bashrc"] == ("file", "# mine\n")
 
 
+@pytest.mark.parametrize("name", CLONES)
+def test_each_clones_profiles_have_its_own_addresses_and_none_of_the_source(made, listings, name):
+    for path, (text, mode) in PROFILES.items():
+        assert listings[name][path] == ("file", text.format(*NEW[name]))
+        with tarfile.open(_archive(made, name)) as archived:
+            assert archived.getmember(f".{path}").mode == mode
+
+
 def test_one_launch_serves_all_disks_but_the_one_without_a_system(made):
     assert (made.together, made.alone) == (1, ("empty",))
 
@@ -127,5 +153,8 @@ def test_what_is_new_gets_a_label_where_the_system_has_labels(made, listings):
 def test_a_broken_claim_refuses_the_disk(made, tmp_path):
     disk = tmp_path / "clone.qcow2"
     qemu_img.create_overlay(disk, backing=made.disks["plain1"])
-    (refused,) = inject([(disk, ())], "tcg", claims=(Absent(patterns=("/etc/hostname",)),))
-    assert (refused.path, refused.details) == (disk, ("'/etc/hostname' is still there",))
+    theirs = WithoutMacs(patterns=MAC_FILES, macs=(NEW["plain1"][1],))
+    (refused,) = inject([(disk, ())], "tcg", claims=(Absent(patterns=("/etc/hostname",)), theirs))
+    holders = [path for path, (text, _mode) in PROFILES.items() if "{1}" in text]
+    told = [f"'{path}' holds a MAC address of the source" for path in sorted(holders)]
+    assert (refused.path, sorted(refused.details)) == (disk, sorted(["'/etc/hostname' is still there", *told]))

@@ -231,8 +231,17 @@ def _at(element: ET.Element, place: str, shown: str) -> Iterator[str]:
             yield f"'{shown}/@{name}' is '{value}', which cannot be in two machines; change or remove it in the source"
     if (pattern := _VALUES.get(place)) and not pattern.fullmatch((element.text or "").strip()):
         yield f"'{shown}' is '{(element.text or '').strip()}', which cannot be in two machines; change it in the source"
+    if inside and not place.startswith("sysinfo/"):
+        yield from _paths(element, shown)
     yield from _special(element, place, shown)
     yield from _below(element, place, shown)
+
+
+def _paths(element: ET.Element, shown: str) -> Iterator[str]:
+    """Yield what looks like a path or URL where only numbers, names and switches are known to stand."""
+    for name, value in (*((f"/@{name}", value) for name, value in element.attrib.items()), ("", element.text or "")):
+        if "/" in value:
+            yield f"'{shown}{name}' is '{value.strip()}', a path that both may share; remove it from the source"
 
 
 def _special(element: ET.Element, place: str, shown: str) -> Iterator[str]:

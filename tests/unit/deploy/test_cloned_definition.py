@@ -172,6 +172,8 @@ def test_what_two_machines_would_share_is_refused_and_its_place_is_named(text, p
         ("<launchSecurity type='sev'/>", "launchSecurity"),
         ("<sysinfo type='fwcfg'/>", "sysinfo[2]/@type"),
         ("<blkiotune><device><path>/dev/sda</path></device></blkiotune>", "blkiotune/device"),
+        ("<memoryBacking><nosharepages at='/dev/hugepages/vm'/></memoryBacking>", "memoryBacking/nosharepages/@at"),
+        ("<perf><event>/run/vm.sock</event></perf>", "perf/event"),
     ],
 )  # fmt: skip
 def test_what_stands_beside_the_devices_is_refused_too(text, place):

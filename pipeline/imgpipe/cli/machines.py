@@ -250,19 +250,24 @@ def ssh(
 def _destroy_leftovers(named: list[str], *, yes: bool, as_json: bool) -> None:
     from imgpipe.cli.shop import Manner, connected, open_shop
     from imgpipe.deploy.faults import listed
-    from imgpipe.deploy.removal import remove_leftover
+    from imgpipe.deploy.removal import remove_leftover, require_leftover
 
     with connected() as hypervisor:
-        output.confirm(f"Delete {listed(named)}, with all that is on it?", yes=yes)
-        for place in named:
+        found = []
+        for place in dict.fromkeys(named):
             pool, _, volume = place.rpartition("/")
-            shop = open_shop(hypervisor, pool or None, Manner())
+            found.append((place, volume, open_shop(hypervisor, pool or None, Manner())))
+        # All before the first goes: what is refused leaves everything as it is.
+        for _, volume, shop in found:
+            require_leftover(volume, shop.machines, shop.pool)
+        output.confirm(f"Delete {listed(place for place, _, _ in found)}, with all that is on it?", yes=yes)
+        for place, volume, shop in found:
             remove_leftover(volume, shop.machines, shop.pool)
             shop.pool.refresh()
+            if not as_json:
+                output.show_line(f"{place}: removed")
     if as_json:
-        output.show_json({"removed": named})
-    else:
-        output.show_lines(f"{volume}: removed" for volume in named)
+        output.show_json({"removed": [place for place, _, _ in found]})
 
 
 def _require_disks(machines: tuple[ExistingMachine, ...]) -> None:

@@ -156,13 +156,18 @@ def _below(volume: str, below: Mapping[str, str]) -> list[str]:
     return chain
 
 
-def remove_leftover(volume: str, machines: Machines, pool: Pool) -> None:
-    """Delete a volume that no machine has; raises RecipeError if one needs it, or it is not there."""
+def require_leftover(volume: str, machines: Machines, pool: Pool) -> None:
+    """Raise RecipeError for a volume that a machine needs, or that is not there."""
     if volume not in pool.names():
         raise RecipeError(
             f"The pool '{pool.name}' has no volume '{volume}'.", hint=f"'virsh vol-list {pool.name}' lists them."
         )
     _refuse_needed("", (volume,), machines.named_files(), (), pool)
+
+
+def remove_leftover(volume: str, machines: Machines, pool: Pool) -> None:
+    """Delete a volume that no machine has; raises RecipeError if one needs it, or it is not there."""
+    require_leftover(volume, machines, pool)
     pool.delete(volume)
 
 

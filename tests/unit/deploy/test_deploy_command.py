@@ -413,6 +413,10 @@ def test_a_leftover_is_deleted_only_when_confirmed_and_needed_by_nobody(run, hos
         run("machines", "destroy", "--leftover", "web-01.qcow2", "--yes")
     with pytest.raises(RecipeError, match="names a volume, and no machine"):
         run("machines", "destroy", "db", "--leftover", "old.qcow2", "--yes")
+    with pytest.raises(RecipeError, match="needed by the machine 'web-01'"):
+        run("machines", "destroy", "--leftover", "old.qcow2", "--leftover", "web-01.qcow2", "--yes")
+    with pytest.raises(RecipeError, match="has no volume 'gone.qcow2'"):
+        run("machines", "destroy", "--leftover", "gone.qcow2")
     assert set(pool.volumes) == {"old.qcow2", "web-01.qcow2"}
     run("machines", "destroy", "--leftover", "old.qcow2", "--yes")
     assert set(pool.volumes) == {"web-01.qcow2"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -13,6 +14,10 @@ from imgpipe.adapters.libvirt_errors import host_error, told_as_host_error
 from imgpipe.adapters.pool import Base, Moved, unheard
 from imgpipe.disk_source import CheckedDisk, held
 from imgpipe.errors import HostError
+
+# How often, and how far apart in seconds, a volume is asked for that cannot be described.
+_LOOKS = 20
+_APART_S = 0.1
 
 
 class VolumePool:
@@ -113,10 +118,9 @@ class VolumePool:
                     found.delete(0)
 
     def backing(self, name: str) -> Path | None:
-        """Ask libvirt what a volume is an overlay of."""
+        """Ask libvirt what a volume is an overlay of; one that somebody deletes meanwhile is an overlay of nothing."""
         with self._told(f"look at the volume '{name}'"):
-            found = self._find(name)
-            text = "" if found is None else found.XMLDesc()
+            text = self._description(name)
         path = ET.fromstring(text).findtext("backingStore/path") if text else None  # noqa: S314 (libvirt's own words)
         return Path(path) if path else None
 
@@ -131,6 +135,20 @@ class VolumePool:
         except libvirt.libvirtError as error:
             if error.get_error_code() not in {libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_OPERATION_INVALID}:
                 raise host_error(error, self._uri, f"refresh the pool '{self.name}'") from error
+
+    def _description(self, name: str) -> str:
+        """Return a volume's XML; empty where it is gone, which libvirt's list may tell later than its file."""
+        for left in reversed(range(_LOOKS)):
+            found = self._find(name)
+            if found is None:
+                return ""
+            try:
+                return str(found.XMLDesc())
+            except libvirt.libvirtError:
+                if not left:
+                    raise
+                time.sleep(_APART_S)
+        return ""
 
     def _find(self, name: str) -> libvirt.virStorageVol | None:
         try:

@@ -16,6 +16,7 @@ from pathlib import Path
 import typer
 from typer.exceptions import TyperException
 
+from imgpipe.cli import output
 from imgpipe.cli.streams import OutputLost
 from imgpipe.disclosure import one_line, printable, without_bare_logins, without_secrets
 from imgpipe.errors import HostError, ImgpipeError, RecipeError
@@ -64,7 +65,10 @@ def ending_of(error: BaseException) -> Ending:
 
 
 def show(ending: Ending, *, as_json: bool) -> None:
-    """Say how it ended, without control characters and secrets; with `as_json` also as one line of JSON on stdout."""
+    """Say how it ended, without control characters and secrets.
+
+    With `as_json` it is also a line of JSON on stdout, unless the command's own document stands there already.
+    """
     lines = [f"error: {one_line(ending.message, _LONGEST_MESSAGE)}"]
     for detail in ending.details:
         lines += (f"  {printable(without_secrets(line))}" for line in detail.splitlines() or [""])
@@ -73,7 +77,7 @@ def show(ending: Ending, *, as_json: bool) -> None:
     if ending.hint:
         lines += ["", f"hint: {one_line(ending.hint, _LONGEST_MESSAGE)}"]
     sys.stderr.writelines(f"{line}\n" for line in lines)
-    if as_json:
+    if as_json and not output.has_shown_a_document():
         sys.stdout.write(dumps(_for_programs(ending)) + "\n")
 
 

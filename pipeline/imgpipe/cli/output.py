@@ -43,8 +43,17 @@ def show_fields(fields: Mapping[str, str]) -> None:
             show_line(f"{key:<{width}}  {one_line(value)}")
 
 
+_documents: list[str] = []
+
+
+def has_shown_a_document() -> bool:
+    """Say whether this run has printed its JSON document: no second one may follow on stdout."""
+    return bool(_documents)
+
+
 def show_json(value: object) -> None:
     """Print a value as JSON, for programs."""
+    _documents[:] = ["shown"]
     sys.stdout.write(without_secrets(json.dumps(value, indent=2)) + "\n")
 
 

@@ -17,9 +17,9 @@ from imgpipe.cli.option_table import with_options
 if TYPE_CHECKING:
     from imgpipe.adapters.hypervisor import Hypervisor
     from imgpipe.deploy.clone_making import CloneWork
-    from imgpipe.deploy.cloned_definition import Source
     from imgpipe.deploy.cloning import Clone, CloneOrder
     from imgpipe.deploy.workshop import Workshop
+    from imgpipe.disk_source import CheckedDisk
     from imgpipe.events import Listener
     from imgpipe.os_family import Personalise
 
@@ -120,7 +120,7 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
         clones = plan_clones(order, source, allocated(disk), gather(hypervisor, shop.pool))
         if not options.plan:
             with listener(options.as_json, ("clone",)) as notify, stage("clone", notify), ended_by_sigterm():
-                personalise = _personalise(source, order, shop, hypervisor, trusted)
+                personalise = _personalise(disk, order, shop, hypervisor)
                 work = _work(shop, hypervisor, notify, start=options.start)
                 Cloning(source, disk, xml, personalise, work).run(clones)
     return clones
@@ -142,18 +142,14 @@ def _work(shop: Workshop, hypervisor: Hypervisor, notify: Listener, *, start: bo
     )
 
 
-def _personalise(
-    source: Source, order: CloneOrder, shop: Workshop, hypervisor: Hypervisor, trusted: tuple[Path, ...]
-) -> Personalise:
+def _personalise(disk: CheckedDisk, order: CloneOrder, shop: Workshop, hypervisor: Hypervisor) -> Personalise:
     """Look which network tool the system has, where that is needed."""
-    from imgpipe.deploy.cloning import checked_disk
     from imgpipe.deploy.foreign import personalise_of
     from imgpipe.deploy.foreign_template import look
     from imgpipe.os_family import Personalise
 
     if not order.sets_network:
         return Personalise(way="first-boot", network="none")
-    disk = checked_disk(source, trusted, shop.store.images)
     return personalise_of(look(disk, shop.store, hypervisor.accelerator()).facts)
 
 

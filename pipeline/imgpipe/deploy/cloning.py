@@ -106,11 +106,7 @@ def check_source_machine(
         )
     if source.disk_format not in ("qcow2", "raw"):
         raise RecipeError(f"The disk of '{source.name}' is of the format '{source.disk_format}', not qcow2 or raw.")
-    return checked_disk(source, trusted, images)
-
-
-def checked_disk(source: Source, trusted: Sequence[Path], images: Path | None) -> CheckedDisk:
-    """Return the disk of a machine as its definition says: whatever a guest wrote to a raw disk is no header."""
+    # As the definition says: whatever a guest wrote to a raw disk is no header.
     form: Format = "raw" if source.disk_format == "raw" else "qcow2"
     return check_source(source.disk.resolve(), form, trusted=trusted, images=images)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.manifest import Manifest, read
+from imgpipe.own_files import read_own
 from imgpipe.store import PARTIAL, Store, lock
 
 DISK = "golden.qcow2"
@@ -25,6 +26,7 @@ NEWEST_REMOVED = ".newest-removed"
 """A file that keeps the newest version number ever removed, so that none is given twice."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_LONGEST_VERSION = 64
 _VERSION = re.compile(r"([0-9]{8})\.([1-9][0-9]{0,8})")
 
 
@@ -126,12 +128,20 @@ def versions(store: Store, name: str) -> tuple[str, ...]:
 
 
 def taken_versions(store: Store, name: str) -> tuple[str, ...]:
-    """Return every version number that cannot be given again, removed ones included."""
+    """Return every version number that cannot be given again, removed ones included.
+
+    Raises HostError where it is not known which were removed.
+    """
+    kept = store.images / name / NEWEST_REMOVED
     try:
-        removed = (store.images / name / NEWEST_REMOVED).read_text(encoding="ascii", errors="replace").strip()
+        removed = read_own(kept, _LONGEST_VERSION).decode("ascii", "replace").strip()
     except FileNotFoundError:
-        removed = ""
-    return (*versions(store, name), *([removed] if _VERSION.fullmatch(removed) else []))
+        return versions(store, name)
+    except OSError as error:
+        raise _damaged_memory(kept, error.strerror or "") from None
+    if not _VERSION.fullmatch(removed):
+        raise _damaged_memory(kept, "It holds no version")
+    return (*versions(store, name), removed)
 
 
 def version_order(version: str) -> tuple[int, int]:
@@ -179,6 +189,13 @@ def _folders(folder: Path, name: str | None = None) -> Iterator[Path]:
     for path in found:
         if not path.name.startswith(".") and path.is_dir() and not path.is_symlink():
             yield path
+
+
+def _damaged_memory(kept: Path, reason: str) -> HostError:
+    return HostError(
+        f"The newest version that was removed cannot be read from '{kept}': {reason}.",
+        hint="Write the newest number that was ever given into it, such as '20260301.1', so that none is given twice.",
+    )
 
 
 def _unknown_name(store: Store, name: str) -> RecipeError:

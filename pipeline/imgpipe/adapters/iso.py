@@ -31,8 +31,9 @@ SMALL_FILE = MIB
 SMALL_PART = 16 * MIB
 # A DVD of 12,000 packages has 3 MiB of tables.
 _TABLES = 64 * MIB
+# A folder of 20,000 packages has 5 MiB.
 _ONE_TABLE = 8 * MIB
-# A folder of 20,000 packages has 5 MiB. pycdlib needs some 5 s, and 25 MiB of memory, for each MiB of records.
+# pycdlib needs some 5 s, and 25 MiB of memory, for each MiB of records.
 _PATIENCE_S = 120.0
 _SECTOR = 2048
 _CHUNK = MIB

@@ -21,6 +21,7 @@ from imgpipe.images import catalog
 from imgpipe.images.catalog import Image, image_lock, read_catalog
 from imgpipe.images.users import InUseBy
 from imgpipe.images.walking import entries, folders_in, walk
+from imgpipe.own_files import write_new
 from imgpipe.store import LockHeld, Store, finished_file, is_held, lock
 
 _WORK_KEY = re.compile(r"(?:import-)?[0-9a-f]{16}")
@@ -246,7 +247,7 @@ def _remember(store: Store, image: Image) -> None:
     taken = catalog.taken_versions(store, image.name)
     if max(taken, key=catalog.version_order) == image.version:
         with finished_file(store.images / image.name / catalog.NEWEST_REMOVED) as partial:
-            partial.write_text(image.version, encoding="ascii")
+            write_new(partial, image.version)
 
 
 def _room(folder: Path) -> int:

@@ -18,7 +18,7 @@ from imgpipe.media.find import natural_order
 from imgpipe.media.identify import MediumFacts, read_facts
 from imgpipe.media.label import escape
 from imgpipe.os_family import KernelBoot
-from imgpipe.own_files import open_own, read_own, write_new
+from imgpipe.own_files import open_for_writing, open_own, read_own, write_new
 from imgpipe.plan import Plan
 from imgpipe.stages.seed_copies import copied_files
 from imgpipe.store import finished_file, lock
@@ -106,7 +106,7 @@ def _write_initrd(iso: Iso, facts: MediumFacts, target: Path, boot: KernelBoot, 
     with finished_file(target) as partial:
         iso.extract(find_on_medium(iso, facts.initrd, boot.initrd, "initrd"), partial)
         if added:
-            with partial.open("ab") as file:
+            with open_for_writing(partial, append=True) as file:
                 file.write(bytes(padding(file.tell())))
                 file.write(archive(added))
 

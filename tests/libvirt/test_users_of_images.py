@@ -17,6 +17,7 @@ from deploy_site import VERSION, Site, machines
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import bring_up
 from imgpipe.deploy.room import base_volume
+from imgpipe.errors import HostError
 from imgpipe.images.disk_uses import UseGraph
 from sample_catalog import add_image, store  # noqa: F401
 
@@ -144,7 +145,10 @@ def test_an_uploaded_image_stays_below_a_strangers_disk(remote: Site) -> None:
     pool.delete("strange.qcow2")
     elsewhere = overlay(pool.path.parent / "elsewhere" / "strange.qcow2", pool.file(base))
     define(remote, "stranger", disk(elsewhere))
-    bring_up.remove([one for one in remote.existing() if one.record], remote.workshop())
+    ours = [one for one in remote.existing() if one.record]
+    with pytest.raises(HostError, match="not known whether something needs"):
+        bring_up.remove(ours, remote.workshop())
+    bring_up.remove(ours, remote.workshop(despite_unknown=True))
     assert base in pool.names()
     virsh(remote, "undefine", "stranger")
     remote.deploy(machines(1, remote.template, start=False))

@@ -128,7 +128,7 @@ def stop(
 
 
 @app.command(epilog="Example: imgpipe machines destroy --fleet shop --yes")
-def destroy(
+def destroy(  # noqa: PLR0913, PLR0917 (typer's way: an option each)
     names: Names = None,
     fleet: Fleet = None,
     group: Group = None,
@@ -136,6 +136,10 @@ def destroy(
         list[str] | None,
         typer.Option("--leftover", metavar="[POOL/]VOLUME", help="Delete a volume that no machine has any more."),
     ] = None,
+    despite_unknown: Annotated[
+        bool,
+        typer.Option("--despite-unknown", help="You know that nobody needs the disks: what cannot be seen does not."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -143,7 +147,7 @@ def destroy(
     if leftover:
         if names or fleet or group:
             raise RecipeError("'--leftover' names a volume, and no machine.", hint="Give one of both.")
-        _destroy_leftovers(leftover, yes=yes, as_json=as_json)
+        _destroy_leftovers(leftover, trusting=despite_unknown, yes=yes, as_json=as_json)
         return
     from imgpipe.cli.shop import Manner, connected, hear, open_shop
     from imgpipe.deploy.bring_up import fleet_lock, remove
@@ -162,7 +166,8 @@ def destroy(
             # Looked at again: somebody may have been at work before the locks were ours.
             asked = {machine.uuid for machine in found}
             found = tuple(one for one in _chosen(hypervisor, _choice(None, None, None)) if one.uuid in asked)
-            remove(found, open_shop(hypervisor, _pool_of(found), Manner(at_once=_AT_ONCE)))
+            manner = Manner(at_once=_AT_ONCE, despite_unknown=despite_unknown)
+            remove(found, open_shop(hypervisor, _pool_of(found), manner))
     _say("removed", found, as_json=as_json)
 
 
@@ -247,7 +252,7 @@ def ssh(
     hand_over("ssh", *login, *(("--", *command) if command else ()))
 
 
-def _destroy_leftovers(named: list[str], *, yes: bool, as_json: bool) -> None:
+def _destroy_leftovers(named: list[str], *, trusting: bool, yes: bool, as_json: bool) -> None:
     from imgpipe.cli.shop import Manner, connected, open_shop
     from imgpipe.deploy.faults import listed
     from imgpipe.deploy.removal import remove_leftover, require_leftover
@@ -259,10 +264,10 @@ def _destroy_leftovers(named: list[str], *, yes: bool, as_json: bool) -> None:
             found.append((place, volume, open_shop(hypervisor, pool or None, Manner())))
         # All before the first goes: what is refused leaves everything as it is.
         for _, volume, shop in found:
-            require_leftover(volume, shop.machines, shop.pool)
+            require_leftover(volume, shop.machines, shop.pool, trusting=trusting)
         output.confirm(f"Delete {listed(place for place, _, _ in found)}, with all that is on it?", yes=yes)
         for place, volume, shop in found:
-            remove_leftover(volume, shop.machines, shop.pool)
+            remove_leftover(volume, shop.machines, shop.pool, trusting=trusting)
             shop.pool.refresh()
             if not as_json:
                 output.show_line(f"{place}: removed")

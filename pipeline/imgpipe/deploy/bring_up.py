@@ -11,6 +11,7 @@ from imgpipe.deploy.changes import Change, Make, Modify, Rebuild, Remove
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
 from imgpipe.deploy.making import Making, tell_progress
 from imgpipe.deploy.modifying import modify
+from imgpipe.deploy.needed import survey
 from imgpipe.deploy.parallel import each
 from imgpipe.deploy.removal import remove_machine, unused_bases
 from imgpipe.deploy.workshop import Workshop
@@ -65,10 +66,12 @@ def _doomed(changes: Iterable[Change]) -> Iterator[ExistingMachine]:
 
 
 def _remove(doomed: Sequence[ExistingMachine], shop: Workshop) -> None:
-    going = {existing.uuid for existing in doomed}
+    if not doomed:
+        return
+    known = survey(doomed, shop.machines, shop.pool_of, trusting=shop.despite_unknown)
 
     def drop(existing: ExistingMachine) -> None:
-        for volume in remove_machine(existing, shop.machines, shop.pool_of, going):
+        for volume in remove_machine(existing, shop.machines, shop.pool_of, known):
             pool = existing.record.pool if existing.record else ""
             text = f"The volume '{volume}' of '{existing.name}' stays, because its definition did not have it any more."
             shop.notify(

@@ -19,6 +19,7 @@ from imgpipe.deploy.cloning import Clone
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.foreign import clone_claims, clone_steps
 from imgpipe.deploy.making import iso_of
+from imgpipe.deploy.needed import survey
 from imgpipe.deploy.parallel import AT_ONCE, each
 from imgpipe.deploy.removal import discard, remove_machine
 from imgpipe.disk_source import CheckedDisk
@@ -61,9 +62,10 @@ class Cloning:
 
     def run(self, clones: Sequence[Clone]) -> None:
         """Make them; raises GuestError that names those whose disk could not be edited, after making the others."""
-        for clone in clones:
-            if clone.leftover:
-                remove_machine(clone.leftover, self._work.machines, self._work.pool_of)
+        if leftovers := [clone.leftover for clone in clones if clone.leftover]:
+            known = survey(leftovers, self._work.machines, self._work.pool_of)
+            for leftover in leftovers:
+                remove_machine(leftover, self._work.machines, self._work.pool_of, known)
         state = self._state()
         try:
             self._each(clones, self._define, "clones are defined")

@@ -149,26 +149,7 @@ def destroy(  # noqa: PLR0913, PLR0917 (typer's way: an option each)
             raise RecipeError("'--leftover' names a volume, and no machine.", hint="Give one of both.")
         _destroy_leftovers(leftover, trusting=despite_unknown, yes=yes, as_json=as_json)
         return
-    from imgpipe.cli.shop import Manner, connected, hear, open_shop
-    from imgpipe.deploy.bring_up import fleet_lock, remove
-    from imgpipe.deploy.faults import listed
-    from imgpipe.deploy.selection import require_a_choice
-
-    choice = _choice(names, fleet, group)
-    require_a_choice(choice)
-    with connected() as hypervisor, ExitStack() as locks:
-        found = _chosen(hypervisor, choice)
-        if found:
-            question = f"Remove {listed(machine.name for machine in found)}, with all that is on the disks?"
-            output.confirm(question, yes=yes)
-            for name in sorted({machine.record.fleet for machine in found if machine.record}):
-                locks.enter_context(fleet_lock(context.store(), name, hear))
-            # Looked at again: somebody may have been at work before the locks were ours.
-            asked = {machine.uuid for machine in found}
-            found = tuple(one for one in _chosen(hypervisor, _choice(None, None, None)) if one.uuid in asked)
-            manner = Manner(at_once=_AT_ONCE, despite_unknown=despite_unknown)
-            remove(found, open_shop(hypervisor, _pool_of(found), manner))
-    _say("removed", found, as_json=as_json)
+    _destroy_machines(_choice(names, fleet, group), trusting=despite_unknown, yes=yes, as_json=as_json)
 
 
 @app.command(epilog="Example: imgpipe machines forget web-01")
@@ -250,6 +231,28 @@ def ssh(
         )
     login = ("-o", f"HostKeyAlias={machine.name}", "-l", user, str(addresses[0]))
     hand_over("ssh", *login, *(("--", *command) if command else ()))
+
+
+def _destroy_machines(choice: Choice, *, trusting: bool, yes: bool, as_json: bool) -> None:
+    from imgpipe.cli.shop import Manner, connected, hear, open_shop
+    from imgpipe.deploy.bring_up import fleet_lock, remove
+    from imgpipe.deploy.faults import listed
+    from imgpipe.deploy.selection import require_a_choice
+
+    require_a_choice(choice)
+    with connected() as hypervisor, ExitStack() as locks:
+        found = _chosen(hypervisor, choice)
+        if found:
+            question = f"Remove {listed(machine.name for machine in found)}, with all that is on the disks?"
+            output.confirm(question, yes=yes)
+            for name in sorted({machine.record.fleet for machine in found if machine.record}):
+                locks.enter_context(fleet_lock(context.store(), name, hear))
+            # Looked at again: somebody may have been at work before the locks were ours.
+            asked = {machine.uuid for machine in found}
+            found = tuple(one for one in _chosen(hypervisor, _choice(None, None, None)) if one.uuid in asked)
+            manner = Manner(at_once=_AT_ONCE, despite_unknown=trusting)
+            remove(found, open_shop(hypervisor, _pool_of(found), manner))
+    _say("removed", found, as_json=as_json)
 
 
 def _destroy_leftovers(named: list[str], *, trusting: bool, yes: bool, as_json: bool) -> None:

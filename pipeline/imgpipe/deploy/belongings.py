@@ -2,12 +2,57 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 
+from imgpipe.adapters.marks import is_marked
 from imgpipe.adapters.pool import Pool
 from imgpipe.deploy.definition_files import NamedFiles
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.errors import RecipeError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belongings:
+    """What goes with a machine: its `volumes`. `strange` are volumes of its that are not shown to be its own, and stay.
+
+    So do its UEFI variables and the state of its TPM where it does not have `variables` or a `tpm` of its own.
+    """
+
+    volumes: tuple[str, ...]
+    strange: tuple[str, ...] = ()
+    variables: bool = True
+    tpm: bool = True
+
+
+def belongings(mine: NamedFiles, record: MachineRecord, pool: Pool) -> Belongings:
+    """Return what goes with a machine: of a whole one what its definition has, of a half-made one what is proven.
+
+    Between its definition and its disk, or between its disk and the end of its definition, somebody else may have
+    taken their names. Raises RecipeError for the disk of a whole machine that is no volume of the pool.
+    """
+    there = pool.names()
+    if record.complete:
+        own = own_volumes(mine, record, pool)
+        strange = [name for name in (record.disk, record.seed) if name in there and name not in own]
+        return Belongings(volumes=own, strange=tuple(strange))
+    proofs = dict(record.proofs)
+    tops = [PurePath(top).name for top in mine.disks if is_in(PurePath(top), pool)]
+    asked = [name for name in dict.fromkeys((*tops, *proofs, record.disk, record.seed)) if name in there]
+    own = tuple(name for name in asked if pool.is_own(name, record.mark, proofs.get(name, "")))
+    copied = bool(mine.nvram) and all(is_marked(Path(path), record.mark) for path in mine.nvram)
+    return Belongings(
+        volumes=own,
+        strange=tuple(name for name in asked if name not in own),
+        variables=record.state == "own" or copied,
+        tpm=bool(record.state),
+    )
+
+
+def names_of(volumes: Iterable[str], record: MachineRecord, pool: Pool) -> frozenset[str]:
+    """Return all names of a machine's volumes, the hidden ones included."""
+    return frozenset(each for name in volumes for each in (name, *pool.hidden(name, record.mark)))
 
 
 def own_volumes(mine: NamedFiles, record: MachineRecord, pool: Pool) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Pool
-from imgpipe.deploy.belongings import is_in, own_volumes
+from imgpipe.deploy.belongings import belongings, is_in, names_of
 from imgpipe.deploy.definition_files import NamedFiles
 from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.errors import HostError, RecipeError
@@ -43,7 +43,8 @@ def survey(
         machine = going.get(mine.uuid)
         if machine is not None and machine.record is not None:
             pool = pool_of(machine.record.pool)
-            files |= {pool.file(name) for name in own_volumes(mine, machine.record, pool)}
+            own = belongings(mine, machine.record, pool).volumes
+            files |= {pool.file(name) for name in names_of(own, machine.record, pool)}
     return Survey(
         graph=UseGraph(machines.disk_uses()),
         uuids=frozenset(going),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from imgpipe.adapters.machines import Machines
+from imgpipe.adapters.marks import unmark
 from imgpipe.adapters.pool import Pool
-from imgpipe.deploy.belongings import own_volumes
+from imgpipe.deploy.belongings import Belongings, belongings
+from imgpipe.deploy.definition_files import NamedFiles
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
 from imgpipe.deploy.needed import Survey, refuse_needed, survey
 from imgpipe.errors import RecipeError
@@ -22,11 +25,12 @@ def remove_machine(
 ) -> tuple[str, ...]:
     """Remove a machine that imgpipe made: disk, seed, UEFI variables, saved state, definition.
 
-    What is deleted is what its definition has at this moment. `known` is of the batch of machines that it goes with.
-    The definition goes last, because it says what else there is: a removal that was interrupted can be repeated.
-    Returns volumes that the record names and the definition does not, which stay. Raises RecipeError for a machine
-    that imgpipe did not make, or that somebody else's depends on, and HostError where that is not known; then nothing
-    was touched.
+    What is deleted is what its definition has at this moment; of a machine that is half made, or half removed, what is
+    shown to be its own. `known` is of the batch of machines that it goes with. The definition goes last, because it
+    says what else there is: a removal that was interrupted can be repeated.
+    Returns sentences about what stays, though it has the names of what is the machine's. Raises RecipeError for a
+    machine that imgpipe did not make, or that somebody else's depends on, and HostError where that is not known; then
+    nothing was touched.
     """
     if existing.record is None:
         raise not_ours(existing)
@@ -39,14 +43,46 @@ def remove_machine(
     mine = next((one for one in named if one.uuid == now.uuid), None)
     if mine is None:
         return ()
-    volumes = own_volumes(mine, record, pool)
-    refuse_needed(f"of the machine '{now.name}' ", volumes, named, pool, known)
-    keep_nvram = any(mine.nvram & one.files for one in named if one.uuid != now.uuid)
+    own = belongings(mine, record, pool)
+    refuse_needed(f"of the machine '{now.name}' ", own.volumes, named, pool, known)
+    if any(mine.nvram & one.files for one in named if one.uuid != now.uuid):
+        own = replace(own, variables=False)
     machines.force_stop(now.name)
-    pool.delete(*volumes)
-    machines.remove(now.name, keep_nvram=keep_nvram)
-    there = pool.names()
-    return tuple(name for name in (record.disk, record.seed) if name and name not in volumes and name in there)
+    # One that was not persistent is gone by now.
+    if record.complete and now.name in machines.names():
+        record = _sealed(record, own, pool)
+        machines.set_record(now.name, record)
+    _clear(mine, record, own, machines, pool)
+    return tuple(_what_stays(now.name, own, mine, machines, pool))
+
+
+def _sealed(record: MachineRecord, own: Belongings, pool: Pool) -> MachineRecord:
+    """Return the record of a machine whose removal begins: by the proofs the next run knows what is left of it."""
+    proofs = tuple((name, proof) for name in own.volumes if (proof := pool.proof(name)))
+    return replace(record, complete=False, proofs=proofs, state="own" if own.variables else "started")
+
+
+def _clear(mine: NamedFiles, record: MachineRecord, own: Belongings, machines: Machines, pool: Pool) -> None:
+    pool.delete(*own.volumes)
+    pool.unmark(record.mark, *filter(None, (record.disk, record.seed)))
+    machines.remove(mine.name, keep_nvram=not own.variables, keep_tpm=not own.tpm)
+    # Not before: by its hidden name a copy of variables is known to be imgpipe's.
+    for path in mine.nvram:
+        unmark(Path(path), record.mark)
+
+
+def _what_stays(name: str, own: Belongings, mine: NamedFiles, machines: Machines, pool: Pool) -> Iterator[str]:
+    for volume in own.strange:
+        yield (
+            f"The volume '{volume}' of '{name}' stays, because it is not known to be what imgpipe made. "
+            f"'imgpipe machines destroy --leftover {pool.name}/{volume}' removes it."
+        )
+    for path in sorted(mine.nvram) if not own.variables else ():
+        if machines.is_there(path) is not False:
+            yield (
+                f"The UEFI variables '{path}' of '{name}' stay, because they are not known to be what imgpipe made. "
+                "Delete the file if it is there and nobody needs it."
+            )
 
 
 def not_ours(machine: ExistingMachine) -> RecipeError:
@@ -82,25 +118,33 @@ def remove_leftover(volume: str, machines: Machines, pool: Pool, *, trusting: bo
     pool.delete(volume)
 
 
-def discard(
-    name: str,
-    record: MachineRecord,
-    made: Iterable[str],
-    machines: Machines,
-    pool: Pool,
-    *,
-    keep_nvram: bool = False,
-) -> None:
-    """Remove what a run made of a machine: `made` are the volumes that it made itself, and no others go.
+def discard(name: str, record: MachineRecord, made: Iterable[str], machines: Machines, pool: Pool) -> tuple[str, ...]:
+    """Remove what a run made of a machine that is not complete: `made` are volumes that it made itself, for certain.
 
-    With `keep_nvram` the file of UEFI variables that the definition names stays: somebody else made it.
+    What else goes is what the record shows to be the machine's own. Returns sentences about what stays.
     """
-    if name in machines.names() and machines.find(name).uuid == record.uuid:
-        machines.force_stop(name)
+    mine = next((one for one in machines.named_files() if one.name == name and one.uuid == record.uuid), None)
+    if mine is None:
         pool.delete(*made)
-        machines.remove(name, keep_nvram=keep_nvram)
-    else:
-        pool.delete(*made)
+        pool.unmark(record.mark, *filter(None, (record.disk, record.seed)))
+        return ()
+    own = belongings(mine, record, pool)
+    volumes = tuple(dict.fromkeys((*made, *own.volumes)))
+    strange = tuple(volume for volume in own.strange if volume not in volumes)
+    own = replace(own, volumes=volumes, strange=strange)
+    machines.force_stop(name)
+    _clear(mine, record, own, machines, pool)
+    return tuple(_what_stays(name, own, mine, machines, pool))
+
+
+def unmark_complete(machines: Machines, pool: Pool) -> None:
+    """Remove the hidden names of volumes whose machine was completed by a run that was killed right then."""
+    if not any(name.startswith(".") for name in pool.names()):
+        return
+    for machine in machines.list(sizes=False):
+        record = machine.record
+        if record and record.complete and record.pool == pool.name:
+            pool.unmark(record.mark, *filter(None, (record.disk, record.seed)))
 
 
 def unused_bases(

@@ -120,7 +120,7 @@ def test_what_cannot_be_removed_is_left_for_the_next_run_with_a_warning(run):
 
 def test_half_a_machine_is_removed_first(run):
     run.apply()
-    incomplete(run.machines, run.names[0])
+    incomplete(run.machines, run.names[0], run.pool)
     run.fakes.calls.clear()
     (change, *_) = run.changes()
     assert isinstance(change, Make)

@@ -55,6 +55,18 @@ def names_of(volumes: Iterable[str], record: MachineRecord, pool: Pool) -> froze
     return frozenset(each for name in volumes for each in (name, *pool.hidden(name, record.mark)))
 
 
+def refuse_taken(wanted: Iterable[str], pool: Pool) -> None:
+    """Raise RecipeError where the pool has volumes of the names that new machines' shall have."""
+    there = pool.names()
+    if taken := [name for name in wanted if name in there]:
+        raise RecipeError(
+            f"The pool '{pool.name}' has volumes already that new machines would have.",
+            hint="Give the machines other names, or delete the volumes if nobody needs them: "
+            f"'imgpipe machines destroy --leftover {pool.name}/{taken[0]}'.",
+            details=taken[:20],
+        )
+
+
 def own_volumes(mine: NamedFiles, record: MachineRecord, pool: Pool) -> tuple[str, ...]:
     """Return the volumes that are a machine's own: its disk, what lies between that and its template, its seed.
 

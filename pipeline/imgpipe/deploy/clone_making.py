@@ -15,6 +15,7 @@ from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.marks import appearing, new_mark, unmark
 from imgpipe.adapters.pool import Pool
 from imgpipe.adapters.sparse_copy import copy_sparse
+from imgpipe.deploy.belongings import refuse_taken
 from imgpipe.deploy.cloned_definition import CloneIds, Source, cloned_definition
 from imgpipe.deploy.cloning import Clone
 from imgpipe.deploy.existing import MachineRecord
@@ -65,6 +66,8 @@ class Cloning:
             known = survey(leftovers, self._work.machines, self._work.pool_of)
             for leftover in leftovers:
                 self._tell(remove_machine(leftover, self._work.machines, self._work.pool_of, known))
+            # Somebody else's may have been in their place.
+            refuse_taken([f"{clone.name}{end}" for clone in clones for end in (".qcow2", "-seed.iso")], self._work.pool)
         state = self._state()
         try:
             self._each(clones, self._define, "clones are defined")

@@ -15,6 +15,7 @@ from pathlib import Path
 from imgpipe.adapters.marks import new_mark
 from imgpipe.adapters.pool import Base, Pool
 from imgpipe.adapters.seed_iso import seed_bytes
+from imgpipe.deploy.belongings import refuse_taken
 from imgpipe.deploy.definition_files import named_files
 from imgpipe.deploy.definitions import definition
 from imgpipe.deploy.existing import MachineRecord
@@ -102,15 +103,10 @@ class Making:
                 f"There are machines already that new ones would be called: {', '.join(sorted(known)[:10])}.",
                 hint="Give the new ones other names.",
             )
-        there = self._shop.pool.names()
-        wanted = [name for machine in self._machines for name in (f"{machine.name}.qcow2", seed_name(machine))]
-        if taken := [name for name in wanted if name in there]:
-            raise RecipeError(
-                f"The pool '{self._shop.pool.name}' has volumes already that new machines would have.",
-                hint="Give the machines other names, or delete the volumes if nobody needs them: "
-                f"'imgpipe machines destroy --leftover {self._shop.pool.name}/{taken[0]}'.",
-                details=taken[:20],
-            )
+        refuse_taken(
+            [name for machine in self._machines for name in (f"{machine.name}.qcow2", seed_name(machine))],
+            self._shop.pool,
+        )
 
     def _define(self, machine: WantedMachine) -> None:
         carried = carried_of(machine)

@@ -238,4 +238,6 @@ def _copy_foreign(disk: CheckedDisk, path: Path, moved: Moved) -> None:
 
 
 def _cannot(done: str, path: Path, error: OSError) -> HostError:
-    return HostError(f"The volume '{path}' cannot be {done}: {error.strerror}.")
+    taken = f"If nobody needs that file, 'imgpipe machines destroy --leftover POOL/{path.name}' deletes it."
+    hint = taken if isinstance(error, FileExistsError) else ""
+    return HostError(f"The volume '{path}' cannot be {done}: {error.strerror}.", hint=hint)

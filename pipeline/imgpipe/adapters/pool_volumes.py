@@ -52,7 +52,8 @@ class VolumePool:
         """Upload the image unless it is there.
 
         libvirt cannot rename a volume, so what makes an upload whole is its header: it is written last, when all
-        else was read back and found right. Without its header a volume is no qcow2, and is begun anew.
+        else was read back and found right. Without its header a volume is no qcow2, and is begun anew. Raises HostError
+        for a volume of that name that is neither.
         """
         if foreign and (foreign.format != "qcow2" or len(foreign.layers) > 1):
             raise HostError(
@@ -71,8 +72,15 @@ class VolumePool:
         base = Base(path=self.file(volume), format="qcow2", virtual_size=known.virtual_size)
         with self._told(f"upload '{volume}'"):
             found = self._find(volume)
-            if found is not None and volume_streams.is_whole(found, source):
+            state = volume_streams.uploaded(found, source) if found is not None else "begun"
+            if state == "whole":
                 return base
+            if state == "other":
+                raise HostError(
+                    f"The pool '{self.name}' has a volume '{volume}' already, which is not the image '{source}'.",
+                    hint=f"Name another pool, or 'imgpipe machines destroy --leftover {self.name}/{volume}' if nobody "
+                    "needs it.",
+                )
             if found is not None:
                 found.delete(0)
             # Readable by QEMU, whose user does not own it.

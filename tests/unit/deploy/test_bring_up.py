@@ -395,3 +395,34 @@ def test_the_image_of_a_finished_copy_is_not_needed(run):
 def test_a_machines_disk_that_is_called_like_an_image_is_none(run):
     assert bases(run, linked=False, disk="imgpipe-x-1-12345678.qcow2") == ()
     assert bases(run, linked=False, volumes=("imgpipe-y-1-12345678.qcow2", "x.qcow2")) == ()
+
+
+def with_secret(machine):
+    files = (WantedFile(path="/etc/t", text="hush", secret=True),)
+    return dataclasses.replace(machine, identity=dataclasses.replace(machine.identity, files=files))
+
+
+def test_a_seed_that_a_machine_gets_later_replaces_nobodys_volume(run):
+    run.apply()
+    machine, seed = with_secret(run.wanted[0]), f"{run.names[0]}-seed.iso"
+    run.pool.volumes[seed] = "precious"
+    with pytest.raises(HostError, match="is there already"):
+        run.apply(machine)
+    assert run.pool.volumes[seed] == "precious"
+    assert run.machines.find(machine.name).record.seed == ""
+    del run.pool.volumes[seed]
+    run.apply(machine)
+    assert run.pool.volumes[seed] != "precious"
+    assert run.machines.find(machine.name).record.seed == seed
+
+
+def test_a_seed_whose_making_was_killed_is_made_again(run):
+    run.apply()
+    machine, seed = with_secret(run.wanted[0]), f"{run.names[0]}-seed.iso"
+    run.fakes.raising["define", machine.name] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run.apply(machine)
+    assert seed in run.pool.volumes
+    run.fakes.raising.clear()
+    run.apply(machine)
+    assert run.machines.find(machine.name).record.seed == seed

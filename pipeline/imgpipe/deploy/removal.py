@@ -11,7 +11,7 @@ from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.marks import unmark
 from imgpipe.adapters.pool import Pool
 from imgpipe.deploy.belongings import Belongings, belongings
-from imgpipe.deploy.definition_files import NamedFiles
+from imgpipe.deploy.definition_files import NamedFiles, named_files
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
 from imgpipe.deploy.needed import Survey, refuse_needed, survey
 from imgpipe.errors import RecipeError
@@ -123,8 +123,9 @@ def discard(name: str, record: MachineRecord, made: Iterable[str], machines: Mac
 
     What else goes is what the record shows to be the machine's own. Returns sentences about what stays.
     """
-    mine = next((one for one in machines.named_files() if one.name == name and one.uuid == record.uuid), None)
-    if mine is None:
+    # Not the files of all machines: this is called for each of many.
+    mine = named_files(machines.xml(name)) if name in machines.names() else None
+    if mine is None or mine.uuid != record.uuid:
         pool.delete(*made)
         pool.unmark(record.mark, *filter(None, (record.disk, record.seed)))
         return ()

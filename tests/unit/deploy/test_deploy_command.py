@@ -21,6 +21,7 @@ from imgpipe.deploy.existing import Proven
 from imgpipe.deploy.ownership import COPIED
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import GuestError, HostError, RecipeError
+from imgpipe.images.disk_uses import DiskUses
 
 FLEET = f"""
 name = "shop"
@@ -62,6 +63,9 @@ class Host:
             NamedFiles(name=one.name, uuid=one.uuid, disks=(), nvram=frozenset(), files=frozenset({one.disk}))
             for one in self.facts.machines
         )
+
+    def disk_uses(self):
+        return DiskUses(uri=self.uri, local=False)
 
     def drop_record(self, name):
         self.said.append(("drop_record", name))

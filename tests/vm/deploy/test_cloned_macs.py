@@ -28,7 +28,9 @@ NICS = {
 MAC = {name: mac for name, (mac, _address) in NICS.items()}
 BARE = {name: mac.replace(":", "") for name, mac in MAC.items()}
 _NM, _NETWORKD = "/etc/NetworkManager", "/etc/systemd/network"
-KEYFILE = "[connection]\nid={name}\ntype=ethernet\n{nic}\n[ethernet]\n{tie}\n[ipv4]\nmethod=manual\naddress1={address}\n"
+KEYFILE = (
+    "[connection]\nid={name}\ntype=ethernet\n{nic}\n[ethernet]\n{tie}\n[ipv4]\nmethod=manual\naddress1={address}\n"
+)
 # 'inside' is found by its name, which is made of its address, and 'back' is given its name by it.
 PROFILES = {
     f"{_NM}/system-connections/outside.nmconnection": KEYFILE.format(

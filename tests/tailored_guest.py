@@ -45,8 +45,7 @@ systemctl poweroff
 def tailored(image: Path, disk: Path, steps: Iterable[Step], boots: Callable[[str], str] = str) -> None:
     """Make `disk`, an overlay of the image with the edits; `boots` changes what its boot loader is told.
 
-    Whatever happens to the disk, the image stays as it is. Its clones need longer than a real host's: nothing in them
-    waits for a time that the demo's recipe gives it.
+    Of the demo's kernel arguments, those that name NICs in the old way and that lengthen waits are left out.
     """
     qemu_img.create_overlay(disk, image)
     with open_disk(disk, accelerator="tcg") as guest:
@@ -57,7 +56,7 @@ def tailored(image: Path, disk: Path, steps: Iterable[Step], boots: Callable[[st
 
 
 def telling(script: str, services: str) -> tuple[Step, ...]:
-    """Return edits by which a machine starts the services, runs the script, tells its output and switches itself off."""
+    """Return edits by which a machine starts the services, tells the script's output and switches itself off."""
     return (
         WriteFile(path="/usr/local/sbin/tell", content=_SCRIPT.format(script=script)),
         WriteFile(path=f"/etc/systemd/system/{TELLER}", content=_TELLER_UNIT.format(after=services)),

@@ -112,6 +112,6 @@ class MacFiles:
         if copied and self.files.regular(["/boot/init*"]):
             names = ", ".join(f"'{path}'" for path in copied[:5])
             self.remarks.append(
-                f"The initramfs may hold the source's MAC addresses: {names} may have been copied into it. Make it anew "
-                "in the clone: 'update-initramfs -u -k all' (Debian, Ubuntu) or 'dracut --force --regenerate-all'."
+                f"The initramfs may hold the source's MAC addresses: {names} may have been copied into it. Make it "
+                "anew in the clone: 'update-initramfs -u -k all' (Debian, Ubuntu) or 'dracut --force --regenerate-all'."
             )

@@ -55,7 +55,9 @@ until [ "$(ip -o -4 address show scope global | wc -l)" -ge 4 ] || [ $tries -ge 
 done
 for nic in /sys/class/net/e* /sys/class/net/back*; do
   name=${{nic##*/}}
-  [ ! -e $nic ] || echo "NIC $(cat $nic/address) $name" $(ip -o -4 address show dev $name | sed 's/.* inet \([^ ]*\).*/\1/')
+  [ -e $nic ] || continue
+  set -- $(ip -o -4 address show dev $name)
+  echo NIC $(cat $nic/address) $name $4
 done
 places="/etc /opt /var/lib /usr/lib/systemd /usr/lib/udev /usr/lib/NetworkManager /boot/grub"
 grep -r -l -i -E "{NEEDLES}" $places | sed 's/^/HOLDS /'
@@ -111,7 +113,7 @@ def lines_of(lines, word):
 
 def test_the_source_has_each_address_on_the_nic_that_its_profile_names(told):
     addresses, names = nics_in(told[0])
-    assert addresses == {mac: address for mac, address in NICS.values()}
+    assert addresses == dict(NICS.values())
     assert names[MAC["inside"]] == f"enx{BARE['inside']}"
     assert names[MAC["back"]] == "back0"
 

@@ -79,6 +79,8 @@ def told_by(machines: Machines, uri: str, name: str) -> list[str]:
             shown += console.read()
             time.sleep(0.2)
     finally:
+        # Shown where the test fails.
+        print(shown[-8000:].decode(errors="replace"))
         machines.force_stop(name)
     lines = re.findall(r"TOLD (.*?)\s*$", shown.decode(errors="replace"), re.MULTILINE)
     assert "TELL-END" in lines, shown[-2000:]

@@ -122,7 +122,9 @@ def test_a_deploy_does_not_wait_for_machines_that_stopped_in_a_shell(data, demo,
     with private_libvirt() as daemon:
         connection = ("--connect", f"qemu:///system?socket={daemon.socket}")
         trusted = ("--trust-backing", str(image.parent))
-        deploy = Command(data, *connection, "deploy", str(fleet), *trusted, "--wait", "--wait-seconds", "100000", "--yes")
+        deploy = Command(
+            data, *connection, "deploy", str(fleet), *trusted, "--wait", "--wait-seconds", "100000", "--yes"
+        )
         try:
             assert deploy.wait() == 4, deploy.stderr
         finally:

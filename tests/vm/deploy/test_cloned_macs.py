@@ -83,15 +83,16 @@ NIC = "<interface type='user'><mac address='{mac}'/><model type='virtio'/></inte
 @pytest.fixture(scope="module")
 def told(data, demo, tmp_path_factory):
     """What the source tells of itself, and then its clone, whose NICs and source's are in the same order."""
-    disk = tmp_path_factory.mktemp("source") / "twins.qcow2"
-    tailored(Path(demo[0].image["path"]), disk, EDITS)
+    image, disk = Path(demo[0].image["path"]), tmp_path_factory.mktemp("source") / "twins.qcow2"
+    tailored(image, disk, EDITS)
+    clone = ("clone", "twins", "twin-2", "--trust-backing", str(image.parent), "--no-start", "--json")
     with private_libvirt() as daemon:
         uri = f"qemu:///system?socket={daemon.socket}"
         hypervisor = connect(uri, print)
         machines = Machines(hypervisor)
         machines.define(SOURCE.format(disk=disk, nics="".join(NIC.format(mac=mac) for mac in MAC.values())))
         source = told_by(machines, uri, "twins")
-        cloned = Command(data, "--connect", uri, "clone", "twins", "twin-2", "--no-start", "--json").succeed()
+        cloned = Command(data, "--connect", uri, *clone).succeed()
         try:
             macs = [nic.mac for nic in machines.find("twin-2").nics]
             yield source, told_by(machines, uri, "twin-2"), dict(zip(NICS, macs, strict=True)), cloned

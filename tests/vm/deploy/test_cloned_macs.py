@@ -46,7 +46,7 @@ PROFILES = {
     "/opt/profiles/back.network": f"[Match]\nMACAddress={MAC['back']}\n[Network]\nAddress={NICS['back'][1]}\n",
 }
 # In the script, no address is one: the guest must not find itself.
-NEEDLES = "|".join(f"[{text[0]}]{text[1:]}" for text in (*MAC.values(), *BARE.values()))
+NEEDLES = "|".join("[" + mac[0] + "]" + mac[1:].replace(":", "[:.-]?") for mac in MAC.values())
 SCRIPT = rf"""
 tries=0
 until [ "$(ip -o -4 address show scope global | wc -l)" -ge 4 ] || [ $tries -ge 120 ]; do

@@ -108,10 +108,12 @@ class MacFiles:
                 yield path, str(self.g.readlink(path))
 
     def _remark_copies(self, changed: set[str], early: list[str]) -> None:
-        copied = sorted(changed & set(MacFiles(self.g, self.files, early)._regular()))
+        copied = changed & set(MacFiles(self.g, self.files, early)._regular())
         if copied and self.files.regular(["/boot/init*"]):
-            names = ", ".join(f"'{path}'" for path in copied[:5])
+            # Not the files' names: those may be made of an address, and differ from clone to clone.
+            folders = ", ".join(sorted({f"'{posixpath.dirname(path)}'" for path in copied}))
             self.remarks.append(
-                f"The initramfs may hold the source's MAC addresses: {names} may have been copied into it. Make it "
-                "anew in the clone: 'update-initramfs -u -k all' (Debian, Ubuntu) or 'dracut --force --regenerate-all'."
+                f"The initramfs may hold the source's MAC addresses: what was changed in {folders} may have been copied "
+                "into it. Make it anew in the clone: 'update-initramfs -u -k all' (Debian, Ubuntu) or 'dracut --force "
+                "--regenerate-all'."
             )

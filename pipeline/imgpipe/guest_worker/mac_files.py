@@ -113,7 +113,7 @@ class MacFiles:
             # Not the files' names: those may be made of an address, and differ from clone to clone.
             folders = ", ".join(sorted({f"'{posixpath.dirname(path)}'" for path in copied}))
             self.remarks.append(
-                f"The initramfs may hold the source's MAC addresses: what was changed in {folders} may have been copied "
-                "into it. Make it anew in the clone: 'update-initramfs -u -k all' (Debian, Ubuntu) or 'dracut --force "
-                "--regenerate-all'."
+                f"The initramfs may hold the source's MAC addresses: what was changed in {folders} may have been "
+                "copied into it. Make it anew in the clone: 'update-initramfs -u -k all' (Debian, Ubuntu) or "
+                "'dracut --force --regenerate-all'."
             )

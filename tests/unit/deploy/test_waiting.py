@@ -131,7 +131,7 @@ def test_a_boot_that_ended_in_a_shell_is_told_at_once_with_its_console(machines,
     assert str(caught.value) == f"1 of 1 machines did not come up as asked: '{name}'."
     reason, *_ = caught.value.details
     assert reason.startswith(f"{name}: {FAILURES[words]}")
-    assert "Its device 'dev-vdb1' did not appear in time." in reason
+    assert "Its device '/dev/vdb1' did not appear in time." in reason
     assert "The host was most likely too slow: it emulates, with a load of " in reason
     assert "  [DEPEND] Dependency failed for srv.mount." in caught.value.details
     assert f"  {words.decode().splitlines()[0].strip()}" in caught.value.details
@@ -142,7 +142,7 @@ def test_under_kvm_a_late_device_is_named_and_no_slowness_claimed(machines):
     machines.consoles[WANTED[0].name] = FakeStream(SHOWN, b"You are in emergency mode.\r\n")
     with pytest.raises(GuestError) as caught:
         wait_until_up(WANTED[:1], machines, 10_000, lambda _: None)
-    assert caught.value.details[0].endswith("emergency mode. Its device 'dev-vdb1' did not appear in time.")
+    assert caught.value.details[0].endswith("emergency mode. Its device '/dev/vdb1' did not appear in time.")
 
 
 def test_whose_boot_failed_is_told_while_the_others_are_waited_for(machines):

@@ -95,6 +95,10 @@ class Edits:
         found = MacFiles(self.g, self.files, patterns)
         changed = found.replace(pairs, early)
         self.remarks += found.remarks
+        for old, new in found.renamed.items():
+            # A folder takes along what is in it.
+            self.new = [new + path[len(old) :] if f"{path}/".startswith(f"{old}/") else path for path in self.new]
+        self.new += found.relinked
         return changed
 
     def copy_file(self, source: str, path: str, where: str) -> int:

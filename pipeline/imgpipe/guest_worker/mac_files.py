@@ -14,7 +14,8 @@ from imgpipe.guest_worker.files import MOST_BYTES, Files
 class MacFiles:
     """What matches the patterns in a mounted guest; of a link, what it leads to in there.
 
-    `remarks` are sentences about what could not be done or must be done in the guest.
+    `remarks` are sentences about what could not be done or must be done in the guest; `renamed` has the new paths by
+    the old ones, in the order in which they got them, and `relinked` the links that were made anew.
     """
 
     def __init__(self, g: Any, files: Files, patterns: list[str]) -> None:  # noqa: ANN401 (libguestfs has no types)
@@ -22,6 +23,8 @@ class MacFiles:
         self.files = files
         self.patterns = patterns
         self.remarks: list[str] = []
+        self.renamed: dict[str, str] = {}
+        self.relinked: list[str] = []
 
     def replace(self, pairs: list[list[str]], early: list[str]) -> int:
         """Replace the old addresses of `pairs`, in content and in names; return how many paths changed.
@@ -37,8 +40,9 @@ class MacFiles:
                 self.g.write(path, new)
                 changed.add(path)
         self._remark_copies(changed, early)
-        renamed = self._rename(pairs)
-        return len(changed) + renamed + self._retarget(pairs)
+        self._rename(pairs)
+        self._retarget(pairs)
+        return len(changed) + len(self.renamed) + len(self.relinked)
 
     def holding(self, addresses: list[str]) -> list[str]:
         """Return what has one of the addresses in its content or its name."""
@@ -77,8 +81,7 @@ class MacFiles:
             return None
         return real if self.files.size(real) is not None else None
 
-    def _rename(self, pairs: list[list[str]]) -> int:
-        count = 0
+    def _rename(self, pairs: list[list[str]]) -> None:
         # The deepest first: a folder of drop-ins has its name from the file that they belong to.
         for path in sorted(self.files.modes(self.patterns), key=lambda path: (-path.count("/"), path)):
             parent, name = posixpath.split(path)
@@ -86,21 +89,17 @@ class MacFiles:
             # What has the new name already stays; that the old name is there breaks the claim that it is not.
             if new != name and not self.files.exists(posixpath.join(parent, new)):
                 self.g.rename(path, posixpath.join(parent, new))
-                count += 1
-        return count
+                self.renamed[path] = posixpath.join(parent, new)
 
-    def _retarget(self, pairs: list[list[str]]) -> int:
+    def _retarget(self, pairs: list[list[str]]) -> None:
         """Let links lead to what was renamed."""
-        count = 0
         for path, target in self._dangling():
             folder, name = posixpath.split(target)
             new = posixpath.join(folder, macs.replaced_in_name(name, pairs))
-            if new == target:
-                continue
-            self.g.rm_f(path)
-            self.g.ln_s(new, path)
-            count += 1
-        return count
+            if new != target:
+                self.g.rm_f(path)
+                self.g.ln_s(new, path)
+                self.relinked.append(path)
 
     def _dangling(self) -> Iterator[tuple[str, str]]:
         for path, mode in self.files.modes(self.patterns).items():

@@ -12,7 +12,7 @@ from imgpipe.guest_worker.edits import Edits
 from imgpipe.guest_worker.files import MOST_BYTES
 from imgpipe.guest_worker.mac_files import MacFiles
 from imgpipe.guest_worker.macs import found, found_in_name, replaced, replaced_in_name
-from imgpipe.offline_edits import DropLines, Remove, ReplaceMacs, WithoutMacs
+from imgpipe.offline_edits import DropLines, Remove, ReplaceMacs, WithoutMacs, WriteFile
 
 A, NEW = "52:54:00:aa:bb:cc", "52:54:00:1e:2f:3a"
 PAIRS = ((A, NEW),)
@@ -171,6 +171,20 @@ def test_a_link_to_what_is_renamed_leads_there(tmp_path):
     link.symlink_to("10-enx525400aabbcc.network")
     replace_in(tmp_path)
     assert link.read_text() == "[Match]\n"
+
+
+def test_what_is_new_gets_its_label_under_its_new_name(tmp_path):
+    put(tmp_path, "/etc/systemd/network/10-enx525400aabbcc.network", "[Match]\n")
+    (tmp_path / "etc/systemd/network/20-alias.network").symlink_to("10-enx525400aabbcc.network")
+    edits = Edits(FakeGuestFS(tmp_path))
+    edits.g.labels["/etc"] = "etc_t"
+    drop_in = "/etc/systemd/network/10-enx525400aabbcc.network.d/own.conf"
+    written = WriteFile(path=drop_in, content="[Link]\n")
+    replacement = ReplaceMacs(patterns=MAC_FILES, pairs=PAIRS)
+    edits.apply([{"kind": type(step).__name__, **dataclasses.asdict(step)} for step in (written, replacement)])
+    edits.relabel()
+    folder = "/etc/systemd/network/10-enx5254001e2f3a.network.d"
+    assert edits.g.labels.keys() == {"/etc", folder, f"{folder}/own.conf", "/etc/systemd/network/20-alias.network"}
 
 
 def test_links_that_lead_nowhere_to_a_device_or_a_folder_are_left_alone(tmp_path):

@@ -22,6 +22,8 @@ class MacFiles:
         self.g = g
         self.files = files
         self.patterns = patterns
+        # Each pattern is a question to the appliance, and without KVM there are milliseconds between two of them.
+        self.modes = files.modes(patterns)
         self.remarks: list[str] = []
         self.renamed: dict[str, str] = {}
         self.relinked: list[str] = []
@@ -46,8 +48,7 @@ class MacFiles:
 
     def holding(self, addresses: list[str]) -> list[str]:
         """Return what has one of the addresses in its content or its name."""
-        matching = set(self.files.modes(self.patterns))
-        named = {path for path in matching if macs.found_in_name(posixpath.basename(path), addresses)}
+        named = {path for path in self.modes if macs.found_in_name(posixpath.basename(path), addresses)}
         held = {path for path in self._regular() if macs.found(self._content(path) or b"", addresses)}
         return sorted(named | held)
 
@@ -63,7 +64,7 @@ class MacFiles:
         """Return the real paths of regular files, each once; links that lead nowhere or to a device are none."""
         folders: dict[str, str] = {}
         found = set()
-        for path, mode in self.files.modes(self.patterns).items():
+        for path, mode in self.modes.items():
             if stat.S_ISREG(mode):
                 parent, name = posixpath.split(path)
                 # Where /lib is a link, what is below it is found twice.
@@ -83,13 +84,15 @@ class MacFiles:
 
     def _rename(self, pairs: list[list[str]]) -> None:
         # The deepest first: a folder of drop-ins has its name from the file that they belong to.
-        for path in sorted(self.files.modes(self.patterns), key=lambda path: (-path.count("/"), path)):
+        for path in sorted(self.modes, key=lambda path: (-path.count("/"), path)):
             parent, name = posixpath.split(path)
             new = macs.replaced_in_name(name, pairs)
             # What has the new name already stays; that the old name is there breaks the claim that it is not.
             if new != name and not self.files.exists(posixpath.join(parent, new)):
                 self.g.rename(path, posixpath.join(parent, new))
                 self.renamed[path] = posixpath.join(parent, new)
+        if self.renamed:
+            self.modes = self.files.modes(self.patterns)
 
     def _retarget(self, pairs: list[list[str]]) -> None:
         """Let links lead to what was renamed."""
@@ -102,12 +105,12 @@ class MacFiles:
                 self.relinked.append(path)
 
     def _dangling(self) -> Iterator[tuple[str, str]]:
-        for path, mode in self.files.modes(self.patterns).items():
+        for path, mode in self.modes.items():
             if stat.S_ISLNK(mode) and self._target(path) is None:
                 yield path, str(self.g.readlink(path))
 
     def _remark_copies(self, changed: set[str], early: list[str]) -> None:
-        copied = changed & set(MacFiles(self.g, self.files, early)._regular())
+        copied = changed and changed & set(MacFiles(self.g, self.files, early)._regular())
         if copied and self.files.regular(["/boot/init*"]):
             # Not the files' names: those may be made of an address, and differ from clone to clone.
             folders = ", ".join(sorted({f"'{posixpath.dirname(path)}'" for path in copied}))

@@ -1,5 +1,6 @@
 """A host that emulates slowly: what guests wait for, what they say when it does not come, and who is told at once."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def sealed(data, demo, request):
     tailored(Path(demo[0].image["path"]), disk, (*ONLY_CHECKS, *request.param[1]))
     disk.chmod(0o644)
     state = SealedState(product="", distro="", version="", package_format="", operations=(), asserted=())
-    return SealedDisk(path=disk, folder=folder, key=request.param[0], state=state, seconds=1)
+    yield SealedDisk(path=disk, folder=folder, key=request.param[0], state=state, seconds=1)
+    shutil.rmtree(folder)
 
 
 def verified(data, disk):

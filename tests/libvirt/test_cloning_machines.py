@@ -26,6 +26,7 @@ from imgpipe.deploy.cloned_definition import source_of
 from imgpipe.deploy.cloning import Clone, check_source_machine, fleet_of, plan_clones
 from imgpipe.deploy.facts import gather
 from imgpipe.deploy.foreign import clone_steps
+from imgpipe.emulated_boot import patient_steps
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.events import Note
 from imgpipe.os_family import Personalise
@@ -56,9 +57,11 @@ def injected(monkeypatch: pytest.MonkeyPatch) -> dict[Path, tuple]:
     """Stand in for the appliance; a disk named in 'refuse' is refused."""
     seen: dict[Path, tuple] = {}
 
-    def inject(disks, accelerator, log, claims):
+    def inject(disks, accelerator, log, claims, remark):
         assert claims
         seen.update(disks)
+        for path, _steps in disks:
+            remark(path, "Make its initramfs anew.")
         return [Refused(path=path, reason="broken") for path, _ in disks if path.stem == "refuse"]
 
     monkeypatch.setattr(clone_making, "inject", inject)
@@ -101,12 +104,15 @@ def test_clones_are_independent_complete_and_started(site, injected):
         assert (made.record.fleet, made.record.template, made.cache) == (fleet_of("vm001"), "vm001", "none")
         (source,) = (one.mac for one in there["vm001"].nics)
         macs = ((source, made.nics[0].mac),)
-        assert injected[Path(made.disk)] == clone_steps(name, macs, keeps_network=True)
+        # Emulated, as all machines of the site are, a clone waits longer.
+        assert injected[Path(made.disk)] == (*clone_steps(name, macs, keeps_network=True), *patient_steps("tcg"))
         disk = qemu_img.info(Path(made.disk))
         assert disk.backing is None
         assert disk.disk_size <= qemu_img.info(Path(there["vm001"].disk)).disk_size + 2**20
     assert len({one.nics[0].mac for one in there.values()}) == 3
     assert len({one.uuid for one in there.values()}) == 3
+    notes = [event.text for event in site.heard if isinstance(event, Note) and event.warning]
+    assert notes == ["vm005, vm006: Make its initramfs anew."]
 
 
 def test_a_clone_that_is_refused_is_removed_and_the_others_are_made(site, injected):
@@ -153,6 +159,7 @@ def test_a_linked_clone_is_an_overlay_on_the_sources_disk(site, injected):
     source = next(one for one in site.existing() if one.name == "vm001")
     assert qemu_img.info(Path(there.disk)).backing == Path(source.disk)
     assert there.record.linked
+    assert injected[Path(there.disk)][-1:] == patient_steps("tcg")
 
 
 def test_a_backing_file_that_is_swapped_behind_the_check_is_not_copied(site, injected, tmp_path, monkeypatch):

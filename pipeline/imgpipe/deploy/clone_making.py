@@ -26,6 +26,7 @@ from imgpipe.deploy.parallel import AT_ONCE, each
 from imgpipe.deploy.removal import discard, remove_machine
 from imgpipe.disk_source import CheckedDisk
 from imgpipe.domain_spec import Accelerator
+from imgpipe.emulated_boot import patient_steps
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.events import Listener, Note, Progress
 from imgpipe.identity.carriage import Carried, carry
@@ -146,13 +147,21 @@ class Cloning:
         disks = [(work.pool.file(clone.record.disk), self._steps(clone)) for clone in clones]
         own = {mac.lower() for clone in clones for mac in clone.macs}
         gone = tuple(mac for mac in self._source.macs if mac not in own)
-        refused = inject(disks, work.accelerator, work.log, claims=clone_claims(gone))
+        remarks: dict[str, list[str]] = {}
+
+        def hear(path: Path, text: str) -> None:
+            remarks.setdefault(text, []).append(names[path])
+
+        refused = inject(disks, work.accelerator, work.log, claims=clone_claims(gone), remark=hear)
+        for text, there in remarks.items():
+            work.notify(Note(text=f"{', '.join(there[:5])}{' and others' * (len(there) > 5)}: {text}", warning=True))
         return {names[one.path]: one for one in refused}
 
     def _steps(self, clone: Clone) -> tuple[Step, ...]:
         """Return the edits of one clone's disk; one without network settings of its own keeps the source's."""
         macs = tuple(zip(self._source.macs, clone.macs, strict=True))
-        return clone_steps(clone.identity.hostname, macs, keeps_network=not clone.identity.nics)
+        edits = clone_steps(clone.identity.hostname, macs, keeps_network=not clone.identity.nics)
+        return (*edits, *patient_steps(self._work.accelerator))
 
     def _finish(self, clone: Clone) -> None:
         if self._work.start:

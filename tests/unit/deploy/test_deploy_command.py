@@ -87,7 +87,8 @@ class Host:
         kept = [one for one in self.facts.machines if one.name not in gone | set(made)]
         self.facts = with_machines(*kept, *made.values())
 
-    def wait(self, wanted, machines, seconds, notify):
+    def wait(self, wanted, machines, seconds, notify, accelerator):
+        assert accelerator in {"kvm", "tcg"}
         self.waited += [machine.name for machine in wanted]
         return {machine.name: None for machine in wanted}
 

@@ -39,7 +39,8 @@ def test_a_file_of_ones_own_is_believed(here):
     assert told([Path("imgpipe.toml")]) == (Settings(pool="planted"), [])
 
 
-@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
+# On a file the sticky bit keeps nobody away.
+@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666, 0o1666])
 def test_a_file_that_others_can_write_is_passed_over_with_a_word(here, mode):
     Path("imgpipe.toml").chmod(mode)
     found, warnings = told([Path("imgpipe.toml")])

@@ -75,6 +75,27 @@ def test_a_copy_that_is_handed_to_removal_costs_nobody_a_disk(run):
     assert "copy" in run.machines.known
 
 
+def test_a_machine_that_took_the_name_since_is_not_removed(run):
+    name, before = run.names[0], dict(run.pool.volumes)
+    earlier = dataclasses.replace(run.machines.find(name), uuid=str(uuid.uuid4()))
+    with pytest.raises(RecipeError, match="not made by imgpipe"):
+        remove_machine(earlier, run.machines, run.shop.pool_of)
+    assert run.pool.volumes == before
+    assert name in run.machines.running
+
+
+def test_a_record_without_a_uuid_is_not_believed_where_the_disk_is_below_anothers(run):
+    name = run.names[0]
+    without_uuid(run, name)
+    first = run.machines.find(name)
+    assert believed([first])[0].record
+    above = dataclasses.replace(first, name="other", disk="/pool/top.qcow2", backing=(first.disk,), record=None)
+    assert believed([first, above])[0].stranger == UNCERTAIN
+    # Nor where it has no such disk at all.
+    without = dataclasses.replace(first, disk="/pool/other.qcow2")
+    assert believed([without])[0].stranger == UNCERTAIN
+
+
 def test_a_record_of_an_earlier_version_is_believed_where_its_disk_is_named_by_one_machine(run):
     name = run.names[0]
     without_uuid(run, name)
@@ -93,6 +114,20 @@ def test_a_disk_that_another_definition_names_stays_with_its_machine(run):
     assert f"{name}.qcow2" in run.pool.volumes
     assert name in run.machines.known
     assert name in run.machines.running
+
+
+def test_a_disk_that_another_definition_has_as_a_volume_stays(run):
+    name = run.names[0]
+    copy_of(run, name, "thief")
+    domain = ET.fromstring(run.machines.known["thief"])
+    source = domain.find("devices/disk[@device='disk']/source")
+    source.clear()
+    source.set("pool", "imgpipe")
+    source.set("volume", f"{name}.qcow2")
+    run.machines.known["thief"] = ET.tostring(domain, encoding="unicode")
+    with pytest.raises(RecipeError, match="is needed by the machine 'thief'"):
+        bring_up.remove([run.machines.find(name)], run.shop)
+    assert f"{name}.qcow2" in run.pool.volumes
 
 
 def test_a_disk_below_somebody_elses_overlay_stays(run):
@@ -129,9 +164,12 @@ def test_a_snapshots_overlay_goes_with_its_machine_and_the_chain_ends_at_our_dis
 def test_what_the_definition_does_not_have_stays_and_is_told(run):
     name = run.names[0]
     with_disk(run, name, "/pool/other.qcow2")
-    run.pool.volumes["other.qcow2"] = "newest"
+    run.pool.volumes |= {"other.qcow2": "newest", "below.qcow2": "somebody's", "other-seed.iso": "somebody's"}
+    run.pool.backings["other.qcow2"] = Path("/pool/below.qcow2")
+    record = dataclasses.replace(run.machines.find(name).record, seed="other-seed.iso")
+    run.machines.set_record(name, record)
     bring_up.remove([run.machines.find(name)], run.shop)
-    assert f"{name}.qcow2" in run.pool.volumes
+    assert {f"{name}.qcow2", "below.qcow2", "other-seed.iso"} <= set(run.pool.volumes)
     assert "other.qcow2" not in run.pool.volumes
     assert any(f"--leftover imgpipe/{name}.qcow2" in getattr(note, "text", "") for note in run.heard)
 
@@ -161,6 +199,18 @@ def test_uefi_variables_that_another_machine_has_are_kept(run):
     assert run.machines.kept_nvram
     bring_up.remove([run.machines.find(run.names[1])], run.shop)
     assert not run.machines.kept_nvram
+
+
+def test_uefi_variables_that_another_machine_has_in_any_other_way_are_kept(run):
+    first, second, _ = run.names
+    domain = ET.fromstring(run.machines.known[first])
+    ET.SubElement(domain.find("os"), "nvram").text = "/nvram/shared_VARS.fd"
+    run.machines.known[first] = ET.tostring(domain, encoding="unicode")
+    domain = ET.fromstring(run.machines.known[second])
+    ET.SubElement(domain.find("os"), "loader").text = "/nvram/shared_VARS.fd"
+    run.machines.known[second] = ET.tostring(domain, encoding="unicode")
+    bring_up.remove([run.machines.find(first)], run.shop)
+    assert run.machines.kept_nvram
 
 
 def test_growth_acts_on_the_disk_that_the_definition_has(run):

@@ -13,7 +13,7 @@ from imgpipe.cli.machine_views import state, values
 from imgpipe.deploy import bring_up, metadata
 from imgpipe.deploy.changes import Make, change_of
 from imgpipe.deploy.ownership import COPIED, UNCERTAIN, believed
-from imgpipe.deploy.removal import remove_leftover, remove_machine
+from imgpipe.deploy.removal import discard, remove_leftover, remove_machine
 from imgpipe.deploy.selection import Choice, chosen
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.recipe import Machine
@@ -246,6 +246,18 @@ def test_a_stranger_who_takes_the_name_meanwhile_keeps_machine_disk_and_seed(tmp
     assert set(run.machines.known) == {name}
     assert run.machines.running == {name}
     assert run.pool.volumes == {f"{name}.qcow2": "theirs", f"{name}-seed.iso": "theirs"}
+
+
+def test_a_machine_that_somebody_defined_in_the_place_of_a_begun_one_stays(run):
+    name = run.names[0]
+    record = run.machines.find(name).record
+    run.machines.known[name] = run.machines.known[name].replace(record.uuid, str(uuid.uuid4()))
+    run.pool.volumes["ours.qcow2"] = "half"
+    discard(name, record, ("ours.qcow2",), run.machines, run.pool)
+    assert name in run.machines.known
+    assert name in run.machines.running
+    assert "ours.qcow2" not in run.pool.volumes
+    assert f"{name}.qcow2" in run.pool.volumes
 
 
 def test_a_volume_that_somebody_makes_meanwhile_is_not_undone(tmp_path):

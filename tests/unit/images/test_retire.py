@@ -158,6 +158,29 @@ def test_temporary_folders_of_the_dead_go_and_those_of_the_living_and_of_others_
     assert not living.exists()
 
 
+def test_what_only_resembles_a_temporary_folder_of_ours_stays(store, tmp_path, monkeypatch):
+    place, elsewhere = tmp_path / "tmp", tmp_path / "elsewhere"
+    monkeypatch.setattr(temporary.tempfile, "tempdir", str(place))
+    names = ("imgpipe-dead0001", "imgpipe-others01", "imgpipe-openly01", "imgpipe-marked01", "imgpipe-my-notes")
+    dead, others, openly, marked, notes = (place / name for name in names)
+    for folder in (dead, others, openly, marked, notes, elsewhere):
+        folder.mkdir(mode=0o700, parents=True)
+    openly.chmod(0o755)
+    (elsewhere / "mark").touch()
+    (marked / ".imgpipe-lock").symlink_to(elsewhere / "mark")
+    (place / "imgpipe-linked02").symlink_to(elsewhere)
+    for folder in (dead, others, openly, marked, notes, elsewhere):
+        age(folder, 2 * 24 * 3600)
+    if os.geteuid() == 0:
+        os.chown(others, 12345, 12345)
+    else:
+        others.rmdir()
+    assert temporary.abandoned() == (dead,)
+    assert not temporary.remove_abandoned(place / "imgpipe-linked02")
+    assert not temporary.remove_abandoned(marked)
+    assert (elsewhere / "mark").exists()
+
+
 def test_a_deploy_between_two_removals_keeps_its_image(store, add_image):
     """The users are asked under each image's lock, so that what was begun before the lock was had is seen."""
     first, second = (add_image("rocky9", version) for version in ("20260101.1", "20260102.1"))

@@ -260,6 +260,15 @@ def test_a_machine_that_somebody_defined_in_the_place_of_a_begun_one_stays(run):
     assert f"{name}.qcow2" in run.pool.volumes
 
 
+def test_what_a_run_began_goes_without_uefi_variables_that_were_there_before(run):
+    for keep in (True, False):
+        name = run.names[keep]
+        record = run.machines.find(name).record
+        discard(name, record, (record.disk,), run.machines, run.pool, keep_nvram=keep)
+        assert name not in run.machines.known
+        assert run.machines.kept_nvram == keep
+
+
 def test_a_volume_that_somebody_makes_meanwhile_is_not_undone(tmp_path):
     run = Run(tmp_path)
     name = run.names[0]
@@ -324,3 +333,12 @@ def test_a_chain_through_machines_that_go_too_still_leads_to_whoever_stays(run):
     del run.pool.volumes["theirs.qcow2"], run.pool.backings["theirs.qcow2"]
     bring_up.remove(run.machines.list(), run.shop)
     assert not run.pool.volumes
+
+
+def test_a_chain_through_a_disk_that_goes_and_is_also_anothers_leads_to_the_other(run):
+    first, second, _ = run.names
+    run.pool.backings[f"{second}.qcow2"] = Path(f"/pool/{first}.qcow2")
+    copy_of(run, second, "thief", disk=f"/pool/{second}.qcow2")
+    with pytest.raises(RecipeError, match="is needed by the machine 'thief'"):
+        bring_up.remove([run.machines.find(first), run.machines.find(second)], run.shop)
+    assert {f"{first}.qcow2", f"{second}.qcow2"} <= set(run.pool.volumes)

@@ -368,6 +368,23 @@ def test_what_boots_nothing_installs_nothing_unasked(site: Site, policy: str):
 
 
 @on("debian12")
+def test_an_answer_that_was_given_beforehand_installs_nothing_that_is_to_be_skipped(site: Site):
+    done = site.set_up("test", before="packages=skip assume_yes=1")
+    assert done.returncode == 0, done.stderr
+    assert "nothing was installed" in done.stderr
+    assert not [line for line in site.asked if not line.startswith("pip")]
+
+
+@on("debian12")
+def test_what_is_fetched_for_the_environment_must_have_the_digests_of_the_locks(site: Site):
+    assert site.set_up().returncode == 0
+    fetched = [line for line in site.asked if line.startswith("pip") and " -r " in line]
+    assert [Path(line.split()[-1]).name for line in fetched] == ["requirements-build.lock", "requirements.lock"]
+    assert all("--require-hashes" in line for line in fetched)
+    assert "--no-build-isolation" in fetched[1]
+
+
+@on("debian12")
 def test_a_failing_pip_is_told_and_not_stamped(site: Site):
     site.write("pip", 'echo "THESE PACKAGES DO NOT MATCH THE HASHES" >&2; exit 1')
     done = site.set_up()

@@ -120,7 +120,12 @@ def test_removing_wants_an_exact_version(run, two, store):
 
 def needed_from_the_second_look_on(monkeypatch):
     answers = chain([()], repeat(("db",)))
-    monkeypatch.setattr(context, "in_use_by", lambda _, **_options: lambda _, told=next(answers): told)
+
+    def looked(_store, **_options):
+        told = next(answers)
+        return lambda _disk: told
+
+    monkeypatch.setattr(context, "in_use_by", looked)
 
 
 def test_an_image_that_came_into_use_after_the_question_is_not_pruned(run, two, store, monkeypatch):

@@ -241,6 +241,7 @@ def test_a_chain_that_does_not_end_is_refused(tmp_path):
         (b"KDMV", "format 'vmdk'"),
         (b"COWD", "format 'vmdk'"),
         (b"# Disk DescriptorFile\nversion=1\n", "format 'vmdk'"),
+        (b"# Disk DescriptorFile\nCID=fffffffe\n", "format 'vmdk'"),
         (b"version=1\n", "format 'vmdk'"),
         (b"version=3\r\n", "format 'vmdk'"),
         (b"# a comment\n\n   \r\n  \n#\nversion=2\n", "format 'vmdk'"),

@@ -111,7 +111,9 @@ def test_work_goes_when_nothing_in_it_changed_for_long(store):
 def test_work_that_somebody_holds_and_folders_that_are_not_ours_stay(store):
     held = store.work("0123456789abcdef")
     (store.root / "work" / "my notes").mkdir()
-    (store.root / "work" / "fedcba9876543210").symlink_to(store.root / "work" / "my notes")
+    link = store.root / "work" / "fedcba9876543210"
+    link.symlink_to(store.root / "work" / "my notes")
+    os.utime(link, (0, 0), follow_symlinks=False)
     lock = held / "build.lock"
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

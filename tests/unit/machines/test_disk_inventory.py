@@ -81,8 +81,15 @@ class Pool:
         return [SimpleNamespace(XMLDesc=lambda text=text: text) for text in self.volumes]
 
 
-def asked(*, domains=(), pools=(), local=True):
-    connection = SimpleNamespace(listAllDomains=lambda: domains, listAllStoragePools=lambda: pools)
+def asked(*, domains=(), pools=(), local=True, named=None):
+    def pool(name):
+        if name not in (named or {}):
+            raise failure(libvirt.VIR_ERR_NO_STORAGE_POOL)
+        return SimpleNamespace(storageVolLookupByName=lambda volume: SimpleNamespace(path=lambda: named[name] + volume))
+
+    connection = SimpleNamespace(
+        listAllDomains=lambda: domains, listAllStoragePools=lambda: pools, storagePoolLookupByName=pool
+    )
     return disk_uses(connection, "fake:///", local=local)
 
 
@@ -97,6 +104,12 @@ def test_a_copy_that_is_being_made_and_a_block_device_are_disks_too():
     text = with_disk(disk("/srv/a.qcow2", more=mirror), disk("/dev/vg/lv", form="raw", kind="dev"))
     told = asked(domains=[Domain(live=text)])
     assert [use.chain[0] for use in told.uses] == ["/srv/a.qcow2", "/srv/copy.qcow2", "/dev/vg/lv"]
+
+
+def test_a_disk_that_is_a_volume_has_the_volumes_path_and_none_where_its_pool_is_gone():
+    texts = [f"<disk><driver type='qcow2'/><source pool='{name}' volume='v'/></disk>" for name in ("there", "gone")]
+    told = asked(domains=[Domain(live=with_disk(*texts))], named={"there": "/pools/there/"})
+    assert told.uses == (DiskUse(owner="db", chain=("/pools/there/v",)),)
 
 
 def test_what_is_said_of_the_chain_is_told_and_its_end_only_where_it_is_said():

@@ -173,6 +173,7 @@ def test_what_only_resembles_a_temporary_folder_of_ours_stays(store, tmp_path, m
     (place / "imgpipe-linked02").symlink_to(elsewhere)
     for folder in (dead, others, openly, marked, notes, elsewhere):
         age(folder, 2 * 24 * 3600)
+    os.utime(place / "imgpipe-linked02", (0, 0), follow_symlinks=False)
     if os.geteuid() == 0:
         os.chown(others, 12345, 12345)
     else:

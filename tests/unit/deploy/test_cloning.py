@@ -97,6 +97,12 @@ def test_all_faults_are_told_at_once():
     assert any(line == "the pool 'imgpipe' has 100 MiB left; 255 MiB are needed" for line in told)
 
 
+@pytest.mark.parametrize("volume", ["vm005.qcow2", "vm005-seed.iso"])
+def test_a_volume_that_a_clone_would_have_is_a_fault(volume):
+    facts = dataclasses.replace(FACTS, volumes=frozenset((volume,)))
+    assert faults("vm005", facts=facts) == (f"'vm005': the pool 'imgpipe' has a volume '{volume}'",)
+
+
 def test_more_ranges_than_nics_are_a_fault():
     ranges = ["10.1.0.20/24", "10.2.0.20/24", "10.3.0.20/24"]
     assert faults("vm005", addresses=ranges) == ("there are 3 ranges of addresses for 2 NICs",)

@@ -176,6 +176,7 @@ def test_a_file_may_not_state_what_starts_programs_or_reads_files(uri, tmp_path)
         "qemu+ssh://host:2222/system?no_tty=1&mode=direct",
         "qemu+tls://host/system",
         "qemu+libssh2://host/system?sshauth=agent",
+        "qemu+SSH://host/system?M%4fDE=direct",
     ],
 )
 def test_a_file_may_state_where_libvirt_is(uri):

@@ -128,6 +128,9 @@ def test_what_an_interrupted_run_left_is_taken_over_and_a_finished_clone_is_not(
     facts = dataclasses.replace(FACTS, machines=(machine("vm005", begun),))
     (clone,) = planned("vm005", facts=facts)
     assert clone.leftover == facts.machines[0]
+    # What a deploy is making at this moment is no clone's rest.
+    deployed = dataclasses.replace(FACTS, machines=(machine("vm005", dataclasses.replace(begun, fleet="web")),))
+    assert faults("vm005", facts=deployed) == ("'vm005': there is a machine of that name",)
     finished = dataclasses.replace(begun, complete=True)
     told = faults("vm005", facts=dataclasses.replace(FACTS, machines=(machine("vm005", finished),)))
     assert told == ("'vm005': there is a machine of that name",)

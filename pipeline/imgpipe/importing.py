@@ -23,6 +23,7 @@ from imgpipe.domains import INSTALL_DISK
 from imgpipe.errors import RecipeError
 from imgpipe.events import Note
 from imgpipe.home import in_home
+from imgpipe.host.room import allocated, require_space
 from imgpipe.os_family import Account, OsFamily, Proof
 from imgpipe.own_files import is_own, read_own, write_new
 from imgpipe.plan import Plan
@@ -79,6 +80,7 @@ def require_image_name(name: str) -> None:
 
 def _copy(checked: CheckedDisk, disk: Path) -> None:
     if not is_own(disk):
+        require_space(disk.parent, allocated(checked))
         with finished_file(disk) as partial, held(checked.layers) as files, new_file(partial):
             qemu_img.adopt_held(files, partial)
 

@@ -11,14 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 import deploy_site
 import private_libvirt
 from deploy_site import Site
+from disk_chain import overlay_of_100_mib
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.batch_guest import Refused
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.marks import hidden
+from imgpipe.adapters.pool_folder import FolderPool
+from imgpipe.cli import context
+from imgpipe.cli.clone import clone as clone_command
 from imgpipe.deploy import bring_up, clone_making
 from imgpipe.deploy.clone_flags import CloneFlags, order_of
 from imgpipe.deploy.clone_making import CloneWork, Cloning
@@ -30,6 +36,8 @@ from imgpipe.emulated_boot import patient_steps
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.events import Note
 from imgpipe.os_family import Personalise
+from imgpipe.settings import Settings
+from imgpipe.sizes import MIB
 
 pytestmark = [
     pytest.mark.libvirt,
@@ -160,6 +168,29 @@ def test_a_linked_clone_is_an_overlay_on_the_sources_disk(site, injected):
     assert qemu_img.info(Path(there.disk)).backing == Path(source.disk)
     assert there.record.linked
     assert injected[Path(there.disk)][-1:] == patient_steps("tcg")
+
+
+def test_a_plan_asks_for_the_room_of_the_whole_chain(site, tmp_path, monkeypatch):
+    (source,) = [one for one in site.existing() if one.name == "vm001"]
+    chain = overlay_of_100_mib(tmp_path)
+    machines = Machines(site.hypervisor)
+    machines.define(machines.xml("vm001").replace(source.disk, str(chain)))
+    monkeypatch.setenv("IMGPIPE_HOME", str(site.store.root))
+    monkeypatch.setattr(context, "settings", Settings)
+    context.choose(context.Choices(connect=site.hypervisor.uri))
+    app = typer.Typer()
+    app.command("clone")(clone_command)
+    app.command("other")(lambda: None)
+    words = ["clone", "vm001", "vm005", "--trust-backing", str(tmp_path), "--plan"]
+    for free, enough in ((104 * MIB, True), (100 * MIB, False)):
+        monkeypatch.setattr(FolderPool, "free", lambda _, free=free: free)
+        if enough:
+            assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
+        else:
+            with pytest.raises(RecipeError) as caught:
+                CliRunner().invoke(app, words, catch_exceptions=False)
+            assert "the pool 'imgpipe' has 100 MiB left" in caught.value.details[0]
+    context.choose(context.Choices())
 
 
 def test_a_backing_file_that_is_swapped_behind_the_check_is_not_copied(site, injected, tmp_path, monkeypatch):

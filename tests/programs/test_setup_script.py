@@ -289,7 +289,9 @@ def test_dnf_is_told_to_end_where_a_lock_is_held_and_its_exit_code_is_known(site
     done = site.set_up()
     assert done.returncode == 0, done.stderr
     assert "waiting for another package manager" in done.stderr
-    assert all("--setopt=exit_on_lock=True" in line for line in site.asked if line.startswith("dnf"))
+    dnf = [line for line in site.asked if line.startswith("dnf")]
+    assert len(dnf) > 1
+    assert all("--setopt=exit_on_lock=True" in line for line in dnf)
 
 
 def masks(site: Site) -> list[str]:
@@ -363,6 +365,23 @@ def test_what_boots_nothing_installs_nothing_unasked(site: Site, policy: str):
     again = len(site.asked)
     assert site.set_up("test", before=f"packages={policy}").returncode == 0
     assert len(site.asked) == again
+
+
+@on("debian12")
+def test_an_answer_that_was_given_beforehand_installs_nothing_that_is_to_be_skipped(site: Site):
+    done = site.set_up("test", before="packages=skip assume_yes=1")
+    assert done.returncode == 0, done.stderr
+    assert "nothing was installed" in done.stderr
+    assert not [line for line in site.asked if not line.startswith("pip")]
+
+
+@on("debian12")
+def test_what_is_fetched_for_the_environment_must_have_the_digests_of_the_locks(site: Site):
+    assert site.set_up().returncode == 0
+    fetched = [line for line in site.asked if line.startswith("pip") and " -r " in line]
+    assert [Path(line.split()[-1]).name for line in fetched] == ["requirements-build.lock", "requirements.lock"]
+    assert all("--require-hashes" in line for line in fetched)
+    assert "--no-build-isolation" in fetched[1]
 
 
 @on("debian12")

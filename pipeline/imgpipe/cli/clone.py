@@ -98,9 +98,10 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
     from imgpipe.deploy.bring_up import fleet_lock
     from imgpipe.deploy.clone_making import Cloning
     from imgpipe.deploy.cloned_definition import source_of
-    from imgpipe.deploy.cloning import allocated, check_source_machine, plan_clones
+    from imgpipe.deploy.cloning import check_source_machine, plan_clones
     from imgpipe.deploy.facts import gather
     from imgpipe.events import Note, stage
+    from imgpipe.host.room import allocated
     from imgpipe.stages.watching import ended_by_sigterm
 
     name = options.source

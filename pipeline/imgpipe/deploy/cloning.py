@@ -13,6 +13,7 @@ from imgpipe.deploy.cloned_definition import Source
 from imgpipe.deploy.existing import ExistingMachine, HostFacts, MachineRecord
 from imgpipe.deploy.names import is_label
 from imgpipe.deploy.resolving import known_addresses
+from imgpipe.deploy.room import LINKED
 from imgpipe.deploy.wanted import Identity, WantedNic
 from imgpipe.disk_source import CheckedDisk, Format, check_source
 from imgpipe.domain_spec import stable_mac
@@ -111,17 +112,6 @@ def check_source_machine(
     return check_source(source.disk.resolve(), form, trusted=trusted, images=images)
 
 
-def allocated(disk: CheckedDisk) -> int:
-    """Return the most that a copy takes: what all files of the chain use; what an overlay hides counts twice."""
-    used = 0
-    for layer in disk.layers:
-        try:
-            used += layer.path.stat().st_blocks * 512
-        except OSError as error:
-            raise HostError(f"The disk '{layer.path}' cannot be read: {error.strerror}.") from error
-    return used
-
-
 def fleet_of(source: str) -> str:
     """Return the fleet that the clones of a machine are listed under; no fleet file can have that name."""
     return f"clones of {source}"
@@ -162,7 +152,7 @@ def _name_faults(order: CloneOrder, source: Source, facts: HostFacts) -> Iterato
 
 
 def _room_faults(order: CloneOrder, used: int, facts: HostFacts) -> Iterator[str]:
-    wanted = 0 if order.linked else used * len(order.names)
+    wanted = (LINKED + (0 if order.linked else used)) * len(order.names)
     if wanted > facts.pool_free:
         yield f"the pool '{facts.pool}' has {show_bytes(facts.pool_free)} left; {show_bytes(wanted)} are needed"
 

@@ -16,6 +16,7 @@ from imgpipe.deploy.template import os_id
 from imgpipe.deploy.wanted import Template
 from imgpipe.disk_source import CheckedDisk
 from imgpipe.domain_spec import Accelerator
+from imgpipe.host.room import allocated
 from imgpipe.importing import system_names
 from imgpipe.os_family import Hardware
 from imgpipe.own_files import read_own, write_new
@@ -91,7 +92,7 @@ def foreign_template(
         cache=hardware.cache,
         personalise=personalise_of(found.facts),
         prepared=False,
-        size=path.stat().st_size,
+        size=allocated(checked),
         foreign=checked,
     )
 

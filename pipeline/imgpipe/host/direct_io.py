@@ -12,17 +12,27 @@ from imgpipe.adapters.pool_folder import there
 def has_direct_io(folder: Path) -> bool | None:
     """Try it with a file of our own; None where none can be made, as in a full file system.
 
-    A folder that is not there yet is judged by the nearest one above it.
+    A folder that is not there yet is judged by the nearest one above it. The file has no name where the file system
+    can do that: a plan asks too, and changes nothing.
     """
     try:
-        descriptor, name = tempfile.mkstemp(prefix=".imgpipe-", dir=there(folder))
+        descriptor = _nameless(there(folder))
     except OSError:
         return None
-    os.close(descriptor)
     try:
-        os.close(os.open(name, os.O_RDONLY | os.O_DIRECT))
+        os.close(os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_DIRECT))
     except OSError:
         return False
     finally:
-        Path(name).unlink()
+        os.close(descriptor)
     return True
+
+
+def _nameless(folder: Path) -> int:
+    """Open a new file that goes with its descriptor; some network file systems have none but by a name."""
+    try:
+        return os.open(folder, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+    except OSError:
+        descriptor, name = tempfile.mkstemp(prefix=".imgpipe-", dir=folder)
+        Path(name).unlink()
+        return descriptor

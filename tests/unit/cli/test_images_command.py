@@ -1,6 +1,7 @@
 import json
 import os
 import time
+from itertools import chain, repeat
 
 import pytest
 from typer.testing import CliRunner
@@ -114,6 +115,30 @@ def test_removing_wants_an_exact_version(run, two, store):
         run("rm", "rocky9", "--yes")
     assert caught.value.details == ("rocky9@20260301.1", "rocky9@20260228.1")
     assert "removed: rocky9@20260228.1" in run("rm", "rocky9@20260228.1", "--yes").stderr
+    assert catalog.versions(store, "rocky9") == ("20260301.1",)
+
+
+def needed_from_the_second_look_on(monkeypatch):
+    answers = chain([()], repeat(("db",)))
+
+    def looked(_store, **_options):
+        told = next(answers)
+        return lambda _disk: told
+
+    monkeypatch.setattr(context, "in_use_by", looked)
+
+
+def test_an_image_that_came_into_use_after_the_question_is_not_pruned(run, two, store, monkeypatch):
+    needed_from_the_second_look_on(monkeypatch)
+    assert "kept: rocky9@20260228.1 is in use" in run("prune", "--keep", "1", "--yes").stderr
+    assert len(catalog.versions(store, "rocky9")) == 2
+
+
+def test_each_image_is_looked_at_anew_when_it_is_removed(run, two, store, monkeypatch):
+    needed_from_the_second_look_on(monkeypatch)
+    with pytest.raises(RecipeError, match=r"'rocky9@20260301\.1' is needed") as caught:
+        run("rm", "rocky9@20260228.1", "rocky9@20260301.1", "--yes")
+    assert caught.value.details == ("db",)
     assert catalog.versions(store, "rocky9") == ("20260301.1",)
 
 

@@ -53,6 +53,7 @@ def test_a_hash_is_found_in_what_a_sealed_disk_is_searched_for(method, answers):
         f"root:!{DES}::",
         f"rootpw --iscrypted {DES}",
         f"user --name=x --password={DES} --iscrypted",
+        f"user --name=x --password={DES} --groups=wheel --iscrypted",
         f"d-i passwd/root-password-crypted password {DES}",
     ],
 )

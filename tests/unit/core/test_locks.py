@@ -3,6 +3,7 @@
 import fcntl
 import os
 import stat
+from threading import Event, Thread
 
 import pytest
 
@@ -103,6 +104,24 @@ def test_a_lock_of_any_name_is_a_file_in_the_folder_of_locks(store, name):
     with lock(path):
         assert is_held(path)
     assert not is_held(path)
+
+
+def test_whoever_waits_has_the_lock_only_when_the_holder_has_let_go(store):
+    path, ready, waiting, taken, both = store.lock_file("x"), Event(), Event(), Event(), []
+
+    def hold():
+        with lock(path):
+            ready.set()
+            assert waiting.wait(30)
+            both.append(taken.wait(0.3))
+
+    holder = Thread(target=hold)
+    holder.start()
+    assert ready.wait(30)
+    with lock(path, lambda _holder: waiting.set()):
+        taken.set()
+    holder.join(30)
+    assert both == [False]
 
 
 def test_the_question_whether_a_lock_is_held_makes_nothing(store):

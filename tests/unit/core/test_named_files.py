@@ -1,6 +1,7 @@
 """Files that a person names: nothing but regular ones is waited for, and none is read without bound."""
 
 import os
+import stat
 from itertools import pairwise
 
 import pytest
@@ -39,6 +40,30 @@ def odd(request, tmp_path):
 def test_only_regular_files_are_opened(odd):
     with pytest.raises(OSError, match="no regular file"):
         named_files.open_regular(odd)
+
+
+def test_what_becomes_something_else_before_it_is_opened_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "text"
+    path.write_text("x")
+    really_open = os.open
+
+    def slow(name, flags):
+        path.unlink()
+        os.mkfifo(path)
+        return really_open(name, flags)
+
+    monkeypatch.setattr(os, "open", slow)
+    with pytest.raises(OSError, match="no regular file"):
+        named_files.open_regular(path)
+
+
+def test_a_block_device_is_read_only_where_a_machine_may_have_it_as_its_disk(tmp_path):
+    # To open one may make it, so that only its mode is shown.
+    with pytest.raises(OSError, match="no regular file"):
+        named_files._require_regular(stat.S_IFBLK | 0o600, tmp_path, or_block_device=False)
+    named_files._require_regular(stat.S_IFBLK | 0o600, tmp_path, or_block_device=True)
+    with pytest.raises(OSError, match="no regular file"):
+        named_files._require_regular(stat.S_IFCHR | 0o600, tmp_path, or_block_device=True)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ def test_a_file_of_ones_own_is_believed(here):
     assert told([Path("imgpipe.toml")]) == (Settings(pool="planted"), [])
 
 
-@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
+# On a file the sticky bit keeps nobody away.
+@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666, 0o1666])
 def test_a_file_that_others_can_write_is_passed_over_with_a_word(here, mode):
     Path("imgpipe.toml").chmod(mode)
     found, warnings = told([Path("imgpipe.toml")])
@@ -175,6 +176,7 @@ def test_a_file_may_not_state_what_starts_programs_or_reads_files(uri, tmp_path)
         "qemu+ssh://host:2222/system?no_tty=1&mode=direct",
         "qemu+tls://host/system",
         "qemu+libssh2://host/system?sshauth=agent",
+        "qemu+SSH://host/system?M%4fDE=direct",
     ],
 )
 def test_a_file_may_state_where_libvirt_is(uri):

@@ -14,7 +14,7 @@ from imgpipe.deploy import bring_up, metadata
 from imgpipe.deploy.changes import Make, change_of
 from imgpipe.deploy.needed import survey
 from imgpipe.deploy.ownership import COPIED, UNCERTAIN, believed
-from imgpipe.deploy.removal import remove_leftover, remove_machine
+from imgpipe.deploy.removal import discard, remove_leftover, remove_machine
 from imgpipe.deploy.selection import Choice, chosen
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.recipe import Machine
@@ -76,6 +76,27 @@ def test_a_copy_that_is_handed_to_removal_costs_nobody_a_disk(run):
     assert "copy" in run.machines.known
 
 
+def test_a_machine_that_took_the_name_since_is_not_removed(run):
+    name, before = run.names[0], dict(run.pool.volumes)
+    earlier = dataclasses.replace(run.machines.find(name), uuid=str(uuid.uuid4()))
+    with pytest.raises(RecipeError, match="not made by imgpipe"):
+        remove_machine(earlier, run.machines, run.shop.pool_of)
+    assert run.pool.volumes == before
+    assert name in run.machines.running
+
+
+def test_a_record_without_a_uuid_is_not_believed_where_the_disk_is_below_anothers(run):
+    name = run.names[0]
+    without_uuid(run, name)
+    first = run.machines.find(name)
+    assert believed([first])[0].record
+    above = dataclasses.replace(first, name="other", disk="/pool/top.qcow2", backing=(first.disk,), record=None)
+    assert believed([first, above])[0].stranger == UNCERTAIN
+    # Nor where it has no such disk at all.
+    without = dataclasses.replace(first, disk="/pool/other.qcow2")
+    assert believed([without])[0].stranger == UNCERTAIN
+
+
 def test_a_record_of_an_earlier_version_is_believed_where_its_disk_is_named_by_one_machine(run):
     name = run.names[0]
     without_uuid(run, name)
@@ -94,6 +115,20 @@ def test_a_disk_that_another_definition_names_stays_with_its_machine(run):
     assert f"{name}.qcow2" in run.pool.volumes
     assert name in run.machines.known
     assert name in run.machines.running
+
+
+def test_a_disk_that_another_definition_has_as_a_volume_stays(run):
+    name = run.names[0]
+    copy_of(run, name, "thief")
+    domain = ET.fromstring(run.machines.known["thief"])
+    source = domain.find("devices/disk[@device='disk']/source")
+    source.clear()
+    source.set("pool", "imgpipe")
+    source.set("volume", f"{name}.qcow2")
+    run.machines.known["thief"] = ET.tostring(domain, encoding="unicode")
+    with pytest.raises(RecipeError, match="is needed by the machine 'thief'"):
+        bring_up.remove([run.machines.find(name)], run.shop)
+    assert f"{name}.qcow2" in run.pool.volumes
 
 
 def test_a_disk_below_somebody_elses_overlay_stays(run):
@@ -130,9 +165,12 @@ def test_a_snapshots_overlay_goes_with_its_machine_and_the_chain_ends_at_our_dis
 def test_what_the_definition_does_not_have_stays_and_is_told(run):
     name = run.names[0]
     with_disk(run, name, "/pool/other.qcow2")
-    run.pool.volumes["other.qcow2"] = "newest"
+    run.pool.volumes |= {"other.qcow2": "newest", "below.qcow2": "somebody's", "other-seed.iso": "somebody's"}
+    run.pool.backings["other.qcow2"] = Path("/pool/below.qcow2")
+    record = dataclasses.replace(run.machines.find(name).record, seed="other-seed.iso")
+    run.machines.set_record(name, record)
     bring_up.remove([run.machines.find(name)], run.shop)
-    assert f"{name}.qcow2" in run.pool.volumes
+    assert {f"{name}.qcow2", "below.qcow2", "other-seed.iso"} <= set(run.pool.volumes)
     assert "other.qcow2" not in run.pool.volumes
     assert any(f"--leftover imgpipe/{name}.qcow2" in getattr(note, "text", "") for note in run.heard)
 
@@ -162,6 +200,18 @@ def test_uefi_variables_that_another_machine_has_are_kept(run):
     assert run.machines.kept_nvram
     bring_up.remove([run.machines.find(run.names[1])], run.shop)
     assert not run.machines.kept_nvram
+
+
+def test_uefi_variables_that_another_machine_has_in_any_other_way_are_kept(run):
+    first, second, _ = run.names
+    domain = ET.fromstring(run.machines.known[first])
+    ET.SubElement(domain.find("os"), "nvram").text = "/nvram/shared_VARS.fd"
+    run.machines.known[first] = ET.tostring(domain, encoding="unicode")
+    domain = ET.fromstring(run.machines.known[second])
+    ET.SubElement(domain.find("os"), "loader").text = "/nvram/shared_VARS.fd"
+    run.machines.known[second] = ET.tostring(domain, encoding="unicode")
+    bring_up.remove([run.machines.find(first)], run.shop)
+    assert run.machines.kept_nvram
 
 
 def test_growth_acts_on_the_disk_that_the_definition_has(run):
@@ -197,6 +247,27 @@ def test_a_stranger_who_takes_the_name_meanwhile_keeps_machine_disk_and_seed(tmp
     assert set(run.machines.known) == {name}
     assert run.machines.running == {name}
     assert run.pool.volumes == {f"{name}.qcow2": "theirs", f"{name}-seed.iso": "theirs"}
+
+
+def test_a_machine_that_somebody_defined_in_the_place_of_a_begun_one_stays(run):
+    name = run.names[0]
+    record = run.machines.find(name).record
+    run.machines.known[name] = run.machines.known[name].replace(record.uuid, str(uuid.uuid4()))
+    run.pool.volumes["ours.qcow2"] = "half"
+    discard(name, record, ("ours.qcow2",), run.machines, run.pool)
+    assert name in run.machines.known
+    assert name in run.machines.running
+    assert "ours.qcow2" not in run.pool.volumes
+    assert f"{name}.qcow2" in run.pool.volumes
+
+
+def test_what_a_run_began_goes_without_uefi_variables_that_were_there_before(run):
+    for keep in (True, False):
+        name = run.names[keep]
+        record = run.machines.find(name).record
+        discard(name, record, (record.disk,), run.machines, run.pool, keep_nvram=keep)
+        assert name not in run.machines.known
+        assert run.machines.kept_nvram == keep
 
 
 def test_a_volume_that_somebody_makes_meanwhile_is_not_undone(tmp_path):
@@ -263,3 +334,12 @@ def test_a_chain_through_machines_that_go_too_still_leads_to_whoever_stays(run):
     del run.pool.volumes["theirs.qcow2"], run.pool.backings["theirs.qcow2"]
     bring_up.remove(run.machines.list(), run.shop)
     assert not run.pool.volumes
+
+
+def test_a_chain_through_a_disk_that_goes_and_is_also_anothers_leads_to_the_other(run):
+    first, second, _ = run.names
+    run.pool.backings[f"{second}.qcow2"] = Path(f"/pool/{first}.qcow2")
+    copy_of(run, second, "thief", disk=f"/pool/{second}.qcow2")
+    with pytest.raises(RecipeError, match="is needed by the machine 'thief'"):
+        bring_up.remove([run.machines.find(first), run.machines.find(second)], run.shop)
+    assert {f"{first}.qcow2", f"{second}.qcow2"} <= set(run.pool.volumes)

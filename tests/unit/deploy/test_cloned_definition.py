@@ -156,6 +156,27 @@ def with_device(text):
         ("<rng model='virtio'><backend model='egd' type='udp'/></rng>", "devices/rng/backend/@type"),
         ("<vsock model='virtio'><cid auto='no' address='3'/></vsock>", "devices/vsock/cid"),
         ("<never-heard-of path='/x'/>", "devices/never-heard-of"),
+        ("<disk type='volume' device='cdrom'/>", "devices/disk[4]/@type"),
+        ("<interface type='direct'><source dev='eth0' mode='passthrough'/></interface>",
+         "devices/interface[3]/source/@mode"),
+        ("<parallel type='dev'/>", "devices/parallel/@type"),
+        ("<channel type='pipe'/>", "devices/channel[2]/@type"),
+        ("<channel type='unix'><target type='guestfwd'/></channel>", "devices/channel[2]/target/@type"),
+        ("<input type='passthrough'/>", "devices/input/@type"),
+        ("<graphics type='sdl'/>", "devices/graphics[2]/@type"),
+        ("<graphics type='vnc'><listen type='socket'/></graphics>", "devices/graphics[2]/listen/@type"),
+        ("<audio id='1' type='oss'/>", "devices/audio/@type"),
+        ("<video><driver name='vhostuser'/></video>", "devices/video/driver/@name"),
+        ("<tpm model='tpm-tis'><backend type='external'/></tpm>", "devices/tpm/backend/@type"),
+        ("<tpm model='tpm-tis'><backend type='emulator'><profile source='/etc/p.json'/></backend></tpm>",
+         "devices/tpm/backend/profile/@source"),
+        ("<rng model='virtio'><backend model='egd'/></rng>", "devices/rng/backend/@model"),
+        ("<vsock model='virtio'><cid auto='no' address='3'/></vsock>", "devices/vsock/cid/@auto"),
+        ("<vsock model='virtio'><cid address='3'/></vsock>", "devices/vsock/cid"),
+        ("<smartcard mode='host'/>", "devices/smartcard/@mode"),
+        ("<smartcard mode='passthrough' type='tcp'/>", "devices/smartcard/@type"),
+        ("<crypto model='virtio' type='other'/>", "devices/crypto/@type"),
+        ("<crypto model='virtio' type='qemu'><backend model='lkcf'/></crypto>", "devices/crypto/backend/@model"),
     ],
 )  # fmt: skip
 def test_what_two_machines_would_share_is_refused_and_its_place_is_named(text, place):
@@ -182,6 +203,31 @@ def test_what_stands_beside_the_devices_is_refused_too(text, place):
     assert any(f"'{place}'" in fault for fault in caught.value.details), caught.value.details
 
 
+@pytest.mark.parametrize("word", ["path", "file", "socket", "host", "service", "port", "rendernode"])
+def test_what_names_something_of_the_host_is_known_nowhere(word):
+    """Also below what is known as a whole; a device's place in the guest alone has a port."""
+    with pytest.raises(RecipeError) as caught:
+        source_of(SOURCE.replace("</domain>", f"<perf><event {word}='1'/></perf></domain>"))
+    assert any(fault.startswith(f"'perf/event/@{word}'") for fault in caught.value.details), caught.value.details
+    source_of(with_device("<controller type='usb'><address type='usb' bus='0' port='2'/></controller>"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("<domain ", "<domain new='x' ", "domain/@new"),
+        ("</os>", "<loader type='pflash'>/CODE.fd</loader></os>", "os/loader"),
+        ("</os>", "<loader readonly='no'>/CODE.fd</loader></os>", "os/loader/@readonly"),
+        ("</domain>", "<seclabel type='static' model='selinux'><label>x</label></seclabel></domain>", "seclabel"),
+    ],
+)
+def test_what_belongs_to_the_whole_machine_is_refused_where_two_would_share_it(old, new, place):
+    assert SOURCE.count(old) == 1
+    with pytest.raises(RecipeError) as caught:
+        source_of(SOURCE.replace(old, new))
+    assert any(f"'{place}'" in fault for fault in caught.value.details), caught.value.details
+
+
 def test_uefi_variables_in_a_place_of_another_kind_are_refused():
     source = "<nvram type='network'><source protocol='iscsi' name='n'/></nvram>"
     with pytest.raises(RecipeError) as caught:
@@ -193,6 +239,8 @@ def test_uefi_variables_in_a_place_of_another_kind_are_refused():
     "text",
     [
         "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>",
+        "<graphics type='vnc' port='5907' autoport='yes'/>",
+        "<graphics type='vnc' port='-1' autoport='no'/>",
         "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
         "<vsock model='virtio'><cid auto='yes' address='3'/></vsock>",
         "<panic model='isa'/>",

@@ -11,6 +11,7 @@ from imgpipe.deploy.cloned_definition import Source
 from imgpipe.deploy.cloning import check_source_machine, fleet_of, plan_clones
 from imgpipe.deploy.existing import ExistingMachine, ExistingNic, HostFacts, MachineRecord
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.sizes import MIB
 
 SOURCE = Source(
     name="vm001",
@@ -35,12 +36,12 @@ def machine(name, record=None, mac="52:54:00:00:00:01"):
 
 FACTS = HostFacts(
     uri="qemu:///system", local=True, machines=(machine("vm001"), machine("web-01", RECORD)), pool="imgpipe",
-    pool_path="/pool", pool_free=100, volumes=frozenset(("vm009.qcow2",)), memory_free=2**30, networks=frozenset(),
-    bridges=frozenset(), direct_io=True,
+    pool_path="/pool", pool_free=100 * MIB, volumes=frozenset(("vm009.qcow2",)), memory_free=2**30,
+    networks=frozenset(), bridges=frozenset(), direct_io=True,
 )  # fmt: skip
 
 
-def planned(*names, used=10, facts=FACTS, **flags):
+def planned(*names, used=10 * MIB, facts=FACTS, **flags):
     return plan_clones(order_of(CloneFlags(names=names, **flags)), SOURCE, used, facts)
 
 
@@ -84,14 +85,22 @@ def test_without_addresses_the_network_inside_is_left_alone():
 
 
 def test_all_faults_are_told_at_once():
-    told = faults("VM5", "vm006", "vm006", "web-01", "vm009", used=50, addresses=["10.1.0.7/24"], gateway="10.2.0.1")
+    told = faults(
+        "VM5", "vm006", "vm006", "web-01", "vm009", used=50 * MIB, addresses=["10.1.0.7/24"], gateway="10.2.0.1"
+    )
     assert "'VM5': a name has lower-case letters, digits and hyphens, as a host name does" in told
     assert "'vm006' is asked for twice" in told
     assert "'web-01': there is a machine of that name" in told
     assert "'vm009': the pool 'imgpipe' has a volume 'vm009.qcow2'" in told
     assert "the gateway 10.2.0.1 is in none of the networks" in told
     assert "'vm009': no address is left for NIC 1" in told
-    assert any(line.startswith("the pool 'imgpipe' has 100 B") or "are needed" in line for line in told)
+    assert any(line == "the pool 'imgpipe' has 100 MiB left; 255 MiB are needed" for line in told)
+
+
+@pytest.mark.parametrize("volume", ["vm005.qcow2", "vm005-seed.iso"])
+def test_a_volume_that_a_clone_would_have_is_a_fault(volume):
+    facts = dataclasses.replace(FACTS, volumes=frozenset((volume,)))
+    assert faults("vm005", facts=facts) == (f"'vm005': the pool 'imgpipe' has a volume '{volume}'",)
 
 
 def test_more_ranges_than_nics_are_a_fault():
@@ -99,9 +108,19 @@ def test_more_ranges_than_nics_are_a_fault():
     assert faults("vm005", addresses=ranges) == ("there are 3 ranges of addresses for 2 NICs",)
 
 
-def test_a_linked_clone_needs_no_room():
-    (clone,) = planned("vm005", used=10**9, linked=True)
+def test_a_linked_clone_needs_room_for_an_overlay_and_a_seed_alone():
+    (clone,) = planned("vm005", used=200 * MIB, linked=True)
     assert clone.record.linked
+    full = dataclasses.replace(FACTS, pool_free=MIB)
+    assert faults("vm005", "vm006", used=200 * MIB, linked=True, facts=full) == (
+        "the pool 'imgpipe' has 1 MiB left; 2 MiB are needed",
+    )
+
+
+def test_each_clone_needs_the_room_of_the_disk_and_of_a_seed():
+    planned("vm005", "vm006", used=49 * MIB)
+    (told,) = faults("vm005", "vm006", used=49 * MIB + 1)
+    assert told.startswith("the pool 'imgpipe' has 100 MiB left")
 
 
 def test_what_an_interrupted_run_left_is_taken_over_and_a_finished_clone_is_not():
@@ -109,6 +128,9 @@ def test_what_an_interrupted_run_left_is_taken_over_and_a_finished_clone_is_not(
     facts = dataclasses.replace(FACTS, machines=(machine("vm005", begun),))
     (clone,) = planned("vm005", facts=facts)
     assert clone.leftover == facts.machines[0]
+    # What a deploy is making at this moment is no clone's rest.
+    deployed = dataclasses.replace(FACTS, machines=(machine("vm005", dataclasses.replace(begun, fleet="web")),))
+    assert faults("vm005", facts=deployed) == ("'vm005': there is a machine of that name",)
     finished = dataclasses.replace(begun, complete=True)
     told = faults("vm005", facts=dataclasses.replace(FACTS, machines=(machine("vm005", finished),)))
     assert told == ("'vm005': there is a machine of that name",)

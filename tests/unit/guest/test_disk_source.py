@@ -85,7 +85,16 @@ def test_published_images_are_trusted_and_nothing_else_of_the_data_root(tmp_path
     golden = published(images)
     top = qcow2(tmp_path / "top.qcow2", backing=str(golden))
     assert len(check_source(top, images=images).layers) == 2
-    for name in ("rocky9/20260101.1/other.qcow2", "rocky9/.partial-x/golden.qcow2", "rocky9/2/golden.qcow2", "x.qcow2"):
+    for name in ("rocky9/.partial-x", "rocky9/20260101.1/more"):
+        (images / name).mkdir()
+        (images / name / "manifest.json").write_text("{}")
+    for name in (
+        "rocky9/20260101.1/other.qcow2",
+        "rocky9/20260101.1/more/golden.qcow2",
+        "rocky9/.partial-x/golden.qcow2",
+        "rocky9/2/golden.qcow2",
+        "x.qcow2",
+    ):
         (images / name).parent.mkdir(exist_ok=True)
         other = qcow2(images / name)
         with pytest.raises(RecipeError, match="elsewhere"):
@@ -147,7 +156,11 @@ def test_nothing_in_a_chain_is_a_link(tmp_path):
     (folder / "in.img").symlink_to("inside.img")
     (folder / "folder").symlink_to(outside)
     (folder / "same").symlink_to(folder)
-    for name in ("out.img", "in.img", "folder/secret.img", "same/inside.img", "folder/../vm/inside.img"):
+    # By its text this is 'inside.img', to the kernel it is 'outside/inside.img'.
+    (outside / "deep").mkdir()
+    (outside / "inside.img").write_bytes(MBR)
+    (folder / "deep").symlink_to(outside / "deep")
+    for name in ("out.img", "in.img", "folder/secret.img", "same/inside.img", "deep/../inside.img"):
         disk = qcow2(folder / "disk.qcow2", backing=name, backing_format="raw")
         with pytest.raises(RecipeError, match="elsewhere|symbolic link|no disk image"):
             check_source(disk, trusted=(folder,))
@@ -197,6 +210,20 @@ def test_a_header_that_could_be_read_in_two_ways_is_refused(tmp_path, header, re
         check_source(qcow2(tmp_path / "disk.qcow2", **header), trusted=(tmp_path,))
 
 
+def test_a_header_whose_length_is_no_multiple_of_eight_is_refused(tmp_path):
+    disk = qcow2(tmp_path / "disk.qcow2", backing_format="")
+    with disk.open("r+b") as file:
+        file.write(disk.read_bytes().ljust(512, b"\0"))
+        file.seek(100)
+        file.write(struct.pack(">I", 112))
+        file.flush()
+        assert check_source(disk).format == "qcow2"
+        file.seek(100)
+        file.write(struct.pack(">I", 108))
+    with pytest.raises(RecipeError, match="cannot be read"):
+        check_source(disk)
+
+
 def test_what_qemu_itself_writes_is_known(tmp_path):
     names = extension(0x6803F857, b"x" * 48)
     assert check_source(qcow2(tmp_path / "disk.qcow2", features=0b11001, more=names)).format == "qcow2"
@@ -214,6 +241,7 @@ def test_a_chain_that_does_not_end_is_refused(tmp_path):
         (b"KDMV", "format 'vmdk'"),
         (b"COWD", "format 'vmdk'"),
         (b"# Disk DescriptorFile\nversion=1\n", "format 'vmdk'"),
+        (b"# Disk DescriptorFile\nCID=fffffffe\n", "format 'vmdk'"),
         (b"version=1\n", "format 'vmdk'"),
         (b"version=3\r\n", "format 'vmdk'"),
         (b"# a comment\n\n   \r\n  \n#\nversion=2\n", "format 'vmdk'"),
@@ -227,7 +255,13 @@ def test_a_chain_that_does_not_end_is_refused(tmp_path):
         (b"WithouFreSpacExt", "format 'parallels'"),
         (b"Bochs Virtual HD Image", "format 'bochs'"),
         (b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop", "format 'cloop'"),
+        (b"cxsparse", "format 'vpc'"),
+        (b"koly", "format 'dmg'"),
+        (b"ustar", "format 'tar'"),
+        (b"\0" * 257 + b"ustar", "format 'tar'"),
+        (b"PK\x03\x04", "format 'zip'"),
         (b"QFI\xfb\0\0\0\3", "begins as a qcow2, and as a disk with partitions"),
+        (b"QFI\xfb\0\0\0\3".ljust(512, b"\0") + b"EFI PART", "begins as a qcow2, and as a disk with partitions"),
     ],
 )
 def test_a_raw_disk_that_could_be_something_else_is_refused_until_its_owner_says_raw(tmp_path, content, reason):
@@ -239,11 +273,19 @@ def test_a_raw_disk_that_could_be_something_else_is_refused_until_its_owner_says
     assert check_source(disk, "raw").format == "raw"
 
 
-@pytest.mark.parametrize(("footer", "name"), [(b"conectix", "vpc"), (b"koly", "dmg")])
-def test_the_end_of_a_disk_is_looked_at_too(tmp_path, footer, name):
-    (tmp_path / "disk").write_bytes(MBR + footer.ljust(512, b"\0"))
+@pytest.mark.parametrize(
+    ("footer", "length", "name"), [(b"conectix", 512, "vpc"), (b"conectix", 511, "vpc"), (b"koly", 512, "dmg")]
+)
+def test_the_end_of_a_disk_is_looked_at_too(tmp_path, footer, length, name):
+    (tmp_path / "disk").write_bytes(MBR + footer.ljust(length, b"\0"))
     with pytest.raises(RecipeError, match=f"format '{name}'"):
         check_source(tmp_path / "disk")
+
+
+def test_a_disk_that_is_only_called_dmg_is_taken_for_one(tmp_path):
+    (tmp_path / "disk.DMG").write_bytes(MBR)
+    with pytest.raises(RecipeError, match="format 'dmg'"):
+        check_source(tmp_path / "disk.DMG")
 
 
 @pytest.mark.parametrize(
@@ -290,6 +332,8 @@ def test_a_disk_that_is_changed_after_its_check_is_not_read(tmp_path):
     checked = check_source(disk)
     disk.rename(tmp_path / "kept")
     disk.write_bytes((tmp_path / "kept").read_bytes())
+    # Times may have too few digits to tell two files apart.
+    assert checked.layers[0].state[:2] == ((tmp_path / "kept").stat().st_dev, (tmp_path / "kept").stat().st_ino)
     with pytest.raises(RecipeError, match="changed after it was checked"), held(checked.layers):
         pytest.fail("another file is not opened")
 

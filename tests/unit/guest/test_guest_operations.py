@@ -99,6 +99,7 @@ def test_with_a_nic_known_by_its_mac_only_the_made_up_profiles_go():
     operation = named(core_operations(recipe(nics=[{"mac": "52:54:00:00:00:01"}])), "nic-profiles")
     (step,) = operation.steps
     assert isinstance(step, Remove)
+    assert step.patterns
     assert all("Wired" in pattern for pattern in step.patterns)
 
 

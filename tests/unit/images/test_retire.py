@@ -101,7 +101,9 @@ def test_leftovers_go_unless_somebody_is_writing_them(store, add_image):
 def test_work_goes_when_nothing_in_it_changed_for_long(store):
     for key in ("0123456789abcdef", "fedcba9876543210"):
         (store.work(key) / "installed.qcow2").write_bytes(b"disk")
+        (store.work(key) / "console.log").write_text("old")
         age(store.work(key), 7200)
+    # What is written to is not seen by the folder's own time.
     (store.work("fedcba9876543210") / "console.log").write_text("new")
     assert found(store).names(store) == ["work/0123456789abcdef"]
 
@@ -109,6 +111,9 @@ def test_work_goes_when_nothing_in_it_changed_for_long(store):
 def test_work_that_somebody_holds_and_folders_that_are_not_ours_stay(store):
     held = store.work("0123456789abcdef")
     (store.root / "work" / "my notes").mkdir()
+    link = store.root / "work" / "fedcba9876543210"
+    link.symlink_to(store.root / "work" / "my notes")
+    os.utime(link, (0, 0), follow_symlinks=False)
     lock = held / "build.lock"
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -153,6 +158,30 @@ def test_temporary_folders_of_the_dead_go_and_those_of_the_living_and_of_others_
         age(fresh, 2 * 24 * 3600)
         assert retire.leftovers(store) == (fresh,)
     assert not living.exists()
+
+
+def test_what_only_resembles_a_temporary_folder_of_ours_stays(store, tmp_path, monkeypatch):
+    place, elsewhere = tmp_path / "tmp", tmp_path / "elsewhere"
+    monkeypatch.setattr(temporary.tempfile, "tempdir", str(place))
+    names = ("imgpipe-dead0001", "imgpipe-others01", "imgpipe-openly01", "imgpipe-marked01", "imgpipe-my-notes")
+    dead, others, openly, marked, notes = (place / name for name in names)
+    for folder in (dead, others, openly, marked, notes, elsewhere):
+        folder.mkdir(mode=0o700, parents=True)
+    openly.chmod(0o755)
+    (elsewhere / "mark").touch()
+    (marked / ".imgpipe-lock").symlink_to(elsewhere / "mark")
+    (place / "imgpipe-linked02").symlink_to(elsewhere)
+    for folder in (dead, others, openly, marked, notes, elsewhere):
+        age(folder, 2 * 24 * 3600)
+    os.utime(place / "imgpipe-linked02", (0, 0), follow_symlinks=False)
+    if os.geteuid() == 0:
+        os.chown(others, 12345, 12345)
+    else:
+        others.rmdir()
+    assert temporary.abandoned() == (dead,)
+    assert not temporary.remove_abandoned(place / "imgpipe-linked02")
+    assert not temporary.remove_abandoned(marked)
+    assert (elsewhere / "mark").exists()
 
 
 def test_a_deploy_between_two_removals_keeps_its_image(store, add_image):
@@ -247,6 +276,15 @@ def test_work_and_leftovers_whose_disk_a_machine_has_stay(store):
     assert found(store, in_use_by=lambda _: (str(disk.parent / "own-overlay.qcow2"),)).folders == (disk.parent,)
     assert list(retire.remove_leftovers(store, retire.leftovers(store), used)) == []
     assert (disk.parent / "sealed.qcow2.partial").exists()
+
+
+@pytest.mark.parametrize("name", ["installed.qcow2.partial", "sealed-0.qcow2", "verify/overlay.qcow2"])
+def test_old_work_stays_for_any_disk_in_it_that_a_machine_has(store, name):
+    disk = store.work("0123456789abcdef") / name
+    disk.parent.mkdir(exist_ok=True)
+    disk.touch()
+    age(store.root / "work", 7200)
+    assert found(store, in_use_by=lambda path: ("db",) if path == disk else ()).folders == ()
 
 
 def test_what_cannot_be_deleted_is_not_said_to_be_gone(store, monkeypatch):

@@ -136,6 +136,8 @@ class Queue:
         self._names = [name for name in BUILDS if name in set(names)]
         for root in {BUILDS[name].root for name in self._names}:
             _make_root(root)
+        # Also where all builds are faulty ones: what is told to the other process lies in it.
+        LONG.mkdir(parents=True, exist_ok=True)
         for file in (_NOTHING_ELSE, *(file for name in self._names for file in _files(name))):
             file.unlink(missing_ok=True)
         # In a session of its own, so that all of it can be interrupted together, and only it.

@@ -7,6 +7,7 @@ an interpreter starts: tests of closed streams, of locales and of modules that o
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import json
 import os
@@ -16,12 +17,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 # More than the longest words of a test and an environment.
 _LARGEST = 2**17
+# Bounds the wait for a run; none of those that are forked starts a guest.
+_LONGEST_S = 1200
 # What runs in the Python that has libguestfs.
 _ELSEWHERE = "imgpipe.guest_worker."
 # The stand-ins have scripts for their installers, which run as soon as they are loaded.
@@ -33,6 +37,7 @@ class Forks:
 
     def __init__(self, within: Sequence[str] = ()) -> None:
         self._asked, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._asked.settimeout(_LONGEST_S)
         with theirs:
             # Its streams are nobody's: each run has its own.
             self._process = subprocess.Popen(
@@ -44,14 +49,28 @@ class Forks:
             )
 
     def run(
-        self, words: Sequence[str], *, env: Mapping[str, str], cwd: Path | str | None = None, gone: bool = False
+        self,
+        words: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path | str | None = None,
+        gone: bool = False,
+        inside: int = 0,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command line to its end, without stdin; with `gone` its folder `cwd` is removed beforehand."""
-        request = {"words": list(words), "env": dict(env), "cwd": str(cwd or Path.cwd()), "gone": gone}
+        """Run a command line to its end, without stdin.
+
+        With `gone` its folder `cwd` is removed beforehand; with `inside` it runs in the namespaces of that process.
+        """
+        request = {
+            "words": list(words), "env": dict(env), "cwd": str(cwd or Path.cwd()), "gone": gone, "inside": inside
+        }  # fmt: skip
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors, Path(os.devnull).open("rb") as none:
             streams = [none.fileno(), out.fileno(), errors.fileno()]
             socket.send_fds(self._asked, [json.dumps(request).encode()], streams)
-            told = self._asked.recv(_LARGEST)
+            try:
+                told = self._asked.recv(_LARGEST)
+            except TimeoutError:
+                raise AssertionError(f"'imgpipe {' '.join(words)}' has not ended in {_LONGEST_S} s") from None
             assert told, f"the process that forks has ended with {self._process.wait(60)}"
             texts = [os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0) for file in (out, errors)]
         return subprocess.CompletedProcess(
@@ -64,6 +83,14 @@ class Forks:
         self._process.wait(60)
 
 
+@cache
+def shared() -> Forks:
+    """Return the one that all tests without wishes of their own may use; it ends with this process."""
+    forks = Forks()
+    atexit.register(forks.end)
+    return forks
+
+
 def _load() -> None:
     """Load what any command may load."""
     for package in map(import_module, _PACKAGES):
@@ -72,8 +99,23 @@ def _load() -> None:
                 import_module(found.name)
 
 
+def _enter(pid: int) -> None:
+    """Go to the namespaces of a process, as nsenter(1) does; that of processes is for a child alone."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    namespaces = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY) for kind in ("net", "uts", "pid", "mnt")]
+    for namespace in namespaces:
+        if libc.setns(namespace, 0):
+            raise OSError(ctypes.get_errno(), "setns")
+        os.close(namespace)
+    if child := os.fork():
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os._exit(code if code >= 0 else 128 - code)
+
+
 def _become(request: dict, streams: list[int]) -> None:
     """Make this process what a user would have started."""
+    if request["inside"]:
+        _enter(request["inside"])
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from forks import Forks
+from forks import Forks, shared
 from imgpipe.cli import commands
 from imgpipe.cli.main import app
 
@@ -99,9 +99,7 @@ def runner(forks):
 
 @pytest.fixture(scope="module")
 def run():
-    forks = Forks()
-    yield runner(forks)
-    forks.end()
+    return runner(shared())
 
 
 @pytest.fixture(autouse=True)

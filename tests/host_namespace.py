@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import forks
 from imgpipe.settings import checkout
 
 PROGRAMS = ("NetworkManager", "dbus-daemon", "dnsmasq", "ip", "bridge", "setpriv", "unshare", "nsenter")
@@ -268,9 +269,7 @@ class Host:
 
     def imgpipe(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run imgpipe on this host to its end."""
-        with self.start_imgpipe(*words) as running:
-            out, errors = running.communicate(timeout=LONGEST_S * 2)
-        return subprocess.CompletedProcess(words, running.returncode, out, errors)
+        return forks.shared().run(words, env=self._environment(), inside=self.namespace.pid)
 
     def start_imgpipe(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -1,6 +1,7 @@
 """The long builds of the tests: they run one after the other beside all other tests, and two at a time behind them.
 
-Emulated machines keep one core busy each most of the time, and so do the other tests: together they fill two.
+Emulated machines keep one core busy each most of the time, and so do the other tests: together they fill two. Where
+the other tests only wait (for a network, a daemon, a guest that boots), a second build takes the core that is idle.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ LONGEST_S = 3000
 LONGEST_END_S = 120
 # The tests are planned for a machine of two.
 CORES = 2
+# A second build begins where this much of a core had nothing to do for so long.
+_IDLE_CORES = 0.5
+_LATELY_S = 10.0
 LONG = DATA.with_name(f"{DATA.name}-long")
 """The data root of the builds that end with an image."""
 FAULTY = DATA.with_name(f"{DATA.name}-faulty")
@@ -53,7 +57,6 @@ kernel_arguments = ["standin.fault={fault}"]
 """
 # What the error's first line must say; the exit code is always 4: the guest failed.
 FAULTS = {
-    # This one only waits, so it is started first, and what follows runs beside it.
     "silent": r"silent|idle|nothing|activity|stands still",
     "question": r"waits|asks|question|selection",
     "pane-dead": r"died|dead",
@@ -81,11 +84,13 @@ class Wanted:
 
 _STAND_IN = ("--media", "stand-in")
 _STATIC_LVM = Path(__file__).parent / "vm" / "builds" / "static-lvm.toml"
+_FAULTS = {fault: Wanted(recipe=_FAULT.format(fault=fault), root=FAULTY, alone=fault != "silent") for fault in FAULTS}
 BUILDS = {
+    # It only waits, most of the time: it begins first, and the others run beside it.
+    "silent": _FAULTS["silent"],
     "debian": Wanted(recipe="debian13-2c2g6g"),
     "rocky": Wanted(recipe="rocky9-4c2g15g", arguments=_STAND_IN),
     "static-lvm": Wanted(recipe=_STATIC_LVM.read_text(), arguments=_STAND_IN),
-    **{fault: Wanted(recipe=_FAULT.format(fault=fault), root=FAULTY, alone=fault != "silent") for fault in FAULTS},
     **{
         f"windows-{firmware}": Wanted(
             recipe=windows_builds.RECIPE + shape,
@@ -94,15 +99,17 @@ BUILDS = {
         )
         for firmware, shape in windows_builds.SHAPES.items()
     },
+    # The shortest come last, so that both cores have work to the end.
+    **_FAULTS,
 }
 NEEDS = {
-    "test_rehearsal.py": ("rocky", "static-lvm"),
-    "test_debian.py": ("debian",),
     "test_clones.py": ("debian", "static-lvm"),
+    "test_debian.py": ("debian",),
+    "test_rehearsal.py": ("rocky", "static-lvm"),
     "test_windows_builds.py": ("windows-bios", "windows-uefi"),
     "test_faults.py": tuple(FAULTS),
 }
-"""Which builds the tests of a file look at."""
+"""Which builds the tests of a file look at, in the order in which they run, behind all others."""
 
 
 class Ended(Told):
@@ -129,6 +136,8 @@ class Queue:
         self._names = [name for name in BUILDS if name in set(names)]
         for root in {BUILDS[name].root for name in self._names}:
             _make_root(root)
+        # Also where all builds are faulty ones: what is told to the other process lies in it.
+        LONG.mkdir(parents=True, exist_ok=True)
         for file in (_NOTHING_ELSE, *(file for name in self._names for file in _files(name))):
             file.unlink(missing_ok=True)
         # In a session of its own, so that all of it can be interrupted together, and only it.
@@ -194,29 +203,45 @@ def _build(name: str) -> None:
     partial.rename(files.code)
 
 
+class IdleCores:
+    """How many cores had nothing to do lately, by the count of the kernel (proc(5), /proc/stat)."""
+
+    def __init__(self, stat: Path = Path("/proc/stat")) -> None:
+        self._stat = stat
+        self._seen: deque[tuple[float, float]] = deque()
+
+    def observe(self, now: float) -> float:
+        """Return their mean number over the last seconds; none before there were enough of them."""
+        fields = self._stat.read_text().split("\n", 1)[0].split()
+        idle_s = (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
+        while len(self._seen) > 1 and now - self._seen[1][0] >= _LATELY_S:
+            self._seen.popleft()
+        self._seen.append((now, idle_s))
+        then, before = self._seen[0]
+        return (idle_s - before) / (now - then) if now - then >= _LATELY_S else 0.0
+
+    def forget(self) -> None:
+        """Begin anew: what was just started had no time to take a core."""
+        self._seen.clear()
+
+
 def _run(names: Iterable[str]) -> None:
-    """Run builds one after the other, and two at a time once nothing else runs."""
+    """Run builds one after the other, and two at a time where a core is idle or nothing else runs."""
     waiting = deque(names)
-    workers = [threading.Thread(target=_work, args=(waiting,))]
-    workers[0].start()
-    try:
-        while waiting:
-            if _NOTHING_ELSE.exists() and len(workers) < CORES:
-                workers.append(threading.Thread(target=_work, args=(waiting,)))
-                workers[-1].start()
-            time.sleep(0.2)
-    finally:
-        # An interruption ends the builds that run, and the workers must not go on to the next.
-        waiting.clear()
-
-
-def _work(waiting: deque[str]) -> None:
-    with suppress(IndexError):
-        while True:
+    running: list[threading.Thread] = []
+    idle = IdleCores()
+    # An interruption ends this loop, and the builds that run by themselves.
+    while waiting:
+        running = [build for build in running if build.is_alive()]
+        cores = idle.observe(time.monotonic())
+        second = len(running) < CORES and (_NOTHING_ELSE.exists() or cores >= _IDLE_CORES)
+        if not running or second:
             build = threading.Thread(target=_build, args=(name := waiting.popleft(),))
             build.start()
+            idle.forget()
             if BUILDS[name].alone:
-                build.join()
+                running.append(build)
+        time.sleep(0.2)
 
 
 def _make_root(root: Path) -> None:

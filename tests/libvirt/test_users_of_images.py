@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import deploy_site
 import private_libvirt
 from deploy_site import VERSION, Site, machines
+from forks import shared
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import bring_up
 from imgpipe.deploy.room import base_volume
@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.programs,
     pytest.mark.skipif(bool(private_libvirt.lacking()), reason=private_libvirt.lacking()),
 ]
-IMGPIPE = (sys.executable, "-c", "from imgpipe.cli.main import main; main()")
 
 
 @pytest.fixture
@@ -157,15 +156,7 @@ def test_an_uploaded_image_stays_below_a_strangers_disk(remote: Site) -> None:
 
 
 def imgpipe(root: Path, uri: str, *words: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "IMGPIPE_HOME": str(root)}
-    return subprocess.run(
-        [*IMGPIPE, "--connect", uri, *words],
-        capture_output=True,
-        text=True,
-        env=env,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    return shared().run(["--connect", uri, *words], env={**os.environ, "IMGPIPE_HOME": str(root)})
 
 
 def test_removing_is_refused_for_strangers_and_when_the_daemon_is_dead(tmp_path: Path, add_image, store) -> None:  # noqa: F811

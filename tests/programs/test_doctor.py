@@ -6,24 +6,23 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from forks import shared
 from imgpipe.settings import checkout
 
 pytestmark = pytest.mark.programs
 
-IMGPIPE = (sys.executable, "-c", "from imgpipe.cli.main import main; main()")
 # No daemon of this host is asked, and none is started: root's would only be started by a build.
 QUIET = "mount -t tmpfs tmpfs /run/libvirt"
 
 
-def run(argv, data, env=None):
+def run(words, data, env=None, inside=0):
     environment = {**os.environ, "IMGPIPE_HOME": str(data), **(env or {})}
-    return subprocess.run(argv, capture_output=True, text=True, env=environment, cwd=checkout(), check=False)
+    return shared().run(words, env=environment, cwd=checkout(), inside=inside)
 
 
 def doctor_in(script, data, *arguments, env=None, recipe=None):
@@ -31,9 +30,12 @@ def doctor_in(script, data, *arguments, env=None, recipe=None):
     if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "--net", "true"], check=False).returncode:
         pytest.skip("namespaces cannot be made here")
     quiet = QUIET if Path("/run/libvirt").is_dir() else ":"
-    whole = f'set -e; {quiet}; {script}; exec "$@"'
+    whole = f"set -e; {quiet}; {script}; echo ready; exec cat"
     asked = [*arguments, "doctor", "--json", *([recipe] if recipe else [])]
-    done = run(["unshare", "--mount", "--net", "sh", "-c", whole, "sh", *IMGPIPE, *asked], data, env)
+    words = ["unshare", "--mount", "--net", "sh", "-c", whole]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as namespaces:
+        assert "ready\n" in iter(namespaces.stdout.readline, ""), f"'{script}' failed"
+        done = run(asked, data, env, inside=namespaces.pid)
     assert done.stdout, done.stderr
     return {one["name"]: one for one in json.loads(done.stdout)["findings"]}, done.returncode
 
@@ -140,7 +142,7 @@ def test_an_access_control_list_for_qemus_user_is_enough(reachable):
 
 def doctor(data, *words, **env):
     """Run doctor as it is, with libvirt's test driver; return its findings by name and exit code."""
-    done = run([*IMGPIPE, "--connect", "test:///default", "doctor", "--json", *words], data, env)
+    done = run(["--connect", "test:///default", "doctor", "--json", *words], data, env)
     assert done.stdout, done.stderr
     return {one["name"]: one for one in json.loads(done.stdout)["findings"]}, done.returncode
 
@@ -161,7 +163,7 @@ def test_a_host_without_programs_fails(tmp_path):
 
 
 def test_the_answer_for_programs_has_the_shape_that_the_manual_says(tmp_path):
-    done = run([*IMGPIPE, "--connect", "test:///default", "doctor", "--json"], tmp_path)
+    done = run(["--connect", "test:///default", "doctor", "--json"], tmp_path)
     told = json.loads(done.stdout)
     assert set(told) == {"ready", "seconds", "findings"}
     assert told["ready"] is (done.returncode == 0)
@@ -227,14 +229,7 @@ def test_a_cpu_that_is_too_low_for_a_recipe_fails_under_kvm(tmp_path):
 def test_a_fix_is_shown_and_not_done_where_nobody_can_be_asked(tmp_path):
     left = tmp_path / "images" / "demo" / ".partial-x"
     left.mkdir(parents=True)
-    done = subprocess.run(
-        [*IMGPIPE, "--connect", "test:///default", "doctor", "--fix"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "IMGPIPE_HOME": str(tmp_path)},
-        check=False,
-    )
+    done = run(["--connect", "test:///default", "doctor", "--fix"], tmp_path)
     assert done.returncode == 2
     assert "to do: imgpipe images prune --leftovers --yes" in done.stderr
     assert left.is_dir()
@@ -250,7 +245,7 @@ def test_a_fix_that_is_agreed_to_is_done(tmp_path):
 
 
 def test_a_recipe_whose_medium_is_nowhere_fails(tmp_path):
-    done = run([*IMGPIPE, "--connect", "test:///default", "doctor", "rocky9", "--json"], tmp_path)
+    done = run(["--connect", "test:///default", "doctor", "rocky9", "--json"], tmp_path)
     found = {one["name"]: one["state"] for one in json.loads(done.stdout)["findings"]}
     assert found["medium"] == "fail"
     assert done.returncode == 3
@@ -260,7 +255,7 @@ def test_the_leftovers_of_a_killed_build_are_removed_by_the_command_that_doctor_
     left = tmp_path / "images" / "demo" / ".partial-x"
     left.mkdir(parents=True)
     command = ("images", "prune", "--leftovers", "--yes")
-    done = run([*IMGPIPE, *command], tmp_path)
+    done = run(command, tmp_path)
     assert done.returncode == 0, done.stderr
     assert not left.exists()
 

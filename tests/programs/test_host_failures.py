@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from forks import Forks, shared
 from imgpipe.cli import commands
 from imgpipe.cli.main import app
 
@@ -73,20 +75,50 @@ PLANNING = [
 ]
 
 
-def run(words, data, *, shell="", env=None, cwd=None, **options):
-    """Run a command line with `data` as its data root; `shell` is what a shell does with it, such as '>&-'."""
-    argv = [*IMGPIPE, *(words.split() if isinstance(words, str) else words)]
+def environment(data, more=None):
+    return {**os.environ, "IMGPIPE_HOME": str(data), "IMGPIPE_ACCELERATOR": "tcg", **(more or {})}
+
+
+def split(words):
+    return words.split() if isinstance(words, str) else words
+
+
+def start(words, data, *, shell="", env=None, cwd=None):
+    """Start a command line in an interpreter of its own; `shell` is what a shell does with it, such as '>&-'."""
+    argv = [*IMGPIPE, *split(words)]
     if shell:
         argv = ["bash", "-c", shell, "bash", *argv]
-    environment = {**os.environ, "IMGPIPE_HOME": str(data), "IMGPIPE_ACCELERATOR": "tcg", **(env or {})}
-    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "errors": "surrogateescape"} | options
-    return subprocess.run(argv, env=environment, cwd=cwd, check=False, **options)
+    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "errors": "surrogateescape"}
+    return subprocess.run(argv, env=environment(data, env), cwd=cwd, check=False, **options)
+
+
+def runner(forks):
+    """Return what runs a command line with `data` as its data root."""
+
+    def run(words, data, *, env=None, cwd=None, gone=False):
+        return forks.run(split(words), env=environment(data, env), cwd=cwd, gone=gone)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run():
+    return runner(shared())
 
 
 @pytest.fixture(autouse=True)
 def scratch(tmp_path_factory, monkeypatch):
     """Keep what other programs left in the host's own folder for scratch files out of sight, and untouched."""
     monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))
+
+
+@pytest.mark.parametrize("words", ["os list", "plan rocky9 --json", "plan nope --json", "machines --nope", "images"])
+def test_a_fork_says_what_a_fresh_interpreter_says(words, tmp_path, run):
+    forked, fresh = run(words, tmp_path), start(words, tmp_path)
+    hide = re.compile(r'"time": "[^"]+"')
+    assert forked.returncode == fresh.returncode
+    assert hide.sub("", forked.stdout) == hide.sub("", fresh.stdout)
+    assert forked.stderr == fresh.stderr
 
 
 def require_a_sentence(done, codes=(2, 3)):
@@ -101,33 +133,45 @@ def require_a_sentence(done, codes=(2, 3)):
 def test_help_that_cannot_be_printed_is_a_failure_of_the_host(name, tmp_path):
     # One printer serves all: every other command meets the one failure, the rest the other.
     shell = ('"$@" >&-', '"$@" >/dev/full')[NAMES.index(name) % 2]
-    require_a_sentence(run(f"{name} --help", tmp_path, shell=shell), codes=(3,))
+    require_a_sentence(start(f"{name} --help", tmp_path, shell=shell), codes=(3,))
+
+
+@pytest.fixture
+def gone(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    return folder
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in WITH_JSON])
-def test_a_current_folder_that_is_gone_is_told(name, tmp_path):
-    shell = f'mkdir {tmp_path}/gone && cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec "$@"'
-    done = run(name, tmp_path, shell=shell)
+def test_a_current_folder_that_is_gone_is_told(name, tmp_path, gone, run):
+    done = run(name, tmp_path, cwd=gone, gone=True)
+    require_a_sentence(done, codes=(3,))
+    assert "current folder" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["build", "plan --json"])
+def test_an_interpreter_starts_where_the_folder_is_gone(words, tmp_path, gone):
+    done = start(words, tmp_path, shell='rmdir "$PWD" && exec "$@"', cwd=gone)
     require_a_sentence(done, codes=(3,))
     assert "current folder" in done.stderr
 
 
 # ssh hands options that it does not know on.
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "machines ssh"])
-def test_an_option_that_is_not_there_is_an_error_with_control_characters_left_out(name, tmp_path):
+def test_an_option_that_is_not_there_is_an_error_with_control_characters_left_out(name, tmp_path, run):
     done = run([*name.split(), "--no\x1b[31mpe\x9b1m\u202e"], tmp_path)
     require_a_sentence(done, codes=(2,))
     assert "--help' says what it takes" in done.stderr
 
 
 @pytest.mark.parametrize("name", WITH_JSON)
-def test_every_command_with_json_says_its_error_in_json(name, tmp_path):
+def test_every_command_with_json_says_its_error_in_json(name, tmp_path, gone, run):
     done = run([*name.split(), "--json", "--nope"], tmp_path)
     told = json.loads(done.stdout)
     assert (told["event"], told["kind"], told["exit_code"], done.returncode) == ("error", "usage", 2, 2)
     assert "--nope" in told["message"]
-    shell = f'mkdir {tmp_path}/gone && cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec "$@"'
-    done = run([*name.split(), "--json"], tmp_path, shell=shell)
+    done = run([*name.split(), "--json"], tmp_path, cwd=gone, gone=True)
     told = json.loads(done.stdout)
     assert (told["event"], told["kind"], told["exit_code"]) == ("error", "host", 3)
     assert "current folder" in told["message"]
@@ -136,7 +180,7 @@ def test_every_command_with_json_says_its_error_in_json(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_words_that_are_no_text_are_an_error(name, tmp_path):
+def test_words_that_are_no_text_are_an_error(name, tmp_path, run):
     done = run([*name.split(), "\udcff"], tmp_path)
     require_a_sentence(done, codes=(2,))
     assert "no text in UTF-8" in done.stderr
@@ -144,14 +188,14 @@ def test_words_that_are_no_text_are_an_error(name, tmp_path):
 
 # Commands that hand a word on as it is, or start something, are not given words without an end.
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("host")])
-def test_words_that_are_too_long_are_an_error(name, tmp_path):
+def test_words_that_are_too_long_are_an_error(name, tmp_path, run):
     # Those that read words in ways of their own meet all.
     several = name in ("plan", "deploy", "doctor", "images show", "lint", "media make")
     for word in LONG if several else LONG[NAMES.index(name) % 4 :][:1]:
-        require_an_error_for(name, word, tmp_path)
+        require_an_error_for(run, name, word, tmp_path)
 
 
-def require_an_error_for(name, word, tmp_path):
+def require_an_error_for(run, name, word, tmp_path):
     done = run(["--connect", "test:///default", *name.split(), word], tmp_path)
     if name == "images list" and done.returncode == 0:
         assert "There is no image" in done.stderr
@@ -160,7 +204,7 @@ def require_an_error_for(name, word, tmp_path):
 
 
 @pytest.mark.parametrize("words", ["images prune --keep", "images prune --unused", "deploy demo --name x --count"])
-def test_numbers_of_5000_digits_are_an_error(words, tmp_path):
+def test_numbers_of_5000_digits_are_an_error(words, tmp_path, run):
     require_a_sentence(run(["--connect", "test:///default", *words.split(), "1" * 5000], tmp_path), codes=(2,))
 
 
@@ -179,7 +223,7 @@ def samples(folder):
 
 @pytest.mark.parametrize("exists", [True, False], ids=["empty", "missing"])
 @pytest.mark.parametrize("words", PLANNING)
-def test_what_only_plans_writes_nothing(words, exists, tmp_path):
+def test_what_only_plans_writes_nothing(words, exists, tmp_path, run):
     words = words.format(**samples(tmp_path / "samples"))
     data, home = tmp_path / "data", tmp_path / "home"
     home.mkdir()
@@ -194,39 +238,48 @@ def test_what_only_plans_writes_nothing(words, exists, tmp_path):
 
 
 def namespace(script, data):
-    """Return the shell's words for running a command where `script` has changed what is mounted."""
+    """Return the words that run a command where `script` has changed what is mounted."""
     if os.geteuid() != 0 or not shutil.which("unshare"):
         pytest.skip("namespaces cannot be made here")
     if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode:
         pytest.skip("namespaces cannot be made here")
     data.mkdir()
-    return f'unshare --mount bash -c \'{script}; exec "$@"\' bash "$@"'
+    return ["unshare", "--mount", "bash", "-ec", f'{script.format(data=data)}; exec "$@"', "bash"]
 
 
-READ_ONLY = "mount -t tmpfs -o ro,mode=755 tmpfs {data}"
-FULL = "mount -t tmpfs -o size=4k,nr_inodes=2,mode=755 tmpfs {data}; head -c 8k /dev/zero > {data}/filler"
+BAD_ROOTS = {
+    "read-only": "mount -t tmpfs -o ro,mode=755 tmpfs {data}",
+    "full": "mount -t tmpfs -o size=4k,nr_inodes=2,mode=755 tmpfs {data}; head -c 8k /dev/zero > {data}/filler || :",
+}
+
+
+@pytest.fixture(scope="module", params=BAD_ROOTS)
+def run_on_bad_root(request, tmp_path_factory):
+    data = tmp_path_factory.mktemp(request.param) / "data"
+    forks = Forks(within=namespace(BAD_ROOTS[request.param], data))
+    yield lambda words: runner(forks)(words, data)
+    forks.end()
 
 
 @pytest.mark.parametrize("words", READING)
-def test_what_only_reads_works_on_a_data_root_that_is_read_only_or_full(words, tmp_path):
-    for name, script in (("ro", READ_ONLY), ("full", FULL)):
-        data = tmp_path / name
-        done = run(words, data, shell=namespace(script.format(data=data), data))
-        # Doctor says by its exit code what it found.
-        assert done.returncode == (3 if "doctor" in words else 0), done.stderr
-        assert "Traceback" not in done.stderr
+def test_what_only_reads_works_on_a_data_root_that_is_read_only_or_full(words, run_on_bad_root):
+    done = run_on_bad_root(words)
+    # Doctor says by its exit code what it found.
+    assert done.returncode == (3 if "doctor" in words else 0), done.stderr
+    assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("root", BAD_ROOTS)
 @pytest.mark.parametrize("words", ["build rocky9", "images prune --leftovers --yes", "media make demo"])
-def test_what_writes_says_that_it_cannot(words, tmp_path):
-    for name, script in (("ro", READ_ONLY), ("full", FULL)):
-        data = tmp_path / name
-        done = run(f"--connect test:///default {words}", data, shell=namespace(script.format(data=data), data))
-        assert "Traceback" not in done.stderr
-        if done.returncode:
-            require_a_sentence(done)
-        else:
-            assert "Nothing to remove" in done.stderr
+def test_what_writes_says_that_it_cannot(words, root, tmp_path):
+    data = tmp_path / "data"
+    within = shlex.join(namespace(BAD_ROOTS[root], data))
+    done = start(f"--connect test:///default {words}", data, shell=f'{within} "$@"')
+    assert "Traceback" not in done.stderr
+    if done.returncode:
+        require_a_sentence(done)
+    else:
+        assert "Nothing to remove" in done.stderr
 
 
 def needs_setpriv():
@@ -234,20 +287,30 @@ def needs_setpriv():
         pytest.skip("another user cannot be taken here")
 
 
-@pytest.mark.parametrize("words", [*READING, "build rocky9", "deploy rocky9 --name x"])
-def test_a_user_without_an_entry_and_a_home_is_told_what_is_missing(words, tmp_path):
+@pytest.fixture(scope="module")
+def run_as_nobody_known():
     needs_setpriv()
-    shell = (
-        'exec env -u HOME -u IMGPIPE_HOME -u XDG_CONFIG_HOME setpriv --reuid 12345 --regid 12345 --clear-groups "$@"'
-    )
-    done = run(words, tmp_path, shell=shell, cwd="/")
+    forks = Forks(within=["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"])
+
+    def run(words):
+        unset = ("HOME", "IMGPIPE_HOME", "XDG_CONFIG_HOME")
+        env = {name: value for name, value in os.environ.items() if name not in unset}
+        return forks.run(words.split(), env={**env, "IMGPIPE_ACCELERATOR": "tcg"}, cwd="/")
+
+    yield run
+    forks.end()
+
+
+@pytest.mark.parametrize("words", [*READING, "build rocky9", "deploy rocky9 --name x"])
+def test_a_user_without_an_entry_and_a_home_is_told_what_is_missing(words, run_as_nobody_known):
+    done = run_as_nobody_known(words)
     assert "Traceback" not in done.stderr
     if done.returncode and "doctor" not in words:
         require_a_sentence(done)
 
 
 @pytest.mark.parametrize("words", READING)
-def test_a_data_root_of_somebody_else_is_refused(words, tmp_path):
+def test_a_data_root_of_somebody_else_is_refused(words, tmp_path, run):
     needs_setpriv()
     data = tmp_path / "data"
     data.mkdir()
@@ -260,7 +323,7 @@ def test_a_data_root_of_somebody_else_is_refused(words, tmp_path):
         assert "belongs to" in done.stderr
 
 
-def test_planted_settings_are_not_obeyed_and_make_no_command_unusable(tmp_path):
+def test_planted_settings_are_not_obeyed_and_make_no_command_unusable(tmp_path, run):
     """What was seen: a program that a URI names ran as root."""
     here = tmp_path / "here"
     here.mkdir()
@@ -278,7 +341,7 @@ def test_planted_settings_are_not_obeyed_and_make_no_command_unusable(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_program_of_the_current_folder_is_not_the_hosts(tmp_path):
+def test_a_program_of_the_current_folder_is_not_the_hosts(tmp_path, run):
     here = tmp_path / "here"
     here.mkdir()
     for name in ("qemu-system-x86_64", "qemu-img", "virsh", "ip", "dpkg-query"):
@@ -288,7 +351,7 @@ def test_a_program_of_the_current_folder_is_not_the_hosts(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_names_with_control_characters_are_never_printed_raw(tmp_path):
+def test_names_with_control_characters_are_never_printed_raw(tmp_path, run):
     bad = "evil\x1b]0;x\x07\x9b31m\u202e\nerror: forged"
     here = tmp_path / bad.replace("\n", "")
     here.mkdir()
@@ -334,20 +397,20 @@ def test_a_bug_says_that_it_is_one_and_shows_where_only_with_debug(tmp_path):
         assert words or "hunter2" not in done.stderr
 
 
-def test_debug_keeps_the_exit_code_of_an_expected_error(tmp_path):
+def test_debug_keeps_the_exit_code_of_an_expected_error(tmp_path, run):
     done = run("--debug plan nope", tmp_path)
     assert done.returncode == 2
     assert "Traceback" in done.stderr
 
 
 def test_a_reader_that_went_away_is_no_error(tmp_path):
-    done = run("recipes schema", tmp_path, shell='"$@" | true; exit ${PIPESTATUS[0]}')
+    done = start("recipes schema", tmp_path, shell='"$@" | true; exit ${PIPESTATUS[0]}')
     assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("shell", ['"$@" 2>&-', '"$@" 2>/dev/full', '"$@" <&-', '"$@" <&- 2>&-'])
 def test_streams_that_are_not_needed_are_not_missed(shell, tmp_path):
-    done = run("os list", tmp_path, shell=shell)
+    done = start("os list", tmp_path, shell=shell)
     assert done.returncode == 0
     assert "rocky9" in done.stdout
 
@@ -356,7 +419,7 @@ def test_streams_that_are_not_needed_are_not_missed(shell, tmp_path):
     "env", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "none"}]
 )
 def test_any_locale_will_do(env, tmp_path):
-    require_a_sentence(run(["plan", "ünknown"], tmp_path, env=env), codes=(2,))
+    require_a_sentence(start(["plan", "ünknown"], tmp_path, env=env), codes=(2,))
 
 
 def test_everything_that_the_manual_says_of_exit_codes_is_so():

@@ -172,6 +172,20 @@ def test_a_lost_terminal_brings_the_old_network_back_at_once(host, wanted):
     until(host.as_before)
 
 
+def test_a_terminal_that_is_lost_twice_does_not_stop_the_way_back(host, wanted):
+    """The kernel tells the program, and so does the shell that is told as well."""
+    running = host.start_imgpipe(*NETWORK, "apply", wanted(SLOW), "--yes")
+    said = iter(running.stderr.readline, "")
+    for line in ("up eth0\n", "rolling back\n"):
+        assert line in said
+        os.kill(child_of(running), signal.SIGHUP)
+    running.communicate(timeout=LONGEST_S)
+    assert running.returncode == 130
+    until(host.as_before)
+    assert host.staged() == ["lo.nmconnection"]
+    assert "No change of this host's network waits" in fail(host, "confirm")
+
+
 def test_a_rollback_before_the_confirmation_is_networkmanagers_own(host, wanted):
     succeed(host, "apply", wanted(SLOW), "--yes")
     assert "was not confirmed yet" in fail(host, "apply", wanted(), "--yes")

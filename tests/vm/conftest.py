@@ -12,8 +12,9 @@ _queues: list[Queue] = []
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Put the tests of long builds behind all others."""
-    items.sort(key=lambda item: item.path.name in NEEDS)
+    """Put the tests of long builds behind all others, and last of all those that only look at what ended."""
+    last = list(NEEDS)
+    items.sort(key=lambda item: last.index(item.path.name) if item.path.name in NEEDS else -1)
 
 
 def pytest_collection_finish(session):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imgpipe.adapters.machine import RunningMachine
+from imgpipe.adapters.qemu_on_kvm import qemu_aborts
 from imgpipe.domain_spec import Accelerator, DirectKernel, DomainSpec
 from imgpipe.domain_xml import domain_xml
 from imgpipe.errors import HostError, RecipeError
@@ -30,6 +31,7 @@ _FIRST_LINE = b"Linux version"
 _CONSOLE_START = MIB
 _FILE = "accelerator.json"
 _VARIABLE = "IMGPIPE_ACCELERATOR"
+_UNUSABLE = "libvirt offers KVM, but QEMU cannot use it"
 _ARGUMENTS = ("console=ttyS0", "earlyprintk=ttyS0", "panic=-1")
 
 
@@ -37,6 +39,10 @@ class _Starter(Protocol):
     """What the probe needs of a hypervisor."""
 
     uri: str
+
+    @property
+    def local(self) -> bool:
+        """Whether its machines run on this host."""
 
     def offers_kvm(self) -> bool:
         """Say whether libvirt lists KVM."""
@@ -91,6 +97,9 @@ class AcceleratorProbe:
         return answer
 
     def _boots(self, kernel: Path) -> bool:
+        if self._starter.local and qemu_aborts():
+            self._tell(_UNUSABLE)
+            return False
         with _probe_folder(self._file.parent if self._file and self._remembers else None) as folder:
             # A copy, because libvirt gives a machine's files to QEMU's user while it runs.
             copy = folder / "kernel"
@@ -101,7 +110,7 @@ class AcceleratorProbe:
             except HostError as error:
                 if "kvm" not in " ".join(error.details).lower():
                     raise
-                self._tell("libvirt offers KVM, but QEMU cannot use it")
+                self._tell(_UNUSABLE)
                 return False
             try:
                 boots = _first_line_shows(machine, console)

@@ -9,20 +9,18 @@ from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
 from imgpipe.errors import HostError
 
-# NetworkManager answers at once, but a loaded host may not.
+# NetworkManager and the bus answer at once, but a loaded host may not.
 _LONGEST_S = 60.0
 
 
 class SystemBus:
-    """One connection to the system bus; every failure is a HostError that says what was asked."""
+    """One connection to the system bus; every failure is a HostError that says what was asked.
+
+    A call that is interrupted (Ctrl-C, a lost terminal) ends its connection, and the next call opens another one.
+    """
 
     def __init__(self) -> None:
-        try:
-            self._connection: DBusConnection = open_dbus_connection(bus="SYSTEM")
-        except (OSError, ValueError) as error:
-            raise HostError(
-                f"The system's D-Bus cannot be reached: {error}.", hint="NetworkManager needs it; is 'dbus' running?"
-            ) from None
+        self._connection: DBusConnection | None = _open()
 
     def call(self, target: DBusAddress, method: str, signature: str = "", *arguments: object) -> tuple[Any, ...]:
         """Call a method and return what it answers."""
@@ -35,16 +33,33 @@ class SystemBus:
 
     def close(self) -> None:
         """End the connection."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _ask(self, message: Message, method: str) -> tuple[Any, ...]:
+        if self._connection is None:
+            self._connection = _open()
         try:
             reply = self._connection.send_and_get_reply(message, timeout=_LONGEST_S)
         except (OSError, TimeoutError) as error:
             raise HostError(f"NetworkManager did not answer '{method}': {error or 'it took too long'}.") from None
+        except KeyboardInterrupt:
+            # It may have come between two parts of a message: what follows could not be told from the rest of it.
+            self.close()
+            raise
         if reply.header.message_type == MessageType.error:
             raise HostError(f"NetworkManager refused '{method}': {_words(reply)}")
         return tuple(reply.body)
+
+
+def _open() -> DBusConnection:
+    try:
+        return open_dbus_connection(bus="SYSTEM", auth_timeout=_LONGEST_S)
+    except (OSError, ValueError) as error:
+        raise HostError(
+            f"The system's D-Bus cannot be reached: {error}.", hint="NetworkManager needs it; is 'dbus' running?"
+        ) from None
 
 
 def _words(reply: Message) -> str:

@@ -128,8 +128,13 @@ def _own_path(path: str) -> str:
     return os.pathsep.join(folder for folder in path.split(os.pathsep) if folder.startswith("/"))
 
 
-def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    """Treat a request to end like Ctrl-C, so that machines are stopped and partial files removed."""
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    """Treat a request to end like Ctrl-C, so that machines are stopped and partial files removed.
+
+    A terminal that is lost is told by the kernel and by the shell: the second time must not interrupt the clearing up.
+    """
+    if number == signal.SIGHUP:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

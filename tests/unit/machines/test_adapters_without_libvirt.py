@@ -28,6 +28,7 @@ class FakeMachine:
 
 class FakeHypervisor:
     uri = "qemu:///system"
+    local = False
 
     def __init__(self, *, kvm: bool = True, text: bytes = b"", error: HostError | None = None) -> None:
         self.kvm, self.text, self.error = kvm, text, error
@@ -98,6 +99,18 @@ def test_kvm_that_qemu_cannot_use_is_none_but_another_failure_is_told(kernel: Pa
     other = HostError("QEMU cannot reach '/x'.", details=("Cannot access storage file",))
     with pytest.raises(HostError, match="cannot reach"):
         probe(FakeHypervisor(error=other), tmp_path / "other")
+
+
+def test_a_qemu_that_aborts_on_kvm_is_not_started_by_libvirt(kernel: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("imgpipe.adapters.accelerator.qemu_aborts", lambda: True)
+    hypervisor = FakeHypervisor(text=b"Linux version")
+    hypervisor.local = True
+    heard: list[Note] = []
+    assert probe(hypervisor, tmp_path, heard) == "tcg"
+    assert hypervisor.starts == 0
+    assert heard[0].text.startswith("libvirt offers KVM, but QEMU cannot use it: machines are emulated")
+    hypervisor.local = False
+    assert probe(hypervisor, tmp_path / "remote") == "kvm"
 
 
 def test_the_environment_answers_instead(kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

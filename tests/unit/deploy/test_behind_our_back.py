@@ -80,7 +80,7 @@ def test_a_machine_that_took_the_name_since_is_not_removed(run):
     name, before = run.names[0], dict(run.pool.volumes)
     earlier = dataclasses.replace(run.machines.find(name), uuid=str(uuid.uuid4()))
     with pytest.raises(RecipeError, match="not made by imgpipe"):
-        remove_machine(earlier, run.machines, run.shop.pool_of)
+        remove_machine(earlier, run.machines, run.shop.pool_of, survey((), run.machines, run.shop.pool_of))
     assert run.pool.volumes == before
     assert name in run.machines.running
 

@@ -261,15 +261,6 @@ def test_a_machine_that_somebody_defined_in_the_place_of_a_begun_one_stays(run):
     assert f"{name}.qcow2" in run.pool.volumes
 
 
-def test_what_a_run_began_goes_without_uefi_variables_that_were_there_before(run):
-    for keep in (True, False):
-        name = run.names[keep]
-        record = run.machines.find(name).record
-        discard(name, record, (record.disk,), run.machines, run.pool, keep_nvram=keep)
-        assert name not in run.machines.known
-        assert run.machines.kept_nvram == keep
-
-
 def test_a_volume_that_somebody_makes_meanwhile_is_not_undone(tmp_path):
     run = Run(tmp_path)
     name = run.names[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from imgpipe.adapters import qemu_img
+from imgpipe.adapters import held_disk, qemu_img
 from imgpipe.adapters.guest import Inspection, open_disk
 from imgpipe.adapters.sparse_copy import new_file
 from imgpipe.artifacts import InstalledDisk
@@ -79,7 +79,7 @@ def require_image_name(name: str) -> None:
 def _copy(checked: CheckedDisk, disk: Path) -> None:
     if not disk.exists():
         with finished_file(disk) as partial, held(checked.layers) as files, new_file(partial):
-            qemu_img.adopt_held(files, partial)
+            held_disk.adopt(files, partial)
 
 
 def imported_plan(

@@ -19,16 +19,18 @@ _CHUNK = 8 * 2**20
 Moved = Callable[[float], None]
 
 
-def copy_sparse(source: Path, target: Path, moved: Moved = lambda _: None) -> None:
+def copy_sparse(source: Path, target: Path, moved: Moved = lambda _: None, *, head: bytes = b"") -> None:
     """Copy a file to `target`, which must not exist (0600): a reflink where that can be, else what is no hole.
 
-    `moved` is told percents. Raises HostError; then no target is left.
+    The copy begins with `head`, whatever the source has there by now. `moved` is told percents. Raises HostError; then
+    no target is left.
     """
     try:
         with source.open("rb") as old, new_file(target) as new:
             try:
                 if not _shared(old.fileno(), new):
                     _copy(old.fileno(), new, moved)
+                os.pwrite(new, head, 0)
             except BaseException:
                 target.unlink(missing_ok=True)
                 raise

@@ -30,10 +30,14 @@ def upload_bytes(volume: libvirt.virStorageVol, data: bytes) -> None:
         _send(stream, data)
 
 
-def is_whole(volume: libvirt.virStorageVol, source: Path) -> bool:
-    """Say whether the volume was uploaded from `source` to its end: then its header is that of the source."""
+def header_of(source: Path) -> bytes:
+    """Return the first cluster of an image, which an upload writes last."""
     with source.open("rb") as file:
-        header = file.read(_HEADER)
+        return file.read(_HEADER)
+
+
+def is_whole(volume: libvirt.virStorageVol, header: bytes) -> bool:
+    """Say whether the volume was uploaded to its end: then its header is that of the image."""
     found = b""
     with _stream(volume) as stream:
         volume.download(stream, 0, len(header), 0)
@@ -42,13 +46,12 @@ def is_whole(volume: libvirt.virStorageVol, source: Path) -> bool:
     return found == header
 
 
-def upload_checked(volume: libvirt.virStorageVol, source: Path, sha256: str, moved: Moved) -> None:
-    """Send a file but for its header, read it back, compare it with `sha256`, and only then send the header.
+def upload_checked(volume: libvirt.virStorageVol, source: Path, header: bytes, sha256: str, moved: Moved) -> None:
+    """Send a file but for its first cluster, read it back, compare it with `sha256`, and only then send the `header`.
 
     Without a `sha256` it is compared with what was sent. `moved` hears 0 to 50 for the way there and 50 to 100 back.
     """
     with source.open("rb") as file:
-        header = file.read(_HEADER)
         sent = _upload_rest(volume, file.fileno(), lambda percent: moved(percent / 2), hashlib.sha256(header))
     size = source.stat().st_size
     there = _digest_of_rest(volume, size, lambda percent: moved(50 + percent / 2), hashlib.sha256(header))

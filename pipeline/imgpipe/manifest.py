@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from imgpipe.disclosure import printable, without_secrets
 from imgpipe.errors import HostError
+from imgpipe.named_files import read_bytes
 from imgpipe.recipe import Identifier, Sha256
 
 FORMAT = 1
@@ -136,9 +137,7 @@ def read(path: Path) -> Manifest:
     Raises HostError that says what is wrong with the file; its details name each faulty key.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES)
-        return Manifest.model_validate_json(text)
+        return Manifest.model_validate_json(read_bytes(path, _MOST_BYTES))
     except OSError as error:
         raise HostError(f"The manifest '{path}' cannot be read: {error.strerror}.") from None
     except ValidationError as error:

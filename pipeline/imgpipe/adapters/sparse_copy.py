@@ -28,14 +28,19 @@ def copy_sparse(source: Path, target: Path, moved: Moved = lambda _: None, *, he
     try:
         with source.open("rb") as old, new_file(target) as new:
             try:
-                if not _shared(old.fileno(), new):
-                    _copy(old.fileno(), new, moved)
+                copy_open(old.fileno(), new, moved)
                 os.pwrite(new, head, 0)
             except BaseException:
                 target.unlink(missing_ok=True)
                 raise
     except OSError as error:
         raise HostError(f"'{source}' cannot be copied to '{target}': {error.strerror}.") from error
+
+
+def copy_open(old: int, new: int, moved: Moved = lambda _: None) -> None:
+    """Copy what one descriptor reads to another one's empty file, as `copy_sparse` does. Raises OSError."""
+    if not _shared(old, new):
+        _copy(old, new, moved)
 
 
 @contextmanager

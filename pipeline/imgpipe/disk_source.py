@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from imgpipe.errors import RecipeError
+from imgpipe.trust import link_of_others
 
 Format = Literal["qcow2", "raw"]
 
@@ -114,12 +115,13 @@ def check_source(
     """Return the disk at `path`, if it and all its backing files may be read.
 
     `told` is its format by its definition or its owner; without it the format must be beyond doubt. Backing files must
-    be below a `trusted` folder or be images published in `images`, and no link leads to them. Raises RecipeError with
-    the reason.
+    be below a `trusted` folder or be images published in `images`, and no link leads to them. The disk is no link, and
+    those on the way to it are nobody else's. Raises RecipeError with the reason.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)
     layers: list[Layer] = []
     with _opened(path) as descriptor:
+        _require_own_way(path, descriptor)
         layer, header = _layer(path, descriptor, told)
         layers.append(layer)
         size = header.virtual_size if header else os.fstat(descriptor).st_size
@@ -142,6 +144,43 @@ def held(layers: Sequence[Layer]) -> Iterator[HeldDisk]:
         _require_unchanged(opened)
         yield HeldDisk(layers=tuple(layers), files=tuple(_name_of(descriptor) for _, descriptor in opened))
         _require_unchanged(opened)
+
+
+def of_definition(path: Path) -> Path:
+    """Return where the file is that a machine's definition names; a link is followed that nobody else can change.
+
+    Raises RecipeError for another link: who makes one where a disk was chooses what is read.
+    """
+    try:
+        if link := link_of_others(path):
+            raise _others_link(path, link)
+        return path.resolve()
+    except OSError as error:
+        raise RecipeError(f"The disk '{path}' cannot be read: {error.strerror}.") from error
+
+
+def _require_own_way(path: Path, descriptor: int) -> None:
+    """Raise RecipeError where a link of somebody else leads to what was opened, or led there when it was."""
+    if link := link_of_others(path):
+        raise _others_link(path, link)
+    real = path.resolve()
+    # The kernel's own name of what was opened: it tells a folder that became a link for a moment.
+    if _kernel_name(descriptor) != real:
+        raise RecipeError(
+            f"The way to the disk '{path}' was changed while it was opened.",
+            hint="See that nothing uses it, and try again.",
+        )
+
+
+def _others_link(path: Path, link: Path) -> RecipeError:
+    return RecipeError(
+        f"On the way to the disk '{path}' is the symbolic link '{link}', which somebody else can change.",
+        hint=f"If you trust where it leads, name that: '{path.resolve()}'.",
+    )
+
+
+def _kernel_name(descriptor: int) -> Path:
+    return Path(f"/proc/self/fd/{descriptor}").readlink()
 
 
 def _layer(path: Path, descriptor: int, told: Format | None) -> tuple[Layer, _Header | None]:
@@ -209,7 +248,7 @@ def _backing(
         raise _elsewhere(overlay, path)
     with _opened(path) as descriptor:
         # The kernel's own name of what was opened: wherever a link was on the way, it is another one.
-        real = Path(f"/proc/self/fd/{descriptor}").readlink()
+        real = _kernel_name(descriptor)
         if real != _below(path, [*trusted, *([images] if images else [])]) or not _same(overlay, header, real):
             raise _elsewhere(overlay, real)
         layer, below = _layer(real, descriptor, None if form == "raw" else form)

@@ -14,7 +14,7 @@ from imgpipe.deploy.existing import ExistingMachine, HostFacts, MachineRecord
 from imgpipe.deploy.names import is_label
 from imgpipe.deploy.resolving import known_addresses
 from imgpipe.deploy.wanted import Identity, WantedNic
-from imgpipe.disk_source import CheckedDisk, Format, check_source
+from imgpipe.disk_source import CheckedDisk, Format, check_source, of_definition
 from imgpipe.domain_spec import stable_mac
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.identity.digest import identity_digest
@@ -108,7 +108,7 @@ def check_source_machine(
         raise RecipeError(f"The disk of '{source.name}' is of the format '{source.disk_format}', not qcow2 or raw.")
     # As the definition says: whatever a guest wrote to a raw disk is no header.
     form: Format = "raw" if source.disk_format == "raw" else "qcow2"
-    return check_source(source.disk.resolve(), form, trusted=trusted, images=images)
+    return check_source(of_definition(source.disk), form, trusted=trusted, images=images)
 
 
 def allocated(disk: CheckedDisk) -> int:

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from imgpipe.disk_source import check_source, held
+from imgpipe.disk_source import check_source, held, of_definition
 from imgpipe.errors import RecipeError
 
 MBR = b"\0" * 510 + b"\x55\xaa" + b"\0" * 512
@@ -304,3 +304,61 @@ def test_a_disk_that_is_changed_while_it_is_read_is_told_of(tmp_path):
 
     with pytest.raises(RecipeError, match="changed after it was checked"):
         read_and_changed()
+
+
+def as_somebody_else(link):
+    """Make a link another user's."""
+    os.chown(link, 4711, 4711, follow_symlinks=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes links of others")
+def test_a_link_of_somebody_else_leads_to_no_disk(tmp_path):
+    neighbour = tmp_path / "neighbour"
+    neighbour.mkdir()
+    (neighbour / "disk.img").write_bytes(MBR)
+    (tmp_path / "folder").symlink_to(neighbour)
+    (tmp_path / "link.img").symlink_to("folder/disk.img")
+    assert check_source(tmp_path / "folder" / "disk.img").path == tmp_path / "folder" / "disk.img"
+    assert of_definition(tmp_path / "link.img") == neighbour / "disk.img"
+    as_somebody_else(tmp_path / "folder")
+    for way in (check_source, of_definition):
+        with pytest.raises(RecipeError, match="folder', which somebody else can change") as caught:
+            way(tmp_path / "folder" / "disk.img")
+        assert str(neighbour / "disk.img") in caught.value.hint
+    with pytest.raises(RecipeError, match="folder', which somebody else can change"):
+        of_definition(tmp_path / "link.img")
+
+
+def test_a_link_in_a_folder_of_others_is_theirs(tmp_path):
+    (tmp_path / "disk.img").write_bytes(MBR)
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    (open_to_all / "link").symlink_to(tmp_path)
+    with pytest.raises(RecipeError, match="link', which somebody else can change"):
+        check_source(open_to_all / "link" / "disk.img")
+    # A file there is its owner's to give away.
+    (open_to_all / "disk.img").write_bytes(MBR)
+    assert check_source(open_to_all / "disk.img").format == "raw"
+
+
+def test_a_folder_that_becomes_a_link_while_a_disk_is_opened_is_told_of(tmp_path, monkeypatch):
+    neighbour, mine = tmp_path / "neighbour", tmp_path / "mine"
+    for folder in (neighbour, mine):
+        folder.mkdir()
+        (folder / "disk.img").write_bytes(MBR)
+    opened = os.open
+
+    def swapped(path, *how, **more):
+        if os.fspath(path) != os.fspath(mine / "disk.img"):
+            return opened(path, *how, **more)
+        mine.rename(tmp_path / "away")
+        mine.symlink_to(neighbour)
+        descriptor = opened(path, *how, **more)
+        mine.unlink()
+        (tmp_path / "away").rename(mine)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", swapped)
+    with pytest.raises(RecipeError, match="was changed while it was opened"):
+        check_source(mine / "disk.img")

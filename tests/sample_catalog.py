@@ -1,6 +1,7 @@
 """Fixtures: a catalog of images, made without any program."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -25,14 +26,14 @@ def heard():
 
 @pytest.fixture
 def add_image(store, tmp_path):
-    """Put a version into the catalog without any program."""
+    """Put a version into the catalog without any program; its disk is a file that is copied, else a text."""
 
-    def add(name: str, version: str) -> Image:
+    def add(name: str, version: str, content: Path | None = None) -> Image:
         disk = sample_disk(tmp_path / "record")
         folder = store.images / name / version
         folder.mkdir(parents=True)
         golden = folder / "golden.qcow2"
-        golden.write_bytes(f"disk of {name}@{version}".encode())
+        golden.write_bytes(content.read_bytes() if content else f"disk of {name}@{version}".encode())
         image = ImagePart(
             file="golden.qcow2",
             format="qcow2",

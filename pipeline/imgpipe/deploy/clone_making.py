@@ -15,13 +15,13 @@ from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Pool
 from imgpipe.adapters.sparse_copy import copy_sparse
 from imgpipe.deploy.cloned_definition import CloneIds, Source, cloned_definition
-from imgpipe.deploy.cloning import Clone
+from imgpipe.deploy.cloning import Clone, check_variables
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.foreign import clone_claims, clone_steps
 from imgpipe.deploy.making import iso_of
 from imgpipe.deploy.parallel import AT_ONCE, each
 from imgpipe.deploy.removal import discard, remove_machine
-from imgpipe.disk_source import CheckedDisk
+from imgpipe.disk_source import CheckedDisk, held
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.events import Listener, Note, Progress
@@ -58,9 +58,14 @@ class Cloning:
         self._made: dict[str, list[str]] = {}
         # Whose UEFI variables this run wrote: a file that was there before is somebody else's.
         self._own_nvram: set[str] = set()
+        self._variables: CheckedDisk | None = None
 
     def run(self, clones: Sequence[Clone]) -> None:
-        """Make them; raises GuestError that names those whose disk could not be edited, after making the others."""
+        """Make them; raises GuestError that names those whose disk could not be edited, after making the others.
+
+        Raises RecipeError where the source may not be copied, or was used meanwhile.
+        """
+        self._variables = check_variables(self._source)
         for clone in clones:
             if clone.leftover:
                 remove_machine(clone.leftover, self._work.machines, self._work.pool_of)
@@ -126,9 +131,10 @@ class Cloning:
         if record.seed:
             pool.write_small(record.seed, iso_of(self._carried(clone)), new=True)
             made.append(record.seed)
-        nvram = self._nvram(clone)
-        if nvram and self._source.nvram:
-            copy_sparse(self._source.nvram, nvram)
+        nvram, variables = self._nvram(clone), self._variables
+        if nvram and variables:
+            with held(variables.layers) as files:
+                copy_sparse(files.files[0], nvram, head=variables.layers[0].head)
             self._own_nvram.add(clone.name)
 
     def _inject(self, clones: Sequence[Clone]) -> dict[str, Refused]:
@@ -165,7 +171,7 @@ class Cloning:
     def _nvram(self, clone: Clone) -> Path | None:
         """Return where the copy of the UEFI variables lies: beside the source's, where libvirt may write."""
         old = self._source.nvram
-        return old.with_name(f"{clone.name}_VARS{old.suffix}") if old and old.exists() else None
+        return old.with_name(f"{clone.name}_VARS{old.suffix}") if old and self._variables else None
 
     def _each(self, clones: Sequence[Clone], act: Callable[[Clone], None], phase: str) -> None:
         over = 0

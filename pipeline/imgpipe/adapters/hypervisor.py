@@ -179,8 +179,8 @@ class Hypervisor:
     def disk_of_shut_off_domain(self, name: str) -> tuple[Path, Format]:
         """Return the file of the only disk of a machine that is shut off, and its format as the definition says.
 
-        Raises RecipeError if there is no such machine, it runs, or it has not exactly one disk file, and for a disk that
-        is a link of somebody else.
+        Raises RecipeError if there is no such machine, it runs, it has not exactly one disk file, or that is a link of
+        somebody else.
         """
         try:
             domain = self._connection.lookupByName(name)

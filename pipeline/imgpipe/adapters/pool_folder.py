@@ -185,7 +185,7 @@ def _new_overlay(base: Base, size: int) -> _Overlay:
 
 
 def _copy_foreign(disk: CheckedDisk, path: Path, moved: Moved) -> None:
-    """Copy a foreign disk from the files and headers that were checked; nothing is left where they changed meanwhile."""
+    """Copy a foreign disk from the files and headers that were checked; nothing is left where files changed since."""
     with new_file(path):
         pass
     try:

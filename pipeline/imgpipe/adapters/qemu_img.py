@@ -67,7 +67,7 @@ def create_overlay_of_named(path: Path, name: str, form: str) -> None:
 
 
 def create_with_start(path: Path, start: Path, rest: Path, *, size: int) -> None:
-    """Create an image of at least `size` bytes: the first 64 KiB are those of `start`, what follows is read from `rest`.
+    """Create an image of at least `size` bytes: its first 64 KiB are those of `start`, the others those of `rest`.
 
     `start` has no more than 64 KiB, and not only zeros: it fills the image's first cluster, in which nothing of `rest`
     is seen. Both files are raw to it.

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from imgpipe.deploy.templates import of_catalog
 from imgpipe.errors import HostError
 from imgpipe.images import soundness
 from imgpipe.images.export import export
@@ -28,7 +29,7 @@ def neighbour(tmp_path):
     "options", [("-b", "{neighbour}", "-F", "raw"), ("-o", "data_file={neighbour},data_file_raw=on")]
 )
 def test_an_image_whose_data_is_in_another_file_is_not_sound_and_not_converted(
-    tmp_path, neighbour, add_image, heard, options
+    tmp_path, neighbour, store, add_image, heard, options
 ):
     golden = tmp_path / "golden.qcow2"
     more = [option.format(neighbour=neighbour) for option in options]
@@ -42,6 +43,8 @@ def test_an_image_whose_data_is_in_another_file_is_not_sound_and_not_converted(
         with pytest.raises(HostError, match="is damaged: it is not whole by itself"):
             export(image, tmp_path / "out", heard, form=form)
     assert not list(tmp_path.glob("out*"))
+    with pytest.raises(HostError, match="is damaged: it is not whole by itself"):
+        of_catalog(store, image.reference)
 
 
 def test_an_image_that_is_not_as_large_as_its_manifest_says_is_not_converted(tmp_path, add_image, heard):

@@ -186,7 +186,10 @@ def _kernel_name(descriptor: int) -> Path:
 def _layer(path: Path, descriptor: int, told: Format | None) -> tuple[Layer, _Header | None]:
     """Judge an open file by one look at its start; its header is None if it is raw."""
     state = _state(descriptor)
-    start = os.pread(descriptor, LONGEST_HEADER, 0)
+    try:
+        start = os.pread(descriptor, LONGEST_HEADER, 0)
+    except OSError as error:
+        raise RecipeError(f"The disk '{path}' cannot be read: {error.strerror}.", hint="Name another file.") from error
     if _format(path, descriptor, start, told) == "raw":
         return Layer(path, "raw", state), None
     return Layer(path, "qcow2", state, start), _header(path, start)

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -54,7 +55,13 @@ def import_disk(
     # Held for as long as the copy is made, so that it is not taken for what a killed import left.
     held_by = workplace.store.lock_file(f"work-{key}-import")
     with lock(held_by, lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
-        _copy(checked, folder / INSTALL_DISK)
+        try:
+            _copy(checked, folder / INSTALL_DISK)
+        except BaseException:
+            # Nothing was made in it; another import's files keep it.
+            with suppress(OSError):
+                folder.rmdir()
+            raise
         if _inspection(folder) is None:
             accelerator = workplace.hypervisor.accelerator()
             log = folder / "inspect.log"

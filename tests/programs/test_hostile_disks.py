@@ -333,8 +333,10 @@ def test_a_damaged_disk_is_told_of_by_its_name_and_is_nobody_elses_fault(tmp_pat
     run("qemu-img", "create", "-q", "-f", "qcow2", disk, SIZE)
     with disk.open("r+b") as file:
         os.pwrite(file.fileno(), struct.pack(">I", 2**31), 36)
-    with held(check_source(disk).layers) as files, pytest.raises(RecipeError, match=f"read the disk '{disk}'") as told:
-        held_disk.adopt(files, tmp_path / "copy.qcow2")
+    store = Store(tmp_path / "root")
+    workplace = SimpleNamespace(store=store, hypervisor=None, notify=lambda _: None)
+    with pytest.raises(RecipeError, match=f"cannot read the disk '{disk}'") as told:
+        importing.import_disk("copy", disk, workplace)
     assert "L1" in " ".join(told.value.details)
     assert "json:" not in " ".join(told.value.details)
-    assert not (tmp_path / "copy.qcow2").exists()
+    assert not list((store.root / "work").iterdir())

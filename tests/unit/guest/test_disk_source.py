@@ -362,3 +362,8 @@ def test_a_folder_that_becomes_a_link_while_a_disk_is_opened_is_told_of(tmp_path
     monkeypatch.setattr(os, "open", swapped)
     with pytest.raises(RecipeError, match="was changed while it was opened"):
         check_source(mine / "disk.img")
+
+
+def test_a_file_that_cannot_be_read_is_told_of_as_a_disk():
+    with pytest.raises(RecipeError, match=r"The disk '/proc/self/mem' cannot be read: Input/output error\."):
+        check_source("/proc/self/mem", "raw")

@@ -161,11 +161,15 @@ def of_definition(path: Path) -> Path:
 
 def _require_own_way(path: Path, descriptor: int) -> None:
     """Raise RecipeError where a link of somebody else leads to what was opened, or led there when it was."""
-    if link := link_of_others(path):
-        raise _others_link(path, link)
-    real = path.resolve()
-    # The kernel's own name of what was opened: it tells a folder that became a link for a moment.
-    if _kernel_name(descriptor) != real:
+    try:
+        if link := link_of_others(path):
+            raise _others_link(path, link)
+        # The kernel's own name of what was opened: it tells a folder that became a link for a moment.
+        same = _kernel_name(descriptor) == path.resolve()
+    except OSError:
+        # A part of the way went while it was looked at.
+        same = False
+    if not same:
         raise RecipeError(
             f"The way to the disk '{path}' was changed while it was opened.",
             hint="See that nothing uses it, and try again.",

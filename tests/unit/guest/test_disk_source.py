@@ -1,10 +1,12 @@
 """Which foreign disks may be read; the images are written byte by byte, no program runs."""
 
+import errno
 import os
 import struct
 
 import pytest
 
+from imgpipe import disk_source
 from imgpipe.disk_source import check_source, held, of_definition
 from imgpipe.errors import RecipeError
 
@@ -367,3 +369,16 @@ def test_a_folder_that_becomes_a_link_while_a_disk_is_opened_is_told_of(tmp_path
 def test_a_file_that_cannot_be_read_is_told_of_as_a_disk():
     with pytest.raises(RecipeError, match=r"The disk '/proc/self/mem' cannot be read: Input/output error\."):
         check_source("/proc/self/mem", "raw")
+
+
+def test_a_link_that_goes_while_the_way_is_looked_at_is_told_of(tmp_path, monkeypatch):
+    (tmp_path / "disk.img").write_bytes(MBR)
+
+    def gone(path):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fspath(path))
+
+    monkeypatch.setattr(disk_source, "link_of_others", gone)
+    with pytest.raises(RecipeError, match="was changed while it was opened"):
+        check_source(tmp_path / "disk.img")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        of_definition(tmp_path / "disk.img")

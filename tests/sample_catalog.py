@@ -1,6 +1,8 @@
 """Fixtures: a catalog of images, made without any program."""
 
+import struct
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,11 @@ from imgpipe.manifest import ImagePart, write
 from imgpipe.provenance import read_record
 from imgpipe.store import Store
 from sample_images import Heard, sample_disk, sample_plan
+
+
+def _qcow2(text: str) -> bytes:
+    """Return an image as far as a look at its header goes (QEMU's docs/interop/qcow2.rst), and a text behind that."""
+    return b"QFI\xfb" + struct.pack(">IQIIQIIQQIIQII", 2, 0, 0, 16, 2**30, 0, 0, 0, 0, 0, 0, 0, 0, 0) + text.encode()
 
 
 @pytest.fixture
@@ -25,14 +32,14 @@ def heard():
 
 @pytest.fixture
 def add_image(store, tmp_path):
-    """Put a version into the catalog without any program."""
+    """Put a version into the catalog without any program; its disk is a file that is copied, else a text."""
 
-    def add(name: str, version: str) -> Image:
+    def add(name: str, version: str, content: Path | None = None) -> Image:
         disk = sample_disk(tmp_path / "record")
         folder = store.images / name / version
         folder.mkdir(parents=True)
         golden = folder / "golden.qcow2"
-        golden.write_bytes(f"disk of {name}@{version}".encode())
+        golden.write_bytes(content.read_bytes() if content else _qcow2(f"disk of {name}@{version}"))
         image = ImagePart(
             file="golden.qcow2",
             format="qcow2",

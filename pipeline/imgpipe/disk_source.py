@@ -3,24 +3,24 @@
 A guest owns the first bytes of its raw disk, and a foreign qcow2 names other files in its header. A hostile one names
 /etc/shadow, a neighbour's disk, or something only QEMU can open ('json:...', 'nbd://...'), and a copy would then hold
 what was read there. So a format is told or found beyond doubt, backing files lie where somebody trusts them, and QEMU
-is handed the open files with their formats, so that no header is asked again. Formats: QEMU's docs/interop/qcow2.rst
-and the probe functions of its block drivers.
+is handed the open files with their formats and the headers that were checked, so that no header is asked again.
+Formats: QEMU's docs/interop/qcow2.rst and the probe functions of its block drivers.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from imgpipe.errors import RecipeError
+from imgpipe.trust import link_of_others
 
 Format = Literal["qcow2", "raw"]
 
@@ -44,7 +44,8 @@ _BACKING_FORMAT = 0xE2792ACA
 _DATA_FILE = 0x44415441
 _LONGEST_CHAIN = 32
 _LONGEST_NAME = 1023
-_LONGEST_HEADER = 65536
+LONGEST_HEADER = 65536
+"""How many bytes of a qcow2 are looked at; a header that is longer is refused."""
 _PUBLISHED_DISK, _PUBLISHED_MANIFEST = "golden.qcow2", "manifest.json"
 
 State = tuple[int, int, int, int, int]
@@ -53,11 +54,21 @@ State = tuple[int, int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One file of a chain as it was when it was checked; its format is the checked one."""
+    """One file of a chain as it was when it was checked; its format is the checked one.
+
+    `head` is what was read of a qcow2's first 64 KiB, header and all that the check went by; empty for a raw disk. Who
+    has the file in memory (mmap(2)) or writes to it fast changes it without a trace in `state`.
+    """
 
     path: Path
     format: Format
     state: State
+    head: bytes = field(default=b"", repr=False)
+
+    @property
+    def size(self) -> int:
+        """The length of the file in bytes."""
+        return self.state[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +91,13 @@ class CheckedDisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldDisk:
-    """A checked disk whose files are open. `name` is how QEMU opens the chain, `file` is the disk's own file."""
+    """A checked disk whose `files` are open: each path leads to the very file that was checked, in the layers' order.
 
-    name: str
-    file: Path
+    What their headers say by now counts for nothing: that is in the layers.
+    """
+
+    layers: tuple[Layer, ...]
+    files: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +115,15 @@ def check_source(
     """Return the disk at `path`, if it and all its backing files may be read.
 
     `told` is its format by its definition or its owner; without it the format must be beyond doubt. Backing files must
-    be below a `trusted` folder or be images published in `images`, and no link leads to them. Raises RecipeError with
-    the reason.
+    be below a `trusted` folder or be images published in `images`, and no link leads to them. The disk is no link, and
+    those on the way to it are nobody else's. Raises RecipeError with the reason.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)
     layers: list[Layer] = []
     with _opened(path) as descriptor:
-        form = _format(path, descriptor, told)
-        layers.append(Layer(path, form, _state(descriptor)))
-        header = _header(path, descriptor) if form == "qcow2" else None
+        _require_own_way(path, descriptor)
+        layer, header = _layer(path, descriptor, told)
+        layers.append(layer)
         size = header.virtual_size if header else os.fstat(descriptor).st_size
     while header and header.backing:
         if len(layers) > _LONGEST_CHAIN:
@@ -121,26 +135,73 @@ def check_source(
 
 @contextmanager
 def held(layers: Sequence[Layer]) -> Iterator[HeldDisk]:
-    """Open the files that were checked for the block, and tell how QEMU opens these very files in these formats.
+    """Open the files that were checked for the block.
 
-    What a header says of backing files is not asked again. Raises RecipeError where a file is not what it was when it
-    was checked, before or after the block.
+    Raises RecipeError where a file is not what it was when it was checked, before or after the block.
     """
     with ExitStack() as stack:
         opened = [(layer, stack.enter_context(_opened(layer.path))) for layer in layers]
         _require_unchanged(opened)
-        node: dict[str, Any] | None = None
-        for layer, descriptor in reversed(opened):
-            file = {"driver": "file", "filename": _name_of(descriptor)}
-            below = {"backing": node} if layer.format == "qcow2" else {}
-            node = {"driver": layer.format, "file": file, **below}
-        yield HeldDisk(name=f"json:{json.dumps(node)}", file=Path(_name_of(opened[0][1])))
+        yield HeldDisk(layers=tuple(layers), files=tuple(_name_of(descriptor) for _, descriptor in opened))
         _require_unchanged(opened)
 
 
-def _name_of(descriptor: int) -> str:
+def of_definition(path: Path) -> Path:
+    """Return where the file is that a machine's definition names; a link is followed that nobody else can change.
+
+    Raises RecipeError for another link: who makes one where a disk was chooses what is read.
+    """
+    try:
+        if link := link_of_others(path):
+            raise _others_link(path, link)
+        return path.resolve()
+    except OSError as error:
+        raise RecipeError(f"The disk '{path}' cannot be read: {error.strerror}.") from error
+
+
+def _require_own_way(path: Path, descriptor: int) -> None:
+    """Raise RecipeError where a link of somebody else leads to what was opened, or led there when it was."""
+    try:
+        if link := link_of_others(path):
+            raise _others_link(path, link)
+        # The kernel's own name of what was opened: it tells a folder that became a link for a moment.
+        same = _kernel_name(descriptor) == path.resolve()
+    except OSError:
+        # A part of the way went while it was looked at.
+        same = False
+    if not same:
+        raise RecipeError(
+            f"The way to the disk '{path}' was changed while it was opened.",
+            hint="See that nothing uses it, and try again.",
+        )
+
+
+def _others_link(path: Path, link: Path) -> RecipeError:
+    return RecipeError(
+        f"On the way to the disk '{path}' is the symbolic link '{link}', which somebody else can change.",
+        hint=f"If you trust where it leads, name that: '{path.resolve()}'.",
+    )
+
+
+def _kernel_name(descriptor: int) -> Path:
+    return Path(f"/proc/self/fd/{descriptor}").readlink()
+
+
+def _layer(path: Path, descriptor: int, told: Format | None) -> tuple[Layer, _Header | None]:
+    """Judge an open file by one look at its start; its header is None if it is raw."""
+    state = _state(descriptor)
+    try:
+        start = os.pread(descriptor, LONGEST_HEADER, 0)
+    except OSError as error:
+        raise RecipeError(f"The disk '{path}' cannot be read: {error.strerror}.", hint="Name another file.") from error
+    if _format(path, descriptor, start, told) == "raw":
+        return Layer(path, "raw", state), None
+    return Layer(path, "qcow2", state, start), _header(path, start)
+
+
+def _name_of(descriptor: int) -> Path:
     """Return a path by which a child opens the very file, wherever its name leads by then."""
-    return f"/proc/{os.getpid()}/fd/{descriptor}"
+    return Path(f"/proc/{os.getpid()}/fd/{descriptor}")
 
 
 def _require_unchanged(opened: Sequence[tuple[Layer, int]]) -> None:
@@ -194,13 +255,13 @@ def _backing(
         raise _elsewhere(overlay, path)
     with _opened(path) as descriptor:
         # The kernel's own name of what was opened: wherever a link was on the way, it is another one.
-        real = Path(f"/proc/self/fd/{descriptor}").readlink()
+        real = _kernel_name(descriptor)
         if real != _below(path, [*trusted, *([images] if images else [])]) or not _same(overlay, header, real):
             raise _elsewhere(overlay, real)
-        found = _format(path, descriptor, None if form == "raw" else form)
-        if found != form:
-            raise _refused(overlay, f"says that '{path}' is {form}, but it is {found}")
-        return Layer(real, form, _state(descriptor)), _header(real, descriptor) if form == "qcow2" else None
+        layer, below = _layer(real, descriptor, None if form == "raw" else form)
+        if layer.format != form:
+            raise _refused(overlay, f"says that '{path}' is {form}, but it is {layer.format}")
+        return layer, below
 
 
 def _is_trusted(path: Path, trusted: Sequence[Path], images: Path | None) -> bool:
@@ -234,8 +295,7 @@ def _same(overlay: Path, header: _Header, real: Path) -> bool:
     return Path(os.path.realpath(overlay.parent / header.backing)) == real
 
 
-def _format(path: Path, descriptor: int, told: Format | None) -> Format:
-    start = os.pread(descriptor, _LONGEST_HEADER, 0)
+def _format(path: Path, descriptor: int, start: bytes, told: Format | None) -> Format:
     if told == "raw":
         return "raw"
     partitioned = start[510:512] == b"\x55\xaa" or start[512:520] == b"EFI PART"
@@ -269,9 +329,8 @@ def _other_format(path: Path, start: bytes, descriptor: int) -> str:
     return "dmg" if path.suffix.lower() == ".dmg" else ""
 
 
-def _header(path: Path, descriptor: int) -> _Header:
+def _header(path: Path, start: bytes) -> _Header:
     """Read a qcow2 header; raises RecipeError for one that QEMU could read in another way than we do."""
-    start = os.pread(descriptor, _LONGEST_HEADER, 0)
     try:
         version, offset, length, cluster_bits, size, crypt = struct.unpack_from(">IQIIQI", start, 4)
         features, header_length = 0, 72

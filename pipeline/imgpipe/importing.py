@@ -8,11 +8,12 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from imgpipe.adapters import qemu_img
+from imgpipe.adapters import held_disk, qemu_img
 from imgpipe.adapters.guest import Inspection, open_disk
 from imgpipe.adapters.sparse_copy import new_file
 from imgpipe.artifacts import InstalledDisk
@@ -56,7 +57,13 @@ def import_disk(
     # Held for as long as the copy is made, so that it is not taken for what a killed import left.
     held_by = workplace.store.lock_file(f"work-{key}-import")
     with lock(held_by, lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
-        _copy(checked, folder / INSTALL_DISK)
+        try:
+            _copy(checked, folder / INSTALL_DISK)
+        except BaseException:
+            # Nothing was made in it; another import's files keep it.
+            with suppress(OSError):
+                folder.rmdir()
+            raise
         if _inspection(folder) is None:
             accelerator = workplace.hypervisor.accelerator()
             log = folder / "inspect.log"
@@ -82,7 +89,7 @@ def _copy(checked: CheckedDisk, disk: Path) -> None:
     if not is_own(disk):
         require_space(disk.parent, allocated(checked))
         with finished_file(disk) as partial, held(checked.layers) as files, new_file(partial):
-            qemu_img.adopt_held(files, partial)
+            held_disk.adopt(files, partial)
 
 
 def imported_plan(

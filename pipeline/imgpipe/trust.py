@@ -54,6 +54,28 @@ def changed_by_others(path: Path, *, group: bool = False, entries: bool = False)
             return ""
 
 
+def link_of_others(path: Path) -> Path | None:
+    """Return the first symbolic link on the way to `path` that somebody else made or can replace; None without one.
+
+    The path itself may be such a link too. Only links and the folders that they are in are looked at: who owns the file
+    that is there is not asked. Raises OSError where it cannot be looked at.
+    """
+    waiting = list(reversed(path.absolute().parts[1:]))
+    here, links = Path("/"), 0
+    while waiting:
+        part = waiting.pop()
+        here = here.parent if part == ".." else here / part
+        if not here.is_symlink():
+            continue
+        links += 1
+        if links > _MOST_LINKS or here.lstat().st_uid not in trusted_owners() or changed_by_others(here.parent):
+            return here
+        target = here.readlink()
+        waiting += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+        here = Path("/") if target.is_absolute() else here.parent
+    return None
+
+
 def user_name(uid: int) -> str:
     """Return "the user 'web'", or the number of one without a name."""
     try:

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -288,3 +290,55 @@ def test_what_somebody_put_in_the_place_of_a_killed_clones_disk_and_variables_st
     notes = [event.text for event in site.heard if isinstance(event, Note) and event.warning]
     assert [path for path in theirs if any(path.name in note for note in notes)] == list(theirs)
     assert machines.names() == {"vm001"}
+
+
+def with_variables(site: Site, path: Path) -> None:
+    """Let the source keep its UEFI variables in a file."""
+    machines = Machines(site.hypervisor)
+    loader = "<loader readonly='yes' type='pflash'>/nowhere/CODE.fd</loader>"
+    machines.define(machines.xml("vm001").replace("</type>", f"</type>{loader}<nvram>{path}</nvram>", 1))
+
+
+@pytest.mark.parametrize("kind", ["link", "device", "pipe", "folder", "huge"])
+def test_what_is_no_small_file_of_its_own_is_not_copied_as_uefi_variables(site, injected, tmp_path, kind):
+    nvram, secret = tmp_path / "vm001_VARS.fd", tmp_path / "secret"
+    secret.write_bytes(b"a host's file")
+    if kind == "link":
+        if os.geteuid() != 0:
+            pytest.skip("only root makes links of others")
+        nvram.symlink_to(secret)
+        os.chown(nvram, 4711, 4711, follow_symlinks=False)
+    elif kind == "device":
+        nvram.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(nvram)
+    elif kind == "folder":
+        nvram.mkdir()
+    else:
+        nvram.touch()
+        os.truncate(nvram, 2**40)
+    with_variables(site, nvram)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(RecipeError, match="UEFI variables of 'vm001' cannot be copied"):
+        clone(site, "vm005")
+    assert {path for path in tmp_path.iterdir() if "VARS" in path.name} == {nvram}
+    assert before <= set(tmp_path.iterdir())
+    assert {one.name for one in site.existing()} == {"vm001"}
+    assert volumes(site) == frozenset()
+
+
+def test_a_machine_whose_disk_became_a_pipe_stops_nobody(site, injected):
+    pipe = site.store.root / "pipe"
+    os.mkfifo(pipe)
+    Machines(site.hypervisor).define(SOURCE.format(disk=pipe).replace("vm001", "waits").replace("qcow2", "raw"))
+    looking = ThreadPoolExecutor(1)
+    try:
+        found = {one.name: one for one in looking.submit(Machines(site.hypervisor).list).result(timeout=60)}
+        one = looking.submit(Machines(site.hypervisor).find, "waits").result(timeout=60)
+    finally:
+        # Whoever waits for a writer goes on.
+        with suppress(OSError):
+            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        looking.shutdown()
+    assert found["vm001"].virtual_size == deploy_site.SIZE
+    assert (found["waits"].virtual_size, one.virtual_size) == (0, 0)

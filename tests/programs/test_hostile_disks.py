@@ -1,15 +1,17 @@
 """Hostile disks against qemu-img itself: what it would guess is refused, and what is copied is what was checked."""
 
 import json
+import mmap
 import os
 import re
+import struct
 import subprocess
 from types import SimpleNamespace
 
 import pytest
 
 from imgpipe import importing
-from imgpipe.adapters import qemu_img
+from imgpipe.adapters import held_disk, qemu_img
 from imgpipe.adapters.hypervisor import _only_disk
 from imgpipe.adapters.pool import Base
 from imgpipe.adapters.pool_folder import FolderPool
@@ -63,7 +65,7 @@ def test_a_raw_disk_by_its_definition_is_copied_as_raw_whatever_is_in_it(tmp_pat
     path, form = _only_disk("vm001", xml)
     checked = check_source(path, form)
     with held(checked.layers) as files:
-        qemu_img.adopt_held(files, tmp_path / "copy.qcow2")
+        held_disk.adopt(files, tmp_path / "copy.qcow2")
     assert content(tmp_path / "copy.qcow2", tmp_path) == disguised.read_bytes()
 
 
@@ -117,12 +119,83 @@ def test_a_copy_of_a_chain_is_what_was_checked_even_if_names_lead_elsewhere_by_t
         with held(checked.layers) as files:
             base.rename(folder / "kept.img")
             base.symlink_to(neighbour)
-            qemu_img.adopt_held(files, tmp_path / "copy.qcow2")
+            held_disk.adopt(files, tmp_path / "copy.qcow2")
 
     # A rename changes the inode, which is told of at the end.
     with pytest.raises(RecipeError, match="changed"):
         swapped_and_copied()
     assert content(tmp_path / "copy.qcow2", tmp_path) == (folder / "kept.img").read_bytes()
+
+
+def with_backing_file(start, path):
+    """Return the start of a qcow2 with a raw backing file named in it."""
+    name, at = os.fsencode(path), struct.unpack_from(">I", start, 100)[0]
+    more = struct.pack(">II", 0xE2792ACA, 3) + b"raw".ljust(8, b"\0") + bytes(8)
+    changed = bytearray(start)
+    changed[at : at + len(more) + len(name)] = more + name
+    struct.pack_into(">QI", changed, 8, at + len(more), len(name))
+    return bytes(changed)
+
+
+def with_data_file(start, path):
+    """Return the start of a qcow2 that keeps its data in the file named in it."""
+    name, at = os.fsencode(path), struct.unpack_from(">I", start, 100)[0]
+    more = struct.pack(">II", 0x44415441, len(name)) + name + bytes(-len(name) % 8 + 8)
+    changed = bytearray(start)
+    changed[at : at + len(more)] = more
+    struct.pack_into(">Q", changed, 72, 4)
+    struct.pack_into(">Q", changed, 88, 2)
+    return bytes(changed)
+
+
+def adopted(checked, folder):
+    """Copy a disk as an import does."""
+    with held(checked.layers) as files:
+        held_disk.adopt(files, folder / "copy.qcow2")
+    return folder / "copy.qcow2"
+
+
+def cloned(checked, folder):
+    """Copy a disk as a clone or a deploy does."""
+    pool = FolderPool("default", folder, None)
+    pool.copy("vm001.qcow2", pool.base(checked.path, "", "", foreign=checked), SIZE)
+    return pool.file("vm001.qcow2")
+
+
+def looked_at(checked, folder):
+    """Copy what an appliance sees of a disk."""
+    with scratch(checked) as overlay:
+        run("qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", overlay, folder / "seen.qcow2")
+    return folder / "seen.qcow2"
+
+
+@pytest.mark.parametrize("copied", [adopted, cloned, looked_at])
+@pytest.mark.parametrize("hostile", [with_backing_file, with_data_file])
+def test_a_header_that_is_changed_without_a_trace_after_the_check_is_not_followed(tmp_path, neighbour, hostile, copied):
+    # All clusters are there: what is read of a data file is read at the guest's own addresses.
+    disk, outside = tmp_path / "user.qcow2", tmp_path / "outside"
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={outside},data_file_raw=on", disk, SIZE)
+    run("qemu-io", "-f", "qcow2", "-c", f"write -P 0x41 0 {SIZE}", disk)
+    start = bytearray(disk.read_bytes()[:65536])
+    at = struct.unpack_from(">I", start, 100)[0]
+    start[72:80] = start[88:96] = bytes(8)
+    start[at:] = bytes(len(start) - at)
+    with disk.open("r+b") as file:
+        file.write(start)
+        os.ftruncate(file.fileno(), 4 * SIZE)
+        memory = mmap.mmap(file.fileno(), 65536)
+    # From now on the kernel sees no write to it, until it has written these pages to the disk.
+    memory[:] = bytes(start)
+    checked, state = check_source(disk, "qcow2"), disk.stat()
+    expected = content(disk, tmp_path)
+    memory[:] = hostile(bytes(start), neighbour)
+    assert disk.stat().st_ctime_ns == state.st_ctime_ns
+    assert content(disk, tmp_path) != expected
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    made = copied(checked, folder)
+    assert content(made, tmp_path) == expected
+    assert qemu_img.info(made).backing is None
 
 
 FORMATS = ("qcow", "qed", "vdi", "vhdx", "vmdk", "vpc", "parallels", "luks", "dmg", "bochs", "cloop")
@@ -172,7 +245,7 @@ def test_boot_code_that_qemu_takes_for_a_descriptor_is_refused(tmp_path, text, n
     with pytest.raises(RecipeError, match="vmdk"):
         check_source(disk)
     with held(check_source(disk, "raw").layers) as files:
-        qemu_img.adopt_held(files, tmp_path / "copy.qcow2")
+        held_disk.adopt(files, tmp_path / "copy.qcow2")
     copied = content(tmp_path / "copy.qcow2", tmp_path)
     assert copied[: disk.stat().st_size] == disk.read_bytes()
     assert SECRET not in copied
@@ -253,3 +326,17 @@ def test_no_module_starts_qemu_img_but_the_adapter():
         if re.search(r"(?:run|follow|Popen)\(\s*\[?\"qemu-img\"", path.read_text())
     ]
     assert set(users) == {"qemu_img.py"}
+
+
+def test_a_damaged_disk_is_told_of_by_its_name_and_is_nobody_elses_fault(tmp_path):
+    disk = tmp_path / "damaged.qcow2"
+    run("qemu-img", "create", "-q", "-f", "qcow2", disk, SIZE)
+    with disk.open("r+b") as file:
+        os.pwrite(file.fileno(), struct.pack(">I", 2**31), 36)
+    store = Store(tmp_path / "root")
+    workplace = SimpleNamespace(store=store, hypervisor=None, notify=lambda _: None)
+    with pytest.raises(RecipeError, match=f"cannot read the disk '{disk}'") as told:
+        importing.import_disk("copy", disk, workplace)
+    assert "L1" in " ".join(told.value.details)
+    assert "json:" not in " ".join(told.value.details)
+    assert not list((store.root / "work").iterdir())

@@ -23,7 +23,7 @@ from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_a
 from imgpipe.adapters.libvirt_events import start_event_loop
 from imgpipe.adapters.machine import RunningMachine
 from imgpipe.adapters.qemu_user import run_as_root_if_needed
-from imgpipe.disk_source import Format
+from imgpipe.disk_source import Format, of_definition
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
@@ -179,7 +179,8 @@ class Hypervisor:
     def disk_of_shut_off_domain(self, name: str) -> tuple[Path, Format]:
         """Return the file of the only disk of a machine that is shut off, and its format as the definition says.
 
-        Raises RecipeError if there is no such machine, it runs, or it has not exactly one disk file.
+        Raises RecipeError if there is no such machine, it runs, it has not exactly one disk file, or that is a link of
+        somebody else.
         """
         try:
             domain = self._connection.lookupByName(name)
@@ -215,9 +216,9 @@ def _only_disk(name: str, xml: str) -> tuple[Path, Format]:
     driver = disks[0].find("driver")
     form = "raw" if driver is None else driver.get("type", "raw")
     if form == "qcow2":
-        return Path(source.get("file", "")).resolve(), "qcow2"
+        return of_definition(Path(source.get("file", ""))), "qcow2"
     if form == "raw":
-        return Path(source.get("file", "")).resolve(), "raw"
+        return of_definition(Path(source.get("file", ""))), "raw"
     raise RecipeError(f"The disk of the machine '{name}' is of the format '{form}', not qcow2 or raw.")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import stat
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -48,8 +50,7 @@ class Machines:
             autostart = {
                 domain.UUID() for domain in self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
             }
-            disks = self._disk_sizes() if sizes else {}
-        found: list[ExistingMachine] = []
+        found: list[tuple[libvirt.virDomain, str, bool]] = []
         for domain in domains:
             try:
                 active = domain.isActive() == 1
@@ -59,16 +60,21 @@ class Machines:
                 if is_gone(error):
                     continue
                 raise host_error(error, self.uri, "read a machine's definition") from error
-            found.append(self._seen(_existing(xml, active=active, autostart=domain.UUID() in autostart, disks=disks)))
-        return believed(sorted(found, key=lambda machine: machine.name))
+            found.append((domain, xml, active))
+        disks = self._disk_sizes([(domain, xml) for domain, xml, _ in found]) if sizes else {}
+        machines = [
+            self._seen(_existing(xml, active=active, autostart=domain.UUID() in autostart, disks=disks))
+            for domain, xml, active in found
+        ]
+        return believed(sorted(machines, key=lambda machine: machine.name))
 
     def find(self, name: str) -> ExistingMachine:
         """Return one machine; raises RecipeError if there is none of that name."""
         domain = self._lookup(name)
         with told_as_host_error(self.uri, f"look at the machine '{name}'"):
             autostart, active = bool(domain.autostart()), domain.isActive() == 1
-            disks = self._disk_sizes(domain)
             xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        disks = self._disk_sizes([(domain, xml)])
         found = self._seen(_existing(xml, active=active, autostart=autostart, disks=disks))
         # What an earlier version wrote is judged beside all others.
         beside = self.list(sizes=False) if found.record and not found.record.uuid else ()
@@ -263,19 +269,20 @@ class Machines:
                 ) from error
             raise host_error(error, self.uri, f"find the machine '{name}'") from error
 
-    def _disk_sizes(self, *domains: libvirt.virDomain) -> dict[str, tuple[int, int]]:
-        """Ask once for the disks of all machines, or of some: virtual size and use by path. None that hangs counts."""
+    def _disk_sizes(self, machines: Iterable[tuple[libvirt.virDomain, str]]) -> dict[str, tuple[int, int]]:
+        """Ask once for the disks of machines: virtual size and use by path. None that hangs counts.
+
+        libvirt opens the disks of those that are off, and would wait for ever at a FIFO: they are not asked for.
+        """
+        asked = [domain for domain, xml in machines if not (self._local and _waited_for(xml))]
         flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
         try:
-            if domains:
-                told = self._connection.domainListGetStats(list(domains), libvirt.VIR_DOMAIN_STATS_BLOCK, flags)
-            else:
-                told = self._connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BLOCK, flags)
+            told = self._connection.domainListGetStats(asked, libvirt.VIR_DOMAIN_STATS_BLOCK, flags) if asked else []
         except libvirt.libvirtError as error:
             # libvirt's test driver has no such call.
             if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
                 return {}
-            raise
+            raise host_error(error, self.uri, "say how large disks are") from error
         sizes: dict[str, tuple[int, int]] = {}
         for _, stats in told:
             for index in range(stats.get("block.count", 0)):
@@ -331,6 +338,18 @@ def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple
         else tuple(path for element in first.iterfind(".//backingStore/source") if (path := element.get("file", ""))),
         record=metadata.of_element(domain),
     )
+
+
+def _waited_for(xml: str) -> bool:
+    """Say whether a definition names a disk that is no file or block device here: opened, it may be waited for."""
+    for source in ET.fromstring(xml).iterfind("devices/disk/source"):  # noqa: S314 (libvirt's own words)
+        try:
+            mode = Path(source.get("file") or source.get("dev") or "/").stat().st_mode
+        except OSError:
+            continue
+        if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode) or stat.S_ISDIR(mode)):
+            return True
+    return False
 
 
 def _nic(element: ET.Element) -> ExistingNic:

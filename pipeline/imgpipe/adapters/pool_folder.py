@@ -12,7 +12,7 @@ from pathlib import Path
 
 import libvirt
 
-from imgpipe.adapters import qemu_img
+from imgpipe.adapters import held_disk, qemu_img
 from imgpipe.adapters.marks import appearing, hidden, is_marked, unmark
 from imgpipe.adapters.pool import Base, Moved, unheard
 from imgpipe.adapters.sparse_copy import copy_sparse, new_file
@@ -222,16 +222,16 @@ def _copy(base: Base, path: Path, moved: Moved) -> None:
 
 
 def _copy_foreign(disk: CheckedDisk, path: Path, moved: Moved) -> None:
-    """Copy a foreign disk from the very files that were checked; nothing is left where they changed meanwhile."""
+    """Copy a foreign disk from the files and headers that were checked; nothing is left where files changed since."""
     with new_file(path):
         pass
     try:
         with held(disk.layers) as files:
             if disk.format == "qcow2" and len(disk.layers) == 1:
                 path.unlink()
-                copy_sparse(files.file, path, moved)
+                copy_sparse(files.files[0], path, moved, head=disk.layers[0].head)
             else:
-                qemu_img.adopt_held(files, path)
+                held_disk.adopt(files, path)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

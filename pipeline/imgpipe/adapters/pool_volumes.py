@@ -62,17 +62,19 @@ class VolumePool:
             )
         if foreign:
             with held(foreign.layers) as files:
-                return self._uploaded(files.file, volume, sha256, moved)
-        return self._uploaded(source, volume, sha256, moved)
-
-    def _uploaded(self, source: Path, volume: str, sha256: str, moved: Moved) -> Base:
+                base = Base(path=self.file(volume), format="qcow2", virtual_size=foreign.virtual_size)
+                return self._uploaded(files.files[0], foreign.layers[0].head, base, sha256, moved)
         known = qemu_img.info(source)
         if known.backing:
             raise HostError(f"'{source}' is no image that can be uploaded: it has a backing file.")
         base = Base(path=self.file(volume), format="qcow2", virtual_size=known.virtual_size)
+        return self._uploaded(source, volume_streams.header_of(source), base, sha256, moved)
+
+    def _uploaded(self, source: Path, header: bytes, base: Base, sha256: str, moved: Moved) -> Base:
+        volume = base.path.name
         with self._told(f"upload '{volume}'"):
             found = self._find(volume)
-            state = volume_streams.uploaded(found, source) if found is not None else "begun"
+            state = volume_streams.uploaded(found, source, header) if found is not None else "begun"
             if state == "whole":
                 return base
             if state == "other":
@@ -86,7 +88,7 @@ class VolumePool:
             # Readable by QEMU, whose user does not own it.
             made = self._pool.createXML(_xml(volume, "raw", source.stat().st_size, mode="0644"), 0)
             try:
-                volume_streams.upload_checked(made, source, sha256, moved)
+                volume_streams.upload_checked(made, source, header, sha256, moved)
             except BaseException:
                 self.delete(volume)
                 raise

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 from imgpipe.adapters import process
-from imgpipe.disk_source import CheckedDisk, HeldDisk
 from imgpipe.json_text import parse_json
 from imgpipe.named_files import open_regular
 
@@ -30,6 +29,8 @@ _PERCENT = re.compile(r"\((\d+\.\d+)/100%\)")
 # 'nbd://host/disk' and the like; a path with a colon is written './a:b' or has a slash before it.
 _PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
+
+CLUSTER = 65_536
 
 # The farthest place of a file that can be asked for; nothing is there.
 _FARTHEST = 2**62
@@ -60,9 +61,22 @@ def create_overlay(path: Path, backing: Path, *, backing_format: str = "qcow2", 
     _overlay(path, os.fspath(backing.resolve()), backing_format, *([str(size)] if size else []))
 
 
-def create_overlay_of_held(path: Path, disk: CheckedDisk, held_disk: HeldDisk) -> None:
-    """Create an overlay of a foreign disk that is good for as long as its files are held."""
-    _overlay(path, held_disk.name, disk.format)
+def create_overlay_of_named(path: Path, name: str, form: str) -> None:
+    """Create an overlay of what QEMU opens by a `json:` name, whose format is `form`."""
+    _overlay(path, name, form)
+
+
+def create_with_start(path: Path, start: Path, rest: Path, *, size: int) -> None:
+    """Create an image of at least `size` bytes: its first 64 KiB are those of `start`, the others those of `rest`.
+
+    `start` has no more than 64 KiB, and not only zeros: it fills the image's first cluster, in which nothing of `rest`
+    is seen. Both files are raw to it.
+    """
+    process.run("qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", "-o", f"cluster_size={CLUSTER}", start, path)
+    # Before it has something below it: a larger overlay would hide the end of that behind zeros.
+    process.run("qemu-img", "resize", "-q", "-f", "qcow2", path, str(max(1, -(-size // CLUSTER)) * CLUSTER))
+    process.run("qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-b", rest, "-F", "raw", path)
+    path.chmod(0o600)
 
 
 def resize(path: Path, size: int) -> None:
@@ -107,9 +121,15 @@ def adopt(source: Path, source_format: str, target: Path) -> None:
     _adopt("-f", source_format, source, target)
 
 
-def adopt_held(disk: HeldDisk, target: Path) -> None:
-    """Copy a foreign disk whose files are held to a qcow2 of our own; the name of it has every format."""
-    _adopt(disk.name, target)
+def adopt_named(name: str, target: Path) -> None:
+    """Copy what QEMU opens by a `json:` name, in which every format is told, to a qcow2 of our own."""
+    _adopt(name, target)
+
+
+def require_readable(name: str) -> None:
+    """Raise HostError, with what qemu-img says, if it cannot open what has this `json:` name."""
+    # What `info` opens is not all: it leaves out backing files.
+    process.run("qemu-img", "measure", "--force-share", "-O", "qcow2", name)
 
 
 def check(path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imgpipe.adapters import qemu_img
+from imgpipe.adapters import held_disk, qemu_img
 from imgpipe.adapters.temporary import temporary_folder
 from imgpipe.disk_source import CheckedDisk, held
 
@@ -24,6 +24,5 @@ def scratch(disk: Path | CheckedDisk) -> Iterator[Path]:
             qemu_img.create_overlay(overlay, disk)
             yield overlay
             return
-        with held(disk.layers) as files:
-            qemu_img.create_overlay_of_held(overlay, disk, files)
+        with held(disk.layers) as files, held_disk.overlay_of(files, overlay):
             yield overlay

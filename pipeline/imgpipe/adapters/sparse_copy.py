@@ -19,21 +19,28 @@ _CHUNK = 8 * 2**20
 Moved = Callable[[float], None]
 
 
-def copy_sparse(source: Path, target: Path, moved: Moved = lambda _: None) -> None:
+def copy_sparse(source: Path, target: Path, moved: Moved = lambda _: None, *, head: bytes = b"") -> None:
     """Copy a file to `target`, which must not exist (0600): a reflink where that can be, else what is no hole.
 
-    `moved` is told percents. Raises HostError; then no target is left.
+    The copy begins with `head`, whatever the source has there by now. `moved` is told percents. Raises HostError; then
+    no target is left.
     """
     try:
         with source.open("rb") as old, new_file(target) as new:
             try:
-                if not _shared(old.fileno(), new):
-                    _copy(old.fileno(), new, moved)
+                copy_open(old.fileno(), new, moved)
+                os.pwrite(new, head, 0)
             except BaseException:
                 target.unlink(missing_ok=True)
                 raise
     except OSError as error:
         raise HostError(f"'{source}' cannot be copied to '{target}': {error.strerror}.") from error
+
+
+def copy_open(old: int, new: int, moved: Moved = lambda _: None) -> None:
+    """Copy what one descriptor reads to another one's empty file, as `copy_sparse` does. Raises OSError."""
+    if not _shared(old, new):
+        _copy(old, new, moved)
 
 
 @contextmanager

@@ -34,13 +34,17 @@ def upload_bytes(volume: libvirt.virStorageVol, data: bytes) -> None:
 Uploaded = Literal["whole", "begun", "other"]
 
 
-def uploaded(volume: libvirt.virStorageVol, source: Path) -> Uploaded:
+def header_of(source: Path) -> bytes:
+    """Return the first cluster of an image, which an upload writes last."""
+    with source.open("rb") as file:
+        return file.read(_HEADER)
+
+
+def uploaded(volume: libvirt.virStorageVol, source: Path, header: bytes) -> Uploaded:
     """Say whether the volume was uploaded from `source` to its end, was begun to be, or is something else.
 
-    One that is whole has the source's header; one that was begun has the source's length and no header yet.
+    One that is whole has the source's `header`; one that was begun has the source's length and no header yet.
     """
-    with source.open("rb") as file:
-        header = file.read(_HEADER)
     found = b""
     with _stream(volume) as stream:
         volume.download(stream, 0, len(header), 0)
@@ -51,13 +55,12 @@ def uploaded(volume: libvirt.virStorageVol, source: Path) -> Uploaded:
     return "begun" if not any(found) and volume.info()[1] in {0, source.stat().st_size} else "other"
 
 
-def upload_checked(volume: libvirt.virStorageVol, source: Path, sha256: str, moved: Moved) -> None:
-    """Send a file but for its header, read it back, compare it with `sha256`, and only then send the header.
+def upload_checked(volume: libvirt.virStorageVol, source: Path, header: bytes, sha256: str, moved: Moved) -> None:
+    """Send a file but for its first cluster, read it back, compare it with `sha256`, and only then send the `header`.
 
     Without a `sha256` it is compared with what was sent. `moved` hears 0 to 50 for the way there and 50 to 100 back.
     """
     with source.open("rb") as file:
-        header = file.read(_HEADER)
         sent = _upload_rest(volume, file.fileno(), lambda percent: moved(percent / 2), hashlib.sha256(header))
     size = source.stat().st_size
     there = _digest_of_rest(volume, size, lambda percent: moved(50 + percent / 2), hashlib.sha256(header))

@@ -17,14 +17,14 @@ from imgpipe.adapters.pool import Pool
 from imgpipe.adapters.sparse_copy import copy_sparse
 from imgpipe.deploy.belongings import refuse_taken
 from imgpipe.deploy.cloned_definition import CloneIds, Source, cloned_definition
-from imgpipe.deploy.cloning import Clone
+from imgpipe.deploy.cloning import Clone, check_variables
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.foreign import clone_claims, clone_steps
 from imgpipe.deploy.making import iso_of
 from imgpipe.deploy.needed import survey
 from imgpipe.deploy.parallel import AT_ONCE, each
 from imgpipe.deploy.removal import discard, remove_machine
-from imgpipe.disk_source import CheckedDisk
+from imgpipe.disk_source import CheckedDisk, held
 from imgpipe.domain_spec import Accelerator
 from imgpipe.emulated_boot import patient_steps
 from imgpipe.errors import GuestError, HostError, RecipeError
@@ -60,9 +60,14 @@ class Cloning:
         self._work = work
         self._begun: dict[str, MachineRecord] = {}
         self._made: dict[str, list[str]] = {}
+        self._variables: CheckedDisk | None = None
 
     def run(self, clones: Sequence[Clone]) -> None:
-        """Make them; raises GuestError that names those whose disk could not be edited, after making the others."""
+        """Make them; raises GuestError that names those whose disk could not be edited, after making the others.
+
+        Raises RecipeError where the source may not be copied, or was used meanwhile.
+        """
+        self._variables = check_variables(self._source)
         if leftovers := [clone.leftover for clone in clones if clone.leftover]:
             known = survey(leftovers, self._work.machines, self._work.pool_of)
             for leftover in leftovers:
@@ -131,11 +136,11 @@ class Cloning:
         if record.seed:
             pool.write_small(record.seed, iso_of(self._carried(clone)), mark=record.mark)
             made.append(record.seed)
-        nvram = self._nvram(clone.name)
-        if nvram and self._source.nvram:
+        nvram, variables = self._nvram(clone.name), self._variables
+        if nvram and variables:
             try:
-                with appearing(nvram, record.mark) as place:
-                    copy_sparse(self._source.nvram, place)
+                with held(variables.layers) as files, appearing(nvram, record.mark) as place:
+                    copy_sparse(files.files[0], place, head=variables.layers[0].head)
             except OSError as error:
                 raise HostError(f"The UEFI variables '{nvram}' cannot be written: {error.strerror}.") from error
 
@@ -191,7 +196,7 @@ class Cloning:
     def _nvram(self, name: str) -> Path | None:
         """Return where the copy of the UEFI variables lies: beside the source's, where libvirt may write."""
         old = self._source.nvram
-        return old.with_name(f"{name}_VARS{old.suffix}") if old and old.exists() else None
+        return old.with_name(f"{name}_VARS{old.suffix}") if old and self._variables else None
 
     def _each(self, clones: Sequence[Clone], act: Callable[[Clone], None], phase: str) -> None:
         over = 0

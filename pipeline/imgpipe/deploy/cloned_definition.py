@@ -33,6 +33,7 @@ class Source:
     disk_format: str
     macs: tuple[str, ...]
     nvram: Path | None
+    nvram_format: str = "raw"
     left_out: tuple[str, ...] = ()
 
 
@@ -61,7 +62,7 @@ def source_of(xml: str) -> Source:
     if faults:
         raise RecipeError(f"The machine '{name}' cannot be cloned.", details=faults)
     driver = disks[0].find("driver")
-    nvram = domain.findtext("os/nvram")
+    nvram, variables = domain.findtext("os/nvram"), domain.find("os/nvram")
     return Source(
         name=name,
         uuid=domain.findtext("uuid") or "",
@@ -69,6 +70,7 @@ def source_of(xml: str) -> Source:
         disk_format="raw" if driver is None else driver.get("type", "raw"),
         macs=tuple(mac.get("address", "").lower() for mac in domain.iterfind("devices/interface/mac")),
         nvram=Path(nvram) if nvram else None,
+        nvram_format="raw" if variables is None else variables.get("format", "raw"),
         left_out=tuple(dict.fromkeys(place for place, _, _ in _left_out(domain))),
     )
 

@@ -15,13 +15,15 @@ from imgpipe.deploy.names import is_label
 from imgpipe.deploy.resolving import known_addresses
 from imgpipe.deploy.room import LINKED
 from imgpipe.deploy.wanted import Identity, WantedNic
-from imgpipe.disk_source import CheckedDisk, Format, check_source
+from imgpipe.disk_source import CheckedDisk, Format, check_source, of_definition
 from imgpipe.domain_spec import stable_mac
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.identity.digest import identity_digest
 from imgpipe.sizes import show_bytes
 
 _NAMESPACE = uuid.UUID("7b0d4a5c-6f0e-5a5e-9d3b-0c8f4f6d2a11")
+# QEMU's flash has 8 MiB at most.
+_MOST_VARIABLES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,25 @@ def check_source_machine(
         raise RecipeError(f"The disk of '{source.name}' is of the format '{source.disk_format}', not qcow2 or raw.")
     # As the definition says: whatever a guest wrote to a raw disk is no header.
     form: Format = "raw" if source.disk_format == "raw" else "qcow2"
-    return check_source(source.disk.resolve(), form, trusted=trusted, images=images)
+    return check_source(of_definition(source.disk), form, trusted=trusted, images=images)
+
+
+def check_variables(source: Source) -> CheckedDisk | None:
+    """Return the file of a machine's UEFI variables, None if there is none (yet).
+
+    Raises RecipeError for one that may not be copied: it is a file, no link of somebody else, and small.
+    """
+    if source.nvram is None or not source.nvram.exists():
+        return None
+    try:
+        checked = check_source(of_definition(source.nvram), "qcow2" if source.nvram_format == "qcow2" else "raw")
+        if checked.layers[0].size > _MOST_VARIABLES:
+            raise RecipeError(f"'{source.nvram}' has {show_bytes(checked.layers[0].size)}.", hint="Is it another file?")
+    except RecipeError as error:
+        raise RecipeError(
+            f"The UEFI variables of '{source.name}' cannot be copied: {error}", hint=error.hint, details=error.details
+        ) from error
+    return checked
 
 
 def fleet_of(source: str) -> str:

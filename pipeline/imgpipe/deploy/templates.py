@@ -12,6 +12,7 @@ from imgpipe.deploy.template import of_image
 from imgpipe.deploy.wanted import Template
 from imgpipe.errors import HostError, ImgpipeError, RecipeError
 from imgpipe.images.catalog import find
+from imgpipe.images.soundness import require_whole
 from imgpipe.os_family import OsFamily
 from imgpipe.store import Store
 
@@ -58,4 +59,5 @@ def of_catalog(store: Store, reference: str) -> Template:
             f"The disk of '{image.reference}' has {size} bytes, but its manifest says {image.manifest.image.size}.",
             hint=f"Run 'imgpipe images verify {image.reference}', and build it again.",
         )
+    require_whole(image)
     return of_image(image)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from imgpipe.adapters import qemu_img
+from imgpipe.adapters.sparse_copy import Moved, copy_open
 from imgpipe.digest import sha256_of
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Progress
 from imgpipe.images.catalog import Image
-from imgpipe.own_files import open_for_writing, open_own, write_new
-from imgpipe.store import finished_file
+from imgpipe.images.soundness import require_whole
+from imgpipe.own_files import open_own
 
 ExportFormat = Literal["qcow2", "raw", "vmdk", "vhdx"]
 STAGE = "export"
-
-# ioctl of linux/fs.h: share the other file's blocks (XFS, Btrfs), so that a copy takes no room and no time.
-_FICLONE = 0x40049409
-_PIECE = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +46,12 @@ def export(
         notify(Progress(stage=STAGE, phase=f"Writing {path.name}", percent=percent))
 
     try:
-        with finished_file(path) as partial:
+        with _written(path) as partial:
             digest = _copy(image, partial, moved) if form == "qcow2" else _convert(image, partial, form, moved)
             # An old checksum beside a new image would be worse than none.
             checksum.unlink(missing_ok=True)
-        with finished_file(checksum) as partial:
-            write_new(partial, f"{digest}  {path.name}\n")
+        with _written(checksum) as partial:
+            partial.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
     except OSError as error:
         raise HostError(f"The image cannot be exported to '{path}': {error.strerror or error}.") from error
     return Exported(path=path, sha256=digest)
@@ -67,41 +65,44 @@ def _refuse_overwriting(path: Path, checksum: Path, *, force: bool) -> None:
             raise RecipeError(f"'{taken}' exists.", hint="Name another file, or overwrite it with '--force'.")
 
 
-def _copy(image: Image, target: Path, moved: qemu_img.Moved) -> str:
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """Yield where to write to what becomes `path` if the block succeeds.
+
+    The folder may be somebody else's, who can put a link wherever a name is about to be written to. So the file is made
+    anew, and written to by its descriptor only. Raises OSError, and HostError where it was replaced meanwhile.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+        os.fsync(descriptor)
+        if not os.path.samestat(partial.lstat(), os.fstat(descriptor)):
+            raise HostError(
+                f"'{partial}' was replaced while it was written.", hint="Export to a folder that nobody else writes to."
+            )
+        partial.replace(path)
+    finally:
+        os.close(descriptor)
+        partial.unlink(missing_ok=True)
+
+
+def _copy(image: Image, target: Path, moved: Moved) -> str:
     """Copy the image as it is; what arrived is compared with the manifest."""
-    with open_own(image.disk) as source, open_for_writing(target) as file:
-        try:
-            fcntl.ioctl(file.fileno(), _FICLONE, source.fileno())
-        except OSError:
-            _copy_data(source.fileno(), file.fileno(), moved)
+    with open_own(image.disk) as source, target.open("r+b") as file:
+        copy_open(source.fileno(), file.fileno(), lambda percent: moved(percent / 2))
     digest = sha256_of(target, lambda percent: moved(50 + percent / 2))
     if digest != image.manifest.image.sha256:
         raise _damaged(image)
     return digest
 
 
-def _copy_data(source: int, target: int, moved: qemu_img.Moved) -> None:
-    """Copy what is not a hole (lseek(2), SEEK_DATA), so that a sparse file stays sparse."""
-    size = os.fstat(source).st_size
-    os.ftruncate(target, size)
-    start = 0
-    while start < size:
-        try:
-            start = os.lseek(source, start, os.SEEK_DATA)
-        except OSError:
-            return
-        end = os.lseek(source, start, os.SEEK_HOLE)
-        while start < end:
-            done = os.copy_file_range(source, target, min(_PIECE, end - start), start, start)
-            if done == 0:
-                return
-            start += done
-            moved(50 * start / size)
-
-
-def _convert(image: Image, target: Path, form: qemu_img.ForeignFormat, moved: qemu_img.Moved) -> str:
+def _convert(image: Image, target: Path, form: qemu_img.ForeignFormat, moved: Moved) -> str:
     if sha256_of(image.disk, lambda percent: moved(percent * 0.2)) != image.manifest.image.sha256:
         raise _damaged(image)
+    # Whoever wrote the manifest chose the digest too: QEMU reads no other files for him.
+    require_whole(image)
     qemu_img.export(image.disk, target, form, moved=lambda percent: moved(20 + percent * 0.6))
     return sha256_of(target, lambda percent: moved(80 + percent * 0.2))
 

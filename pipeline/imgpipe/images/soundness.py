@@ -6,7 +6,8 @@ import stat
 
 from imgpipe.adapters import qemu_img
 from imgpipe.digest import sha256_of
-from imgpipe.errors import HostError
+from imgpipe.disk_source import check_source
+from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Progress
 from imgpipe.images.catalog import Image
 
@@ -44,22 +45,35 @@ def _digest_faults(image: Image, notify: Listener) -> tuple[str, ...]:
     return (f"'{image.disk.name}' has sha256 {digest}; the manifest says {image.manifest.image.sha256}",)
 
 
-def _format_faults(image: Image) -> tuple[str, ...]:
-    expected = image.manifest.image
+def require_whole(image: Image) -> None:
+    """Raise HostError for an image whose header has a machine or QEMU read other files, or is of another size."""
+    if told := _header_faults(image):
+        raise HostError(
+            f"The image '{image.reference}' is damaged: {told[0]}.",
+            hint=f"'imgpipe images verify {image.reference}' lists all that is wrong; build it again.",
+        )
+
+
+def _header_faults(image: Image) -> tuple[str, ...]:
+    """Read the image's header; QEMU does not see it before this finds nothing."""
     try:
-        found = qemu_img.info(image.disk)
-        if found.format != expected.format:
-            return (f"'{image.disk.name}' has the format '{found.format}', not '{expected.format}'",)
-        told = []
-        if found.virtual_size != expected.virtual_size:
-            told.append(f"the disk has {found.virtual_size} bytes; the manifest says {expected.virtual_size}")
-        if found.backing is not None:
-            told.append(f"it is an overlay of '{found.backing}', so not whole by itself")
-            return tuple(told)
+        found = check_source(image.disk, "qcow2")
+    except RecipeError as error:
+        return (f"it is not whole by itself: {str(error).rstrip('.')}",)
+    expected = image.manifest.image.virtual_size
+    if found.virtual_size != expected:
+        return (f"the disk has {found.virtual_size} bytes; the manifest says {expected}",)
+    return ()
+
+
+def _format_faults(image: Image) -> tuple[str, ...]:
+    if told := _header_faults(image):
+        return told
+    try:
         qemu_img.check(image.disk)
     except HostError as error:
         return (f"qemu-img refuses '{image.disk.name}': {' '.join(error.details[1:]) or error}",)
-    return tuple(told)
+    return ()
 
 
 def _side_faults(image: Image) -> tuple[str, ...]:

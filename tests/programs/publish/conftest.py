@@ -7,6 +7,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from imgpipe.adapters import qemu_img
+from sample_catalog import add_image, heard, store  # noqa: F401
 from sample_images import DISK_BYTES, sample_disk
 
 

@@ -108,9 +108,9 @@ def test_all_faults_are_listed_at_once(image):
 def test_an_image_replaced_by_an_overlay_or_by_no_image_is_found(disk, image):
     image.disk.unlink()
     qemu_img.create_overlay(image.disk, disk.sealed.path)
-    assert any("overlay" in fault for fault in faults(image, Heard()))
+    assert any("not whole by itself" in fault and "backing file" in fault for fault in faults(image, Heard()))
     image.disk.write_bytes(b"\0" * 1024)
-    assert any("qemu-img refuses" in fault for fault in faults(image, Heard()))
+    assert any("is no qcow2" in fault for fault in faults(image, Heard()))
 
 
 @pytest.mark.parametrize("form", ["qcow2", "raw", "vmdk", "vhdx"])

@@ -1,12 +1,13 @@
 """Which foreign disks may be read; the images are written byte by byte, no program runs."""
 
-import json
+import errno
 import os
 import struct
 
 import pytest
 
-from imgpipe.disk_source import check_source, held
+from imgpipe import disk_source
+from imgpipe.disk_source import check_source, held, of_definition
 from imgpipe.errors import RecipeError
 
 MBR = b"\0" * 510 + b"\x55\xaa" + b"\0" * 512
@@ -314,17 +315,15 @@ def test_only_files_are_disks(tmp_path):
                 check_source(path, told)
 
 
-def test_qemu_gets_the_open_files_and_asks_no_header(tmp_path):
+def test_what_is_held_are_the_files_that_were_checked_with_their_headers(tmp_path):
     base = tmp_path / "base.img"
     base.write_bytes(MBR)
     top = qcow2(tmp_path / "top.qcow2", backing="base.img", backing_format="raw")
-    with held(check_source(top, trusted=(tmp_path,)).layers) as files:
-        node = json.loads(files.name.removeprefix("json:"))
-        opened = [os.path.realpath(part["file"]["filename"]) for part in (node, node["backing"])]
-    assert opened == [str(top), str(base)]
-    assert (node["driver"], node["backing"]["driver"]) == ("qcow2", "raw")
-    with held(check_source(qcow2(tmp_path / "alone.qcow2")).layers) as files:
-        assert json.loads(files.name.removeprefix("json:"))["backing"] is None
+    with held(check_source(top, trusted=(tmp_path,)).layers) as disk:
+        assert [os.path.realpath(file) for file in disk.files] == [str(top), str(base)]
+        assert [layer.format for layer in disk.layers] == ["qcow2", "raw"]
+        assert [layer.head for layer in disk.layers] == [top.read_bytes(), b""]
+        assert [layer.size for layer in disk.layers] == [top.stat().st_size, len(MBR)]
 
 
 def test_a_disk_that_is_changed_after_its_check_is_not_read(tmp_path):
@@ -351,3 +350,79 @@ def test_a_disk_that_is_changed_while_it_is_read_is_told_of(tmp_path):
 
     with pytest.raises(RecipeError, match="changed after it was checked"):
         read_and_changed()
+
+
+def as_somebody_else(link):
+    """Make a link another user's."""
+    os.chown(link, 4711, 4711, follow_symlinks=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes links of others")
+def test_a_link_of_somebody_else_leads_to_no_disk(tmp_path):
+    neighbour = tmp_path / "neighbour"
+    neighbour.mkdir()
+    (neighbour / "disk.img").write_bytes(MBR)
+    (tmp_path / "folder").symlink_to(neighbour)
+    (tmp_path / "link.img").symlink_to("folder/disk.img")
+    assert check_source(tmp_path / "folder" / "disk.img").path == tmp_path / "folder" / "disk.img"
+    assert of_definition(tmp_path / "link.img") == neighbour / "disk.img"
+    as_somebody_else(tmp_path / "folder")
+    for way in (check_source, of_definition):
+        with pytest.raises(RecipeError, match="folder', which somebody else can change") as caught:
+            way(tmp_path / "folder" / "disk.img")
+        assert str(neighbour / "disk.img") in caught.value.hint
+    with pytest.raises(RecipeError, match="folder', which somebody else can change"):
+        of_definition(tmp_path / "link.img")
+
+
+def test_a_link_in_a_folder_of_others_is_theirs(tmp_path):
+    (tmp_path / "disk.img").write_bytes(MBR)
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    (open_to_all / "link").symlink_to(tmp_path)
+    with pytest.raises(RecipeError, match="link', which somebody else can change"):
+        check_source(open_to_all / "link" / "disk.img")
+    # A file there is its owner's to give away.
+    (open_to_all / "disk.img").write_bytes(MBR)
+    assert check_source(open_to_all / "disk.img").format == "raw"
+
+
+def test_a_folder_that_becomes_a_link_while_a_disk_is_opened_is_told_of(tmp_path, monkeypatch):
+    neighbour, mine = tmp_path / "neighbour", tmp_path / "mine"
+    for folder in (neighbour, mine):
+        folder.mkdir()
+        (folder / "disk.img").write_bytes(MBR)
+    opened = os.open
+
+    def swapped(path, *how, **more):
+        if os.fspath(path) != os.fspath(mine / "disk.img"):
+            return opened(path, *how, **more)
+        mine.rename(tmp_path / "away")
+        mine.symlink_to(neighbour)
+        descriptor = opened(path, *how, **more)
+        mine.unlink()
+        (tmp_path / "away").rename(mine)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", swapped)
+    with pytest.raises(RecipeError, match="was changed while it was opened"):
+        check_source(mine / "disk.img")
+
+
+def test_a_file_that_cannot_be_read_is_told_of_as_a_disk():
+    with pytest.raises(RecipeError, match=r"The disk '/proc/self/mem' cannot be read: Input/output error\."):
+        check_source("/proc/self/mem", "raw")
+
+
+def test_a_link_that_goes_while_the_way_is_looked_at_is_told_of(tmp_path, monkeypatch):
+    (tmp_path / "disk.img").write_bytes(MBR)
+
+    def gone(path):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fspath(path))
+
+    monkeypatch.setattr(disk_source, "link_of_others", gone)
+    with pytest.raises(RecipeError, match="was changed while it was opened"):
+        check_source(tmp_path / "disk.img")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        of_definition(tmp_path / "disk.img")

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from imgpipe.errors import HostError, RecipeError
@@ -60,6 +62,15 @@ def test_a_damaged_manifest_is_told_of_and_hides_nothing_else(store, add_image, 
     assert references(found) == [sound.reference]
     assert [damage.path for damage in found.damages] == [broken.folder]
     assert catalog.newest(store, "rocky9") is None
+
+
+def test_a_manifest_that_is_a_pipe_is_not_waited_for(store, add_image):
+    broken, sound = add_image("broken", "20260301.1"), add_image("rocky9", "20260301.1")
+    (broken.folder / "manifest.json").unlink()
+    os.mkfifo(broken.folder / "manifest.json")
+    found = catalog.read_catalog(store)
+    assert found.images == (sound,)
+    assert "cannot be read: It is no regular file" in found.damages[0].reason
 
 
 def test_a_damaged_version_asked_for_by_name_is_called_damaged(store, add_image):

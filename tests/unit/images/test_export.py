@@ -1,8 +1,12 @@
 import hashlib
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.images import export as exporting
 from imgpipe.images import retire
 from imgpipe.images.export import export
 
@@ -54,3 +58,44 @@ def test_an_image_that_is_removed_while_it_is_copied_is_still_whole(add_image, s
     written = export(image, tmp_path, removed_meanwhile)
     assert not image.folder.exists()
     assert written.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("step", ["_copy", "sha256_of"])
+def test_a_link_that_somebody_puts_where_an_export_writes_is_not_followed(
+    add_image, heard, tmp_path, monkeypatch, step
+):
+    folder, victim = tmp_path / "folder", tmp_path / "victim"
+    folder.mkdir()
+    victim.write_text("somebody's")
+    done = getattr(exporting, step)
+
+    def swapped(*how):
+        (folder / "out.partial").unlink(missing_ok=True)
+        (folder / "out.partial").symlink_to(victim)
+        return done(*how)
+
+    monkeypatch.setattr(exporting, step, swapped)
+    with pytest.raises(HostError, match="was replaced while it was written"):
+        export(add_image("rocky9", "20260301.1"), folder / "out", heard)
+    assert victim.read_text() == "somebody's"
+    assert not (folder / "out").exists()
+
+
+def test_a_link_in_the_place_of_an_unfinished_export_is_removed_and_not_followed(add_image, heard, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("somebody's")
+    (tmp_path / "out.partial").symlink_to(victim)
+    image = add_image("rocky9", "20260301.1")
+    assert export(image, tmp_path / "out", heard).path.read_bytes() == image.disk.read_bytes()
+    assert victim.read_text() == "somebody's"
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_an_export_crosses_file_systems(add_image, heard, tmp_path):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as there:
+        if Path(there).stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("there is one file system only")
+        image = add_image("rocky9", "20260301.1")
+        assert export(image, Path(there), heard).path.read_bytes() == image.disk.read_bytes()

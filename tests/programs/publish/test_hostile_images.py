@@ -1,0 +1,56 @@
+"""Images in the catalog that are not whole by themselves, against qemu-img itself."""
+
+import subprocess
+
+import pytest
+
+from imgpipe.deploy.templates import of_catalog
+from imgpipe.errors import HostError
+from imgpipe.images import soundness
+from imgpipe.images.export import export
+
+SIZE = 2**20
+
+
+def create(*argv):
+    """Make a qcow2 with qemu-img."""
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *map(str, argv)], check=True)
+
+
+@pytest.fixture
+def neighbour(tmp_path):
+    """A file that no image may be read from."""
+    path = tmp_path / "neighbour.img"
+    path.write_bytes(b"n" * SIZE)
+    return path
+
+
+@pytest.mark.parametrize(
+    "options", [("-b", "{neighbour}", "-F", "raw"), ("-o", "data_file={neighbour},data_file_raw=on")]
+)
+def test_an_image_whose_data_is_in_another_file_is_not_sound_and_not_converted(
+    tmp_path, neighbour, store, add_image, heard, options
+):
+    golden = tmp_path / "golden.qcow2"
+    more = [option.format(neighbour=neighbour) for option in options]
+    kept = neighbour.read_bytes()
+    create(*more, golden, SIZE)
+    neighbour.write_bytes(kept)
+    image = add_image("rocky9", "20260301.1", golden)
+    (fault,) = soundness.faults(image, heard)
+    assert fault.startswith("it is not whole by itself")
+    for form in ("raw", "vmdk", "vhdx"):
+        with pytest.raises(HostError, match="is damaged: it is not whole by itself"):
+            export(image, tmp_path / "out", heard, form=form)
+    assert not list(tmp_path.glob("out*"))
+    with pytest.raises(HostError, match="is damaged: it is not whole by itself"):
+        of_catalog(store, image.reference)
+
+
+def test_an_image_that_is_not_as_large_as_its_manifest_says_is_not_converted(tmp_path, add_image, heard):
+    golden = tmp_path / "golden.qcow2"
+    create(golden, 2 * SIZE)
+    image = add_image("rocky9", "20260301.1", golden)
+    assert soundness.faults(image, heard) == (f"the disk has {2 * SIZE} bytes; the manifest says {2**30}",)
+    with pytest.raises(HostError, match="the manifest says"):
+        export(image, tmp_path / "out", heard, form="raw")

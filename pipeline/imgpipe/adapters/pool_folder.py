@@ -119,12 +119,15 @@ class FolderPool:
             if new:
                 # Unlike a rename, a link never replaces what is there.
                 path.hardlink_to(partial)
-                partial.unlink()
+                with _whole_or_gone(path):
+                    partial.unlink()
             else:
                 partial.replace(path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise _cannot("written", path, error) from error
+        finally:
+            # Also where Ctrl-C ended it: what was to be written may be secret.
+            partial.unlink(missing_ok=True)
 
     def grow(self, name: str, size: int) -> None:
         """Make a virtual disk larger."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -76,11 +77,8 @@ class VolumePool:
                 found.delete(0)
             # Readable by QEMU, whose user does not own it.
             made = self._pool.createXML(_xml(volume, "raw", source.stat().st_size, mode="0644"), 0)
-            try:
+            with self._whole_or_gone(volume):
                 volume_streams.upload_checked(made, source, sha256, moved)
-            except BaseException:
-                self.delete(volume)
-                raise
             self.refresh()
         return base
 
@@ -94,15 +92,18 @@ class VolumePool:
         with self._told(f"make the volume '{name}'"):
             source = self._pool.storageVolLookupByName(base.path.name)
             made = self._pool.createXMLFrom(_xml(name, "qcow2", max(size, base.virtual_size)), source, 0)
-            if made.info()[1] < size:
-                made.resize(size)
+            with self._whole_or_gone(name):
+                if made.info()[1] < size:
+                    made.resize(size)
 
     def write_small(self, name: str, data: bytes, *, new: bool = False) -> None:
         """Make a raw volume and send its content; libvirt refuses to make one that is there."""
         if not new:
             self.delete(name)
         with self._told(f"write the volume '{name}'"):
-            volume_streams.upload_bytes(self._create(name, "raw", len(data)), data)
+            made = self._create(name, "raw", len(data))
+            with self._whole_or_gone(name):
+                volume_streams.upload_bytes(made, data)
 
     def grow(self, name: str, size: int) -> None:
         """Make a virtual disk larger."""
@@ -160,6 +161,16 @@ class VolumePool:
 
     def _create(self, name: str, form: str, size: int, base: Base | None = None) -> libvirt.virStorageVol:
         return self._pool.createXML(_xml(name, form, size, base), 0)
+
+    @contextmanager
+    def _whole_or_gone(self, name: str) -> Iterator[None]:
+        """Delete a volume that was made a moment ago if the block fails: nobody else would know that it is ours."""
+        try:
+            yield
+        except BaseException:
+            with suppress(HostError):
+                self.delete(name)
+            raise
 
     def _told(self, doing: str) -> AbstractContextManager[None]:
         return told_as_host_error(self._uri, f"{doing} in the pool '{self.name}'")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from imgpipe.environment import keep_from_children
 from imgpipe.sizes import GIB, Bytes
 from imgpipe.usable_addresses import UsableAddress, UsableInterface, check_gateway
 
@@ -144,6 +145,9 @@ class SecretSource(Table):
     def _one_source(self) -> Self:
         if bool(self.file) == bool(self.env):
             raise ValueError("takes exactly one of 'file' and 'env'")
+        if self.env:
+            # From here on, and not only once it is read: programs may be started before that.
+            keep_from_children(self.env)
         return self
 
 

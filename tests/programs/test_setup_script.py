@@ -399,7 +399,7 @@ def test_modules_of_the_current_folder_are_not_run(tmp_path: Path):
         (foreign / name).mkdir(parents=True)
         for part in ("__init__.py", "__main__.py"):
             (foreign / name / part).write_text(f"open({str(tmp_path / f'ran-{name}')!r}, 'w')\n")
-    script = f'checkout={checkout}; . {HOST / "setup.sh"}; make_environment requirements inputs'
+    script = f"checkout={checkout}; . {HOST / 'setup.sh'}; make_environment requirements inputs"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], cwd=foreign, capture_output=True, text=True, check=False
     )

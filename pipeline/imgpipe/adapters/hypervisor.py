@@ -71,9 +71,12 @@ def look(uri: str, notify: Listener, cache: Path | None = None) -> Hypervisor | 
 
 
 def chosen_uri(uri: str | None) -> str:
-    """Return what `connect` connects to."""
+    """Return what `connect` connects to; raises RecipeError for what is no text."""
     own = "qemu:///system" if os.geteuid() == 0 else "qemu:///session"
-    return uri or os.environ.get("LIBVIRT_DEFAULT_URI") or own
+    chosen = uri or os.environ.get("LIBVIRT_DEFAULT_URI") or own
+    if any("\ud800" <= letter <= "\udfff" for letter in chosen):
+        raise RecipeError("The libvirt connection is no text in UTF-8.", hint="Look at LIBVIRT_DEFAULT_URI.")
+    return chosen
 
 
 class Hypervisor:
@@ -241,7 +244,7 @@ def _open_into(opened: Future[libvirt.virConnect], uri: str) -> None:
         # The test driver has no connection to keep alive.
         if not uri.startswith("test:"):
             connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
-    except libvirt.libvirtError as error:
+    except Exception as error:
         opened.set_exception(error)
     else:
         opened.set_result(connection)

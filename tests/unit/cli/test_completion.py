@@ -38,5 +38,3 @@ def test_machines_fleets_and_groups_are_offered_only_where_they_are_harmless(mon
     assert machines.complete_machine("") == ["web-01"]
     assert machines.complete_fleet("") == ["shop"]
     assert machines.complete_group("") == ["web"]
-
-

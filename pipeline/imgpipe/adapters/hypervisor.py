@@ -27,6 +27,7 @@ from imgpipe.disk_source import Format
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
+from imgpipe.libvirt_words import described
 
 _KEEPALIVE_SECONDS = 3
 _KEEPALIVE_COUNT = 3
@@ -137,7 +138,7 @@ class Hypervisor:
     def capabilities(self) -> ET.Element:
         """Return libvirt's `<capabilities>` of this host."""
         with told_as_host_error(self.uri, "say what the host can do"):
-            return ET.fromstring(self._connection.getCapabilities())  # noqa: S314 (the daemon's own words)
+            return described(self._connection.getCapabilities())
 
     def offers_kvm(self) -> bool:
         """Say whether libvirt lists KVM for x86-64; that is no proof that it works."""
@@ -210,7 +211,7 @@ class Hypervisor:
 
 def _only_disk(name: str, xml: str) -> tuple[Path, Format]:
     # libvirt: without a word of the device it is a disk, without one of the format it is raw.
-    every = ET.fromstring(xml).iterfind("devices/disk")  # noqa: S314 (libvirt's own text)
+    every = described(xml).iterfind("devices/disk")
     disks = [disk for disk in every if disk.get("device", "disk") in ("disk", "lun")]
     source = disks[0].find("source") if len(disks) == 1 else None
     if source is None or not source.get("file"):

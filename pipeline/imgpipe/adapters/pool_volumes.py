@@ -15,6 +15,7 @@ from imgpipe.adapters.libvirt_errors import host_error, told_as_host_error
 from imgpipe.adapters.pool import Base, Moved, unheard
 from imgpipe.disk_source import CheckedDisk, held
 from imgpipe.errors import HostError
+from imgpipe.libvirt_words import described
 
 # How often, and how far apart in seconds, a volume is asked for that cannot be described.
 _LOOKS = 20
@@ -122,7 +123,7 @@ class VolumePool:
         """Ask libvirt what a volume is an overlay of; one that somebody deletes meanwhile is an overlay of nothing."""
         with self._told(f"look at the volume '{name}'"):
             text = self._description(name)
-        path = ET.fromstring(text).findtext("backingStore/path") if text else None  # noqa: S314 (libvirt's own words)
+        path = described(text).findtext("backingStore/path") if text else None
         return Path(path) if path else None
 
     def flatten(self, name: str, moved: Moved = unheard) -> bool:  # noqa: ARG002

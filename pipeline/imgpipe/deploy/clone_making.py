@@ -23,7 +23,7 @@ from imgpipe.deploy.parallel import AT_ONCE, each
 from imgpipe.deploy.removal import discard, remove_machine
 from imgpipe.disk_source import CheckedDisk
 from imgpipe.domain_spec import Accelerator
-from imgpipe.errors import GuestError, HostError, RecipeError
+from imgpipe.errors import GuestError, HostError, ImgpipeError, RecipeError
 from imgpipe.events import Listener, Note, Progress
 from imgpipe.identity.carriage import Carried, carry
 from imgpipe.offline_edits import Step
@@ -154,10 +154,16 @@ class Cloning:
         del self._begun[clone.name]
 
     def _undo(self) -> None:
+        """Remove what is not complete; what cannot be removed now is found by the next run."""
         for name, record in list(self._begun.items()):
             self._work.notify(Note(text=f"What was begun of '{name}' is removed."))
             made, keep_nvram = self._made.get(name, ()), name not in self._own_nvram
-            discard(name, record, made, self._work.machines, self._work.pool, keep_nvram=keep_nvram)
+            try:
+                discard(name, record, made, self._work.machines, self._work.pool, keep_nvram=keep_nvram)
+            except ImgpipeError as error:
+                # Neither the others nor the reason why all this goes may be lost for it.
+                text = f"What was begun of '{name}' could not be removed; the next run will: {error}"
+                self._work.notify(Note(text=text, warning=True))
 
     def _carried(self, clone: Clone) -> Carried:
         return carry(clone.identity, self._personalise, clone.name)

@@ -40,7 +40,8 @@ SshKey = Annotated[
 ]
 """One line of authorized_keys (sshd(8)) without options."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
-Url = Annotated[str, StringConstraints(pattern=r"^(https?|file)://[^\x00-\x20\x7f]+$")]
+Url = Annotated[str, StringConstraints(pattern=r"^(https?|file)://[^\x00-\x20\x7f-\xa0\"<>\\^`{|}]+$")]
+"""A URL without what RFC 3986 has no place for: a quote, say in a password, would end it in the eyes of others."""
 
 
 class Table(BaseModel):

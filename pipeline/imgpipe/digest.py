@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from imgpipe.own_files import open_own
 
@@ -14,13 +15,18 @@ _PIECE = 16 * 2**20
 
 def sha256_of(path: Path, moved: Callable[[float], None] | None = None) -> str:
     """Return the sha256 of a plain file in hex, OSError for any other; `moved` is told how many percent were read."""
-    digest = hashlib.sha256()
-    done = 0
     with open_own(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-            done += len(piece)
-            if moved and size:
-                moved(100 * done / size)
+        return sha256_of_open(file, moved)
+
+
+def sha256_of_open(file: BinaryIO, moved: Callable[[float], None] | None = None) -> str:
+    """Return the sha256 of a file that is open, from its start."""
+    digest = hashlib.sha256()
+    done = file.seek(0)
+    size = os.fstat(file.fileno()).st_size
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+        done += len(piece)
+        if moved and size:
+            moved(100 * done / size)
     return digest.hexdigest()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from imgpipe.crypt_methods import is_hash
-from imgpipe.environment import ROOT_PASSWORD, keep_from_children
+from imgpipe.environment import ROOT_PASSWORD
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
 from imgpipe.named_files import read_text
@@ -16,6 +17,9 @@ from imgpipe.os_family import Account
 from imgpipe.recipe import Recipe, SecretSource
 
 _ROUNDS = 100_000
+_LONGEST = 511
+"""CRYPT_MAX_PASSPHRASE_SIZE of libxcrypt: a login with a longer one fails (crypt(3))."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,20 +94,22 @@ class Vault:
 
     def _read(self, source: SecretSource) -> str:
         if source.env is not None:
-            keep_from_children(source.env)
             secret = self.environ.get(source.env, "")
             where = f"the environment variable '{source.env}'"
         else:
             path = in_home(source.file or "")
             where = f"the file '{path}'"
             try:
-                secret = read_text(path).partition("\n")[0].rstrip("\r")
+                # Some editors mark UTF-8 by a character that nobody sees or types.
+                secret = read_text(path).removeprefix("\ufeff").partition("\n")[0]
                 if path.stat().st_mode & 0o004:
                     self.warn(f"Everybody on this host can read '{path}', which holds a secret: 'chmod 600' it.")
             except (OSError, UnicodeDecodeError) as error:
                 raise RecipeError(f"{where} cannot be read ({type(error).__name__})") from None
         if not secret:
             raise RecipeError(f"{where} is empty or not set")
+        if fault := _fault(secret):
+            raise RecipeError(f"{where} {fault}")
         return secret
 
     def _hash(self, owner: str, password: str) -> str:
@@ -117,3 +123,14 @@ class Vault:
         salt = base64.b64encode(digest, altchars=b"./").decode()[:16]
         hashed: str = sha512_crypt.using(salt=salt, rounds=_ROUNDS).hash(password)
         return hashed
+
+
+def _fault(secret: str) -> str:
+    """Return why nobody could ever log in with a secret, as the rest of a sentence; empty where it is sound."""
+    try:
+        length = len(secret.encode())
+    except UnicodeEncodeError:
+        return "is no text in UTF-8"
+    if _CONTROL.search(secret):
+        return "has a control character or a line break in it"
+    return f"is longer than {_LONGEST} bytes" if length > _LONGEST else ""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from imgpipe.environment import keep_from_children
 from imgpipe.sizes import GIB, Bytes
 from imgpipe.usable_addresses import UsableAddress, UsableInterface, check_gateway
 
@@ -39,7 +40,8 @@ SshKey = Annotated[
 ]
 """One line of authorized_keys (sshd(8)) without options."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
-Url = Annotated[str, StringConstraints(pattern=r"^(https?|file)://[^\x00-\x20\x7f]+$")]
+Url = Annotated[str, StringConstraints(pattern=r"^(https?|file)://[^\x00-\x20\x7f-\xa0\"<>\\^`{|}]+$")]
+"""A URL without what RFC 3986 has no place for: a quote, say in a password, would end it in the eyes of others."""
 
 
 class Table(BaseModel):
@@ -144,6 +146,9 @@ class SecretSource(Table):
     def _one_source(self) -> Self:
         if bool(self.file) == bool(self.env):
             raise ValueError("takes exactly one of 'file' and 'env'")
+        if self.env:
+            # From here on, and not only once it is read: programs may be started before that.
+            keep_from_children(self.env)
         return self
 
 

@@ -408,6 +408,26 @@ def test_half_an_environment_is_made_again(site: Site):
     assert site.ready()
 
 
+def test_modules_of_the_current_folder_are_not_run(tmp_path: Path):
+    # The environment is made with the real Python, wherever the launcher is called from.
+    checkout, foreign = tmp_path / "checkout", tmp_path / "foreign"
+    checkout.mkdir()
+    for name in ("requirements-build.lock", "requirements.lock"):
+        (checkout / name).touch()
+    for name in ("venv", "ensurepip", "pip"):
+        (foreign / name).mkdir(parents=True)
+        for part in ("__init__.py", "__main__.py"):
+            (foreign / name / part).write_text(f"open({str(tmp_path / f'ran-{name}')!r}, 'w')\n")
+    script = f"checkout={checkout}; . {HOST / 'setup.sh'}; make_environment requirements inputs"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=foreign, capture_output=True, text=True, check=False
+    )
+    assert (checkout / ".venv" / "bin" / "pip").exists(), done.stderr
+    # Its last step fails, because there is nothing to install in this checkout: pip was reached.
+    assert "pip" in done.stderr.splitlines()[-1]
+    assert [path.name for path in tmp_path.glob("ran-*")] == []
+
+
 @on("debian12")
 def test_a_checkout_that_cannot_be_written_is_a_sentence(site: Site):
     done = site.set_up(before=f"packages=install; mount --bind -o ro {site.checkout} {site.checkout}")

@@ -14,6 +14,7 @@ from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.libvirt_errors import is_gone, told_as_host_error
 from imgpipe.adapters.pools import FILES
 from imgpipe.images.disk_uses import DiskUse, DiskUses
+from imgpipe.libvirt_words import described
 
 _GONE = {
     libvirt.VIR_ERR_NO_DOMAIN,
@@ -67,7 +68,7 @@ def _of_domain(domain: libvirt.virDomain, connection: libvirt.virConnect) -> Ite
     if _is_there(domain):
         texts.append(_text(domain.managedSaveGetXMLDesc))
     for text in filter(None, texts):
-        for disk in ET.fromstring(text).iter("disk"):  # noqa: S314 (libvirt's own words)
+        for disk in described(text).iter("disk"):
             yield from _of_disk(name, disk, connection)
 
 
@@ -126,7 +127,7 @@ def _path(node: ET.Element, connection: libvirt.virConnect) -> str:
 def _of_pool(pool: libvirt.virStoragePool, unknown: list[str], listed: set[str], *, local: bool) -> Iterator[DiskUse]:
     """Yield a pool's volumes; `listed` gets its folder where only libvirt sees it, and told all that is in it."""
     name = str(pool.name())
-    definition = ET.fromstring(pool.XMLDesc())  # noqa: S314 (libvirt's own words)
+    definition = described(pool.XMLDesc())
     folder = Path(definition.findtext("target/path") or "")
     is_folder = definition.get("type") in FILES and folder.is_absolute()
     if not pool.isActive():
@@ -148,7 +149,7 @@ def _of_pool(pool: libvirt.virStoragePool, unknown: list[str], listed: set[str],
             unknown.append(f"the storage pool '{name}' could not list its volumes anew")
     for volume in pool.listAllVolumes():
         if text := _text(volume.XMLDesc):
-            yield from _of_volume(ET.fromstring(text))  # noqa: S314 (libvirt's own words)
+            yield from _of_volume(described(text))
 
 
 def _files(folder: Path) -> Iterator[DiskUse]:

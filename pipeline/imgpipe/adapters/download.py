@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from imgpipe.disclosure import without_bare_logins
 from imgpipe.errors import HostError, RecipeError
@@ -31,6 +33,8 @@ _log = logging.getLogger(__name__)
 _CHUNK = MIB
 _TIMEOUTS_S = (20, 60)
 _MOST = 64 * GIB
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_WITHOUT_BODY = {204, 205}
 _WORTH_RETRYING = {408, 425, 429, 500, 502, 503, 504}
 
 BytesRead = Callable[[int, int | None], None]
@@ -55,8 +59,8 @@ def fetch_small(url: str, limit: int = MIB) -> bytes | None:
             if answer.status_code in {404, 410}:
                 return None
             _check(answer, url)
-            return _bounded(answer.iter_content(64 * 1024), url, limit)
-    except (requests.RequestException, _Worth) as error:
+            return _bounded(_body(answer, 64 * 1024), url, limit)
+    except _Worth as error:
         raise _unreachable(url, error) from None
 
 
@@ -74,7 +78,7 @@ def download(url: str, part: Path, progress: BytesRead | None = None, patience: 
         for remaining in reversed(range(patience.tries)):
             try:
                 return transfer.run()
-            except (requests.RequestException, _Worth) as error:
+            except _Worth as error:
                 _log.info("download of %s broke off: %s", without_login(url), without_bare_logins(str(error)))
                 if not remaining:
                     raise _unreachable(url, error) from None
@@ -108,7 +112,7 @@ class _Transfer:
         # If-Range makes the server send the whole file if it is another one by now.
         headers = {"Range": f"bytes={held}-", "If-Range": validator} if held else {}
         with _get(self._url, headers) as answer:
-            if answer.status_code == 416:
+            if answer.status_code == 416 and held:
                 self._part.unlink()
                 raise _Worth("the server has less than was already here")
             _check(answer, self._url)
@@ -117,14 +121,15 @@ class _Transfer:
     def _receive(self, answer: requests.Response, held: int) -> str:
         validator = _validator_of(answer)
         self._about.unlink(missing_ok=True)
-        write_new(self._about, json.dumps({"url": self._url, "validator": validator}), 0o600)
+        about = {"url": without_login(self._url), "validator": validator}
+        write_new(self._about, json.dumps(about), 0o600)
         size = answer.headers.get("Content-Length", "")
-        total = held + int(size) if size.isdecimal() else None
+        total = held + int(size) if _LENGTH.fullmatch(size) else None
         digest = hashlib.sha256()
         with open_for_writing(self._part, append=bool(held)) as file:
             if held:
                 _add_file(digest, self._part)
-            for chunk in answer.iter_content(_CHUNK):
+            for chunk in _body(answer, _CHUNK):
                 file.write(chunk)
                 digest.update(chunk)
                 _refuse_endless(file.tell(), self._url)
@@ -153,7 +158,9 @@ class _Transfer:
             held = is_own(self._part)
         except (OSError, ValueError):
             return ""
-        is_ours = isinstance(about, dict) and about.get("url") == self._url and held
+        # Not the login and the query, which may be secret; whether it is the same file the validator tells.
+        here = without_login(self._url)
+        is_ours = isinstance(about, dict) and about.get("url") == here and held
         return str(about.get("validator") or "") if is_ours else ""
 
 
@@ -170,18 +177,47 @@ def forget_about(part: Path) -> None:
 
 def _get(url: str, headers: dict[str, str]) -> requests.Response:
     # A compressed transfer would change lengths and ranges.
-    return requests.get(url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=_TIMEOUTS_S)
+    with _told_as_worth():
+        return requests.get(url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=_TIMEOUTS_S)
+
+
+def _body(answer: requests.Response, chunk: int) -> Iterator[bytes]:
+    """Yield what the server sends; raises _Worth where it breaks off, or is none of HTTP's."""
+    parts = answer.iter_content(chunk)
+    while True:
+        with _told_as_worth():
+            part = next(parts, None)
+        if part is None:
+            return
+        yield part
+
+
+@contextmanager
+def _told_as_worth() -> Iterator[None]:
+    """Turn whatever a server's words make of requests and urllib3 into _Worth.
+
+    Both let through what they do not foresee in a redirect or a body: ValueError, and errors of urllib3's own.
+    """
+    try:
+        yield
+    except (requests.RequestException, HTTPError, ValueError) as error:
+        raise _Worth(str(error)) from None
 
 
 def _check(answer: requests.Response, url: str) -> None:
     code = answer.status_code
+    if not 200 <= code < 300 or code in _WITHOUT_BODY:
+        _refuse(answer, url)
+
+
+def _refuse(answer: requests.Response, url: str) -> None:
+    code = answer.status_code
     if code in _WORTH_RETRYING:
         raise _Worth(f"the server answered {code}")
-    if code >= 400:
-        raise RecipeError(
-            f"The server refused '{without_login(url)}': {code} {answer.reason}.",
-            hint="Check the URL: publishers move old releases to their archives.",
-        )
+    raise RecipeError(
+        f"The server refused '{without_login(url)}': {code} {answer.reason}.",
+        hint="Check the URL: publishers move old releases to their archives.",
+    )
 
 
 def _resumes(answer: requests.Response, held: int) -> bool:

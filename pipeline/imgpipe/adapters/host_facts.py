@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from xml.etree import ElementTree as ET
 
 import libvirt
 
 from imgpipe.adapters import process
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.libvirt_errors import told_as_host_error
+from imgpipe.libvirt_words import described
 
 # What the kernel gives up when memory is short counts as free (virNodeGetMemoryStats, in KiB).
 _FREE = ("free", "buffers", "cached")
@@ -49,7 +49,7 @@ def bridges_over_libvirt(hypervisor: Hypervisor) -> frozenset[str] | None:
     """Return the names of the host's bridges; None where libvirt was built without its interface driver."""
     try:
         interfaces = hypervisor.connection.listAllInterfaces(0)
-        described = {item.name(): ET.fromstring(item.XMLDesc(0)) for item in interfaces}  # noqa: S314 (libvirt's words)
+        found = {item.name(): described(item.XMLDesc(0)) for item in interfaces}
     except libvirt.libvirtError:
         return None
-    return frozenset(name for name, element in described.items() if element.get("type") == "bridge")
+    return frozenset(name for name, element in found.items() if element.get("type") == "bridge")

@@ -27,6 +27,7 @@ from imgpipe.disk_source import Format, of_definition
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
+from imgpipe.libvirt_words import described
 
 _KEEPALIVE_SECONDS = 3
 _KEEPALIVE_COUNT = 3
@@ -71,9 +72,12 @@ def look(uri: str, notify: Listener, cache: Path | None = None) -> Hypervisor | 
 
 
 def chosen_uri(uri: str | None) -> str:
-    """Return what `connect` connects to."""
+    """Return what `connect` connects to; raises RecipeError for what is no text."""
     own = "qemu:///system" if os.geteuid() == 0 else "qemu:///session"
-    return uri or os.environ.get("LIBVIRT_DEFAULT_URI") or own
+    chosen = uri or os.environ.get("LIBVIRT_DEFAULT_URI") or own
+    if any("\ud800" <= letter <= "\udfff" for letter in chosen):
+        raise RecipeError("The libvirt connection is no text in UTF-8.", hint="Look at LIBVIRT_DEFAULT_URI.")
+    return chosen
 
 
 class Hypervisor:
@@ -134,7 +138,7 @@ class Hypervisor:
     def capabilities(self) -> ET.Element:
         """Return libvirt's `<capabilities>` of this host."""
         with told_as_host_error(self.uri, "say what the host can do"):
-            return ET.fromstring(self._connection.getCapabilities())  # noqa: S314 (the daemon's own words)
+            return described(self._connection.getCapabilities())
 
     def offers_kvm(self) -> bool:
         """Say whether libvirt lists KVM for x86-64; that is no proof that it works."""
@@ -208,7 +212,7 @@ class Hypervisor:
 
 def _only_disk(name: str, xml: str) -> tuple[Path, Format]:
     # libvirt: without a word of the device it is a disk, without one of the format it is raw.
-    every = ET.fromstring(xml).iterfind("devices/disk")  # noqa: S314 (libvirt's own text)
+    every = described(xml).iterfind("devices/disk")
     disks = [disk for disk in every if disk.get("device", "disk") in ("disk", "lun")]
     source = disks[0].find("source") if len(disks) == 1 else None
     if source is None or not source.get("file"):
@@ -242,7 +246,7 @@ def _open_into(opened: Future[libvirt.virConnect], uri: str) -> None:
         # The test driver has no connection to keep alive.
         if not uri.startswith("test:"):
             connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
-    except libvirt.libvirtError as error:
+    except Exception as error:
         opened.set_exception(error)
     else:
         opened.set_result(connection)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
-from xml.etree import ElementTree as ET
 
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.libvirt_errors import told_as_host_error
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pools import FILES
+from imgpipe.libvirt_words import described
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def inventory(hypervisor: Hypervisor) -> Inventory:
 
 
 def _path(xml: str) -> Path | None:
-    element = ET.fromstring(xml)  # noqa: S314 (libvirt's own words)
+    element = described(xml)
     path = element.findtext("target/path")
     return Path(path) if path and element.get("type") in FILES else None
 

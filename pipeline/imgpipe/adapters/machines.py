@@ -21,6 +21,7 @@ from imgpipe.deploy.existing import ExistingMachine, ExistingNic, MachineRecord
 from imgpipe.deploy.ownership import believed
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.images.disk_uses import DiskUses
+from imgpipe.libvirt_words import described, number_in
 
 _POLL_SECONDS = 0.25
 # Everything that libvirt keeps of a machine beside its definition.
@@ -251,7 +252,7 @@ class Machines:
         """Raise HostError if the disk `target` of a running machine still has backing files."""
         domain = self._lookup(name)
         with told_as_host_error(self.uri, f"look at the disk of '{name}'"):
-            running = ET.fromstring(domain.XMLDesc())  # noqa: S314 (libvirt's own words)
+            running = described(domain.XMLDesc())
         for disk in running.iterfind("devices/disk"):
             if _attribute(disk, "target", "dev") == target and disk.find("backingStore/source") is not None:
                 raise HostError(
@@ -317,7 +318,7 @@ class Machines:
 
 def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple[int, int]]) -> ExistingMachine:
     """Read a definition once."""
-    domain = ET.fromstring(xml)  # noqa: S314 (libvirt's own words)
+    domain = described(xml)
     first = domain.find("devices/disk[@device='disk']")
     disk = disk_of(domain)
     virtual_size, used = disks.get(disk, (0, 0))
@@ -326,8 +327,8 @@ def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple
         uuid=domain.findtext("uuid") or "",
         active=active,
         autostart=autostart,
-        cpus=int(domain.findtext("vcpu") or 0),
-        memory=int(domain.findtext("memory") or 0) * _KIB,
+        cpus=number_in(domain, "vcpu"),
+        memory=number_in(domain, "memory") * _KIB,
         nics=tuple(_nic(element) for element in domain.iterfind("devices/interface")),
         disk=disk,
         virtual_size=virtual_size,

@@ -120,8 +120,10 @@ class FolderPool:
                 _write(descriptor, data)
             partial.replace(path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise _cannot("written", path, error) from error
+        finally:
+            # Also where Ctrl-C ended it: what was to be written may be secret.
+            partial.unlink(missing_ok=True)
 
     def proof(self, name: str) -> str:
         """Return inode, length and time of the last write."""

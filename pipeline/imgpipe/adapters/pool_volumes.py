@@ -15,6 +15,7 @@ from imgpipe.adapters.libvirt_errors import host_error, told_as_host_error
 from imgpipe.adapters.pool import Base, Moved, unheard
 from imgpipe.disk_source import CheckedDisk, held
 from imgpipe.errors import HostError
+from imgpipe.libvirt_words import described
 
 # How often, and how far apart in seconds, a volume is asked for that cannot be described.
 _LOOKS = 20
@@ -87,11 +88,8 @@ class VolumePool:
                 found.delete(0)
             # Readable by QEMU, whose user does not own it.
             made = self._pool.createXML(_xml(volume, "raw", source.stat().st_size, mode="0644"), 0)
-            try:
+            with _whole_or_gone(made):
                 volume_streams.upload_checked(made, source, header, sha256, moved)
-            except BaseException:
-                self.delete(volume)
-                raise
             self.refresh()
         return base
 
@@ -154,7 +152,7 @@ class VolumePool:
         """Ask libvirt what a volume is an overlay of; one that somebody deletes meanwhile is an overlay of nothing."""
         with self._told(f"look at the volume '{name}'"):
             text = self._description(name)
-        path = ET.fromstring(text).findtext("backingStore/path") if text else None  # noqa: S314 (libvirt's own words)
+        path = described(text).findtext("backingStore/path") if text else None
         return Path(path) if path else None
 
     def flatten(self, name: str, moved: Moved = unheard) -> bool:  # noqa: ARG002

@@ -20,6 +20,7 @@ from imgpipe.adapters.pool_folder import FolderPool
 from imgpipe.adapters.pool_volumes import VolumePool
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
+from imgpipe.libvirt_words import described
 
 _OURS = "imgpipe"
 _THEIRS = "default"
@@ -158,7 +159,7 @@ def _find(connection: libvirt.virConnect, name: str) -> libvirt.virStoragePool |
 
 def _path_of(pool: libvirt.virStoragePool) -> Path:
     """Return the pool's folder; raises RecipeError if it has none."""
-    element = ET.fromstring(pool.XMLDesc())  # noqa: S314 (libvirt's own words)
+    element = described(pool.XMLDesc())
     path = element.findtext("target/path")
     if element.get("type") not in FILES or not path:
         raise RecipeError(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from imgpipe.cli.completion import offered
 from imgpipe.cli.images import complete_image
 
 Cache = Literal["none", "writeback", "writethrough", "directsync", "unsafe"]
@@ -22,7 +23,7 @@ def complete_template(incomplete: str) -> list[str]:
         beside = []
     prefix = "" if incomplete.endswith("/") else name
     files = [str(path) for path in beside if path.name.startswith(prefix) and (path.suffix == ".toml" or path.is_dir())]
-    return [*complete_image(incomplete), *files]
+    return [*complete_image(incomplete), *offered(files, "")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from imgpipe.cli import context, output
+from imgpipe.cli.completion import offered
 from imgpipe.cli.progress import listener
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import stage
@@ -30,10 +31,8 @@ def complete_image(incomplete: str) -> list[str]:
 
     store = context.store()
     name, at, _ = incomplete.partition("@")
-    if not at:
-        return [known for known in catalog.names(store) if known.startswith(incomplete)]
-    found = [f"{name}@{version}" for version in catalog.versions(store, name)]
-    return [reference for reference in found if reference.startswith(incomplete)]
+    found = (f"{name}@{version}" for version in catalog.versions(store, name)) if at else catalog.names(store)
+    return offered(found, incomplete)
 
 
 Reference = Annotated[

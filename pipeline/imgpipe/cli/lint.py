@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from imgpipe.cli import context
+from imgpipe.cli.completion import offered
 
 
 def _complete_system(incomplete: str) -> list[str]:
     names = (system.name for family in context.plugins().families for system in family.systems)
-    return [name for name in names if name.startswith(incomplete)]
+    return offered(names, incomplete)
 
 
 def lint(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Form = Literal["ansible", "ssh-config"]
 
 _NO_GROUP_NAME = re.compile(r"[^A-Za-z0-9_]")
+# Nothing of ssh's patterns, of Ansible's ranges and templates, or of their syntax. Anybody who may change a machine in
+# libvirt can give it another name, and write into its metadata.
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@/:+-]*")
 
 
 def show(machines: Iterable[ExistingMachine], form: Form | None, *, as_json: bool) -> None:
@@ -25,10 +28,12 @@ def show(machines: Iterable[ExistingMachine], form: Form | None, *, as_json: boo
     told = tuple(machine for machine in every if machine.record or machine.stranger)
     if as_json:
         output.show_json([values(machine) for machine in told])
-    elif form == "ansible":
-        output.show_lines(ansible(ours).splitlines())
-    elif form == "ssh-config":
-        output.show_lines(ssh_config(ours))
+    elif form:
+        plain = tuple(machine for machine in ours if _PLAIN.fullmatch(machine.name))
+        output.show_lines(ansible(plain).splitlines() if form == "ansible" else ssh_config(plain))
+        for machine in ours:
+            if machine not in plain:
+                output.tell(f"note: '{machine.name}' is left out: its name means something to ssh and Ansible.")
     else:
         output.show_table([row(machine) for machine in told], right=("used",))
         for machine in told:
@@ -107,10 +112,9 @@ def ansible(machines: Iterable[ExistingMachine]) -> str:
         if record is None:
             continue
         address = next((str(one) for one in addresses_of(machine)), "")
-        hosts[machine.name] = ({"ansible_host": address} if address else {}) | {
-            "imgpipe_hostname": record.hostname,
-            "imgpipe_template": record.template,
-        }
+        told = {"ansible_host": address, "imgpipe_hostname": record.hostname, "imgpipe_template": record.template}
+        # Ansible evaluates what looks like a template, on the host that it runs on.
+        hosts[machine.name] = {key: value for key, value in told.items() if _PLAIN.fullmatch(value)}
         for name in (record.group, f"fleet_{record.fleet}"):
             group = groups.setdefault(_NO_GROUP_NAME.sub("_", name), {"hosts": {}})
             group["hosts"][machine.name] = {}
@@ -125,6 +129,7 @@ def ssh_config(machines: Iterable[ExistingMachine]) -> Iterator[str]:
         if address is None or machine.record is None:
             yield f"# No address of {machine.name} is known."
             continue
-        yield f"Host {' '.join(dict.fromkeys((machine.name, machine.record.hostname)))}"
+        names = dict.fromkeys((machine.name, machine.record.hostname))
+        yield f"Host {' '.join(name for name in names if _PLAIN.fullmatch(name))}"
         yield f"    HostName {address}"
         yield f"    HostKeyAlias {machine.name}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from imgpipe.cli import context, output
+from imgpipe.cli.completion import offered
 from imgpipe.errors import GuestError, HostError, RecipeError
 
 if TYPE_CHECKING:
@@ -24,17 +25,17 @@ app = typer.Typer(help="List, start, stop, reach and remove the machines that im
 
 def complete_machine(incomplete: str) -> list[str]:
     """Complete the name of a machine of imgpipe's."""
-    return [name for name, _, _ in _known() if name.startswith(incomplete)]
+    return offered((name for name, _, _ in _known()), incomplete)
 
 
 def complete_fleet(incomplete: str) -> list[str]:
     """Complete the name of a fleet."""
-    return sorted({fleet for _, fleet, _ in _known() if fleet.startswith(incomplete)})
+    return offered(sorted({fleet for _, fleet, _ in _known()}), incomplete)
 
 
 def complete_group(incomplete: str) -> list[str]:
     """Complete the name of a group."""
-    return sorted({group for _, _, group in _known() if group.startswith(incomplete)})
+    return offered(sorted({group for _, _, group in _known()}), incomplete)
 
 
 Names = Annotated[
@@ -204,7 +205,7 @@ def console(name: Name) -> None:
     with connected() as hypervisor:
         machine = _running(hypervisor, name)
         uri = hypervisor.uri
-    hand_over("virsh", "--connect", uri, "console", machine.name)
+    hand_over("virsh", "--connect", uri, "console", "--", machine.name)
 
 
 @app.command(

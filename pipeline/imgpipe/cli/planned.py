@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from imgpipe.cli import context
+from imgpipe.cli.completion import offered
 from imgpipe.disclosure import one_line
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
@@ -24,7 +25,7 @@ YES = "Let ./imgpipe install missing packages of the host without asking."
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Complete a recipe's name for the shell."""
-    return [name for name in context.recipe_folders().files() if name.startswith(incomplete)]
+    return offered(context.recipe_folders().files(), incomplete)
 
 
 def plan_named(name: str, *, planned: bool = True) -> Plan:

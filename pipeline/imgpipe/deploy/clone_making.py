@@ -27,7 +27,7 @@ from imgpipe.deploy.removal import discard, remove_machine
 from imgpipe.disk_source import CheckedDisk, held
 from imgpipe.domain_spec import Accelerator
 from imgpipe.emulated_boot import patient_steps
-from imgpipe.errors import GuestError, HostError, RecipeError
+from imgpipe.errors import GuestError, HostError, ImgpipeError, RecipeError
 from imgpipe.events import Listener, Note, Progress
 from imgpipe.identity.carriage import Carried, carry
 from imgpipe.offline_edits import Step
@@ -182,9 +182,14 @@ class Cloning:
             unmark(nvram, record.mark)
 
     def _undo(self) -> None:
+        """Remove what is not complete; what cannot be removed now is found by the next run."""
         for name, record in list(self._begun.items()):
             self._work.notify(Note(text=f"What was begun of '{name}' is removed."))
-            self._tell(discard(name, record, self._made.get(name, ()), self._work.machines, self._work.pool))
+            try:
+                self._tell(discard(name, record, self._made.get(name, ()), self._work.machines, self._work.pool))
+            except ImgpipeError as error:
+                # Neither the others nor the reason why all this goes may be lost for it.
+                self._tell([f"What was begun of '{name}' could not be removed; the next run will: {error}"])
 
     def _tell(self, texts: Iterable[str]) -> None:
         for text in texts:

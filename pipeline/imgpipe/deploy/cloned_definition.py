@@ -13,6 +13,7 @@ from imgpipe.deploy.definitions import REPORT_PORT
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.errors import RecipeError
 from imgpipe.identity.oem_strings import PREFIX
+from imgpipe.libvirt_words import described
 
 # Of others' metadata only this says nothing about one machine.
 _LIBOSINFO = "{http://libosinfo.org/xmlns/libvirt/domain/1.0}"
@@ -53,7 +54,7 @@ class CloneIds:
 
 def source_of(xml: str) -> Source:
     """Return what a definition says; raises RecipeError, with all reasons, for a machine that cannot be cloned."""
-    domain = ET.fromstring(xml)  # noqa: S314 (libvirt's own words)
+    domain = described(xml)
     name = domain.findtext("name") or ""
     disks = [disk for disk in domain.iterfind("devices/disk") if _is_own(disk)]
     faults = list(not_carried(domain))
@@ -80,7 +81,7 @@ def cloned_definition(xml: str, ids: CloneIds) -> str:
 
     What the source has of an earlier identity is left out: its seed, its record and its OEM strings.
     """
-    domain = ET.fromstring(xml)  # noqa: S314 (libvirt's own words)
+    domain = described(xml)
     _set(domain, "name", ids.name)
     _set(domain, "uuid", ids.uuid)
     for title in domain.findall("title"):

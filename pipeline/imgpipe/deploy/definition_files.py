@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+from imgpipe.libvirt_words import described
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedFiles:
@@ -30,7 +32,7 @@ class NamedFiles:
 
 def named_files(*definitions: str) -> NamedFiles:
     """Read what the definitions of one machine name."""
-    domains = [ET.fromstring(text) for text in definitions]  # noqa: S314 (libvirt's own words)
+    domains = [described(text) for text in definitions]
     tops = [disk_of(domain) for domain in domains]
     return NamedFiles(
         name=domains[0].findtext("name") or "",

@@ -13,6 +13,7 @@ from imgpipe.deploy.wanted import WantedMachine, WantedNic
 from imgpipe.domain_spec import Accelerator, CpuMode, DomainNic
 from imgpipe.domain_xml import domain_xml
 from imgpipe.domains import FinalMachine, final_domain
+from imgpipe.libvirt_words import described
 
 REPORT_PORT = "org.imgpipe.report.0"
 """The virtio-serial port on which a guest says that it is up."""
@@ -68,7 +69,7 @@ def changed(current: str, wanted: str) -> str:
     That is: memory, vCPUs, OEM strings, the disk's cache mode, the seed, NICs and the record. All else stays as it
     is, such as devices that somebody added, and the PCI addresses of NICs that stay.
     """
-    old, new = ET.fromstring(current), ET.fromstring(wanted)  # noqa: S314 (libvirt's words and our own)
+    old, new = described(current), ET.fromstring(wanted)  # noqa: S314 (our own)
     _change_size(old, new)
     _change_strings(old, new)
     record = new.find(f"metadata/{{{metadata.NAMESPACE}}}machine")
@@ -85,7 +86,7 @@ def changed(current: str, wanted: str) -> str:
 
 def independent(current: str, record: MachineRecord) -> str:
     """Return a definition whose disk has no backing files, with the record that says so."""
-    domain = ET.fromstring(current)  # noqa: S314 (libvirt's words)
+    domain = described(current)
     for disk in domain.iterfind("devices/disk[@device='disk']"):
         _drop(disk, "backingStore")
         break
@@ -95,7 +96,7 @@ def independent(current: str, record: MachineRecord) -> str:
 
 def disk_target(xml: str) -> str:
     """Return what libvirt calls the first disk of a machine with this definition ('vda'); empty without one."""
-    target = ET.fromstring(xml).find("devices/disk[@device='disk']/target")  # noqa: S314 (libvirt's words)
+    target = described(xml).find("devices/disk[@device='disk']/target")
     return "" if target is None else target.get("dev", "")
 
 

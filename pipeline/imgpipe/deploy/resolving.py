@@ -92,7 +92,12 @@ def proven_addresses(machine: ExistingMachine) -> frozenset[IPv4Address]:
     """Return the IPv4 addresses that a guest last said it had."""
     proven = machine.record.proven if machine.record else None
     found = _parsed(proven.addresses) if proven else ()
-    return frozenset(interface.ip for interface in found if not interface.ip.is_loopback)
+    return frozenset(interface.ip for interface in found if not _is_nobodys(interface.ip))
+
+
+def _is_nobodys(address: IPv4Address) -> bool:
+    """Say whether no other machine can be at an address: to whoever logs in there, it is his own host, or a group."""
+    return address.is_loopback or address.is_unspecified or address.is_multicast or address.is_reserved
 
 
 def wanted_machines(given: Circumstances) -> tuple[WantedMachine, ...]:

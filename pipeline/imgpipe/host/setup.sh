@@ -323,10 +323,11 @@ set_host_up() {
     join_groups
 }
 
+# Isolated (-I): with -c and -m Python would look for its modules in the current folder first, which may be anybody's.
 find_python() {
     local candidate
     for candidate in /usr/bin/python3 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 python3; do
-        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        if "$candidate" -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
@@ -340,8 +341,8 @@ make_environment() {
     python=$(find_python)
     say "making the Python environment .venv from $lock.lock (a minute, once)"
     # One that was killed while it was made has a Python but no pip, and one that was moved has a pip that starts none.
-    "$venv/bin/pip" --version >/dev/null 2>&1 || step "$python" -m venv --clear "$venv"
-    local pip=("$venv/bin/python" -m pip --disable-pip-version-check install -q)
+    "$venv/bin/pip" --version >/dev/null 2>&1 || step "$python" -I -m venv --clear "$venv"
+    local pip=("$venv/bin/python" -I -m pip --disable-pip-version-check install -q)
     # The build tools come first and are pinned as well, so that nothing is fetched that the locks do not name.
     step "${pip[@]}" --require-hashes -r "$checkout/requirements-build.lock"
     step "${pip[@]}" --require-hashes --no-build-isolation -r "$checkout/$lock.lock"

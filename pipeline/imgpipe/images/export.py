@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.sparse_copy import Moved, copy_open
-from imgpipe.digest import sha256_of
+from imgpipe.digest import sha256_of, sha256_of_open
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Progress
 from imgpipe.images.catalog import Image
@@ -46,12 +46,12 @@ def export(
         notify(Progress(stage=STAGE, phase=f"Writing {path.name}", percent=percent))
 
     try:
-        with _written(path) as partial:
-            digest = _copy(image, partial, moved) if form == "qcow2" else _convert(image, partial, form, moved)
+        with _written(path) as file:
+            digest = _copy(image, file, moved) if form == "qcow2" else _convert(image, file, form, moved)
             # An old checksum beside a new image would be worse than none.
             checksum.unlink(missing_ok=True)
-        with _written(checksum) as partial:
-            partial.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
+        with _written(checksum) as file:
+            file.write(f"{digest}  {path.name}\n".encode())
     except OSError as error:
         raise HostError(f"The image cannot be exported to '{path}': {error.strerror or error}.") from error
     return Exported(path=path, sha256=digest)
@@ -66,8 +66,8 @@ def _refuse_overwriting(path: Path, checksum: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[Path]:
-    """Yield where to write to what becomes `path` if the block succeeds.
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write to that becomes `path` if the block succeeds.
 
     The folder may be somebody else's, who can put a link wherever a name is about to be written to. So the file is made
     anew, and written to by its descriptor only. Raises OSError, and HostError where it was replaced meanwhile.
@@ -76,35 +76,38 @@ def _written(path: Path) -> Iterator[Path]:
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
-        yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
-        os.fsync(descriptor)
-        if not os.path.samestat(partial.lstat(), os.fstat(descriptor)):
-            raise HostError(
-                f"'{partial}' was replaced while it was written.", hint="Export to a folder that nobody else writes to."
-            )
-        partial.replace(path)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+            if not os.path.samestat(partial.lstat(), os.fstat(descriptor)):
+                raise HostError(
+                    f"'{partial}' was replaced while it was written.",
+                    hint="Export to a folder that nobody else writes to.",
+                )
+            partial.replace(path)
     finally:
-        os.close(descriptor)
         partial.unlink(missing_ok=True)
 
 
-def _copy(image: Image, target: Path, moved: Moved) -> str:
+def _copy(image: Image, target: BinaryIO, moved: Moved) -> str:
     """Copy the image as it is; what arrived is compared with the manifest."""
-    with open_own(image.disk) as source, target.open("r+b") as file:
-        copy_open(source.fileno(), file.fileno(), lambda percent: moved(percent / 2))
-    digest = sha256_of(target, lambda percent: moved(50 + percent / 2))
+    with open_own(image.disk) as source:
+        copy_open(source.fileno(), target.fileno(), lambda percent: moved(percent / 2))
+    digest = sha256_of_open(target, lambda percent: moved(50 + percent / 2))
     if digest != image.manifest.image.sha256:
         raise _damaged(image)
     return digest
 
 
-def _convert(image: Image, target: Path, form: qemu_img.ForeignFormat, moved: Moved) -> str:
+def _convert(image: Image, target: BinaryIO, form: qemu_img.ForeignFormat, moved: Moved) -> str:
     if sha256_of(image.disk, lambda percent: moved(percent * 0.2)) != image.manifest.image.sha256:
         raise _damaged(image)
     # Whoever wrote the manifest chose the digest too: QEMU reads no other files for him.
     require_whole(image)
-    qemu_img.export(image.disk, target, form, moved=lambda percent: moved(20 + percent * 0.6))
-    return sha256_of(target, lambda percent: moved(80 + percent * 0.2))
+    place = Path(f"/proc/{os.getpid()}/fd/{target.fileno()}")
+    qemu_img.export(image.disk, place, form, moved=lambda percent: moved(20 + percent * 0.6))
+    return sha256_of_open(target, lambda percent: moved(80 + percent * 0.2))
 
 
 def _damaged(image: Image) -> HostError:

@@ -87,9 +87,51 @@ def test_variables_with_secrets_are_not_inherited(monkeypatch):
     for name in (ROOT_PASSWORD, "DB_PASSWORD", "PLAIN"):
         monkeypatch.setenv(name, "hunter22")
     assert ROOT_PASSWORD not in environment.of_children()
-    Vault(environ={"DB_PASSWORD": "x"}, salt=SALT).password(SecretSource(env="DB_PASSWORD"))
+    # Named is enough: what is started before the secret is read must not have it either.
+    recipe(root={"password": {"env": "DB_PASSWORD"}})
     got = environment.of_children({"MORE": "1"})
     assert not {ROOT_PASSWORD, "DB_PASSWORD"} & got.keys()
     assert (got["PLAIN"], got["MORE"], got["LC_ALL"]) == ("hunter22", "1", "C.UTF-8")
     environment.drop_secrets()
     assert not {ROOT_PASSWORD, "DB_PASSWORD"} & os.environ.keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"hunter\0two\n", "control character"),
+        (b"hunter\x07two\n", "control character"),
+        (b"hunter\xc2\x85two\n", "control character"),
+        (b"x" * 512, "longer than 511 bytes"),
+        (b"hunter\xff\n", "cannot be read (UnicodeDecodeError)"),
+        (b"\xef\xbb\xbf\n", "is empty"),
+    ],
+)
+def test_a_secret_that_nobody_could_type_is_refused_without_being_shown(tmp_path, content, said):
+    (tmp_path / "pw").write_bytes(content)
+    asked = recipe(root=Root(password=SecretSource(file=str(tmp_path / "pw"))))
+    with pytest.raises(RecipeError) as caught:
+        Vault(environ={}, salt=SALT).accounts(asked)
+    (detail,) = caught.value.details
+    assert said in detail
+    assert "hunter" not in detail
+    assert "xxx" not in detail
+
+
+@pytest.mark.parametrize("value", ["hunter\udcff", "hunter\ntwo", "hunter\n", "x" * 5000])
+def test_a_variable_is_held_to_the_same(value):
+    with pytest.raises(RecipeError) as caught:
+        Vault(environ={"PW": value}, salt=SALT).password(SecretSource(env="PW"))
+    assert "hunter" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"hunter22\n", b"hunter22\r\n", b"hunter22", b"\xef\xbb\xbfhunter22\r\nmore\n"])
+def test_line_ends_and_marks_of_editors_are_no_part_of_a_password(tmp_path, content):
+    (tmp_path / "pw").write_bytes(content)
+    assert Vault(environ={}, salt=SALT).password(SecretSource(file=str(tmp_path / "pw"))) == "hunter22"
+
+
+@pytest.mark.parametrize("length", [511, 127])
+def test_a_password_may_be_as_long_as_crypt_takes(length):
+    hashed = Vault(environ={"PW": "x" * length}, salt=SALT).password_hash("o", SecretSource(env="PW"))
+    assert sha512_crypt.verify("x" * length, hashed)

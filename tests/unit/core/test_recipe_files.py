@@ -64,3 +64,14 @@ def test_a_file_that_is_no_toml_is_an_error_with_its_place(tmp_path):
     (tmp_path / "bad.toml").write_text("os = \n")
     with pytest.raises(RecipeError, match="line 1"):
         RecipeFolders((tmp_path,)).load("bad")
+
+
+@pytest.mark.parametrize("sign", ['"', "\\", "<", ">", "`", "{", "|", "^", " ", "\u00a0"])
+def test_a_url_with_a_sign_that_would_end_it_is_no_url(tmp_path, sign):
+    # In a sentence or in JSON the rest of such a login stood outside of what is known as the URL, and was shown.
+    (tmp_path / "r.toml").write_text(f"os = \"rocky9\"\n[install]\nproxy = 'http://me:s3{sign}cret@proxy:3128'\n")
+    with pytest.raises(RecipeError) as caught:
+        RecipeFolders((tmp_path,)).load("r")
+    assert [line.split(":")[0] for line in caught.value.details] == ["install.proxy"]
+    (tmp_path / "r.toml").write_text("os = \"rocky9\"\n[install]\nproxy = 'http://me:s3%22cr~e!t@[::1]:3128/?x=1#y'\n")
+    assert RecipeFolders((tmp_path,)).load("r").install.proxy

@@ -2,12 +2,15 @@
 
 import json
 import logging
+import os
+import sys
+import threading
 
 import pytest
 import requests
 import urllib3
 
-from imgpipe.adapters import download
+from imgpipe.adapters import download, hypervisor
 from imgpipe.cli import discretion, ending
 from imgpipe.disclosure import url_without_secrets, without_bare_logins, without_secrets
 from imgpipe.errors import HostError, RecipeError
@@ -142,3 +145,38 @@ def test_the_debug_log_and_tracebacks_have_no_secret(capsys, monkeypatch):
     told = capsys.readouterr().err
     assert told.count("Traceback (most recent") == 2
     assert "s3cret" not in told
+
+
+def test_what_a_thread_throws_is_shown_like_the_rest(capsys, monkeypatch):
+    for module, name in ((sys, "excepthook"), (threading, "excepthook")):
+        monkeypatch.setattr(module, name, getattr(module, name))
+    before = os.umask(0)
+    try:
+        discretion.begin()
+        assert os.umask(before) == 0o002
+    finally:
+        os.umask(before)
+
+    def fail():
+        raise ValueError("http://me:s3cret@h/ \x1b]0;owned\x07")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    told = capsys.readouterr().err
+    assert "ValueError: http://(secret)@h/" in told
+    assert "s3cret" not in told
+    assert "\x1b" not in told
+
+
+def test_a_connection_that_is_no_text_is_a_sentence(monkeypatch):
+    monkeypatch.setenv("LIBVIRT_DEFAULT_URI", "qemu://me:s3cret@h\udcff/system")
+    with pytest.raises(RecipeError, match="no text") as caught:
+        hypervisor.chosen_uri(None)
+    assert "s3cret" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_whatever_opening_a_connection_throws_is_thrown_at_once():
+    # Of a NUL the binding makes a ValueError, and nobody may wait for an answer that will not come.
+    with pytest.raises(ValueError, match="null"):
+        hypervisor._open("test:///\0")

@@ -5,12 +5,16 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 import pytest
+from fake_libvirt import FakeMachines, FakePool, Fakes
 
 from imgpipe.deploy.clone_flags import CloneFlags, order_of
+from imgpipe.deploy.clone_making import CloneWork, Cloning
 from imgpipe.deploy.cloned_definition import Source
 from imgpipe.deploy.cloning import check_source_machine, fleet_of, plan_clones
 from imgpipe.deploy.existing import ExistingMachine, ExistingNic, HostFacts, MachineRecord
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.events import Note
+from imgpipe.os_family import Personalise
 from imgpipe.sizes import MIB
 
 SOURCE = Source(
@@ -34,6 +38,10 @@ def machine(name, record=None, mac="52:54:00:00:00:01"):
     )
 
 
+XML = """<domain type="kvm"><name>vm001</name><memory>1</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices>
+<disk type="file" device="disk"><driver name="qemu" type="qcow2"/><source file="/pool/vm001.qcow2"/>
+<target dev="vda"/></disk><interface type="bridge"><mac address="52:54:00:00:00:01"/></interface>
+<interface type="bridge"><mac address="52:54:00:00:00:02"/></interface></devices></domain>"""
 FACTS = HostFacts(
     uri="qemu:///system", local=True, machines=(machine("vm001"), machine("web-01", RECORD)), pool="imgpipe",
     pool_path="/pool", pool_free=100 * MIB, volumes=frozenset(("vm009.qcow2",)), memory_free=2**30,
@@ -161,3 +169,25 @@ def test_a_header_in_a_raw_disk_is_not_believed(tmp_path):
     assert [layer.format for layer in checked.layers] == ["raw"]
     with pytest.raises(RecipeError, match="header that cannot be read"):
         check_source_machine(dataclasses.replace(raw, disk_format="qcow2"), active=False, local=True, trusted=())
+
+
+def test_what_cannot_be_removed_is_told_and_keeps_neither_the_others_nor_the_reason(tmp_path):
+    disk = tmp_path / "vm001.qcow2"
+    disk.touch()
+    fakes, heard = Fakes(), []
+    known, pool = FakeMachines(fakes), FakePool(fakes)
+    known.find = lambda name: machine(name, RECORD)
+    fakes.failing = {("define", "vm007"), ("remove", "vm005")}
+    work = CloneWork(
+        machines=known, pool=pool, pool_of=lambda _: pool, accelerator="tcg", notify=heard.append, log=tmp_path / "log"
+    )
+    source = dataclasses.replace(SOURCE, disk=disk)
+    cloning = Cloning(source, None, XML, Personalise(), work)
+    # One after the other, so that two are defined when the third is refused.
+    cloning._each = lambda clones, act, _phase: [act(clone) for clone in clones]
+    clones = [dataclasses.replace(clone, uuid="u") for clone in planned("vm005", "vm006", "vm007")]
+    with pytest.raises(HostError, match="no define vm007"):
+        cloning.run(clones)
+    assert ("remove", "vm006") in fakes.calls
+    (warning,) = (note.text for note in heard if isinstance(note, Note) and note.warning)
+    assert "'vm005' could not be removed; the next run will: no remove vm005" in warning

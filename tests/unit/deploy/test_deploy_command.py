@@ -358,7 +358,7 @@ def test_console_and_ssh_take_over_the_terminal(run, host, three, monkeypatch):
     run("machines", "console", "web-01")
     run("machines", "ssh", "web-01", "--user", "ann", "--", "uptime", "--pretty")
     assert became == [
-        ("virsh", "--connect", "test:///fake", "console", "web-01"),
+        ("virsh", "--connect", "test:///fake", "console", "--", "web-01"),
         ("ssh", "-o", "HostKeyAlias=web-01", "-l", "ann", "10.100.1.10", "--", "uptime", "--pretty"),
     ]
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -36,6 +37,12 @@ def machine(index=0, **changes):
         ({"addresses": (), "nics": USER + BRIDGED, "proven": proven("10.0.2.15/24", "10.9.9.9")}, ["10.9.9.9"]),
         ({"addresses": (), "nics": BRIDGED, "proven": proven("10.0.2.15/24")}, ["10.0.2.15"]),
         ({"addresses": ("no address",), "nics": BRIDGED}, []),
+        # A guest that says so would have whoever logs in at it log in at his own host, or at nobody's.
+        (
+            {"addresses": (), "nics": BRIDGED, "proven": proven("0.0.0.0/8", "127.0.0.1/8", "224.0.0.1/4", "10.9.9.9")},
+            ["10.9.9.9"],
+        ),
+        ({"addresses": (), "nics": BRIDGED, "proven": proven("255.255.255.255/32", "240.0.0.1/4")}, []),
     ],
 )
 def test_a_machine_is_reached_where_it_answers(changes, addresses):
@@ -80,6 +87,26 @@ def test_ssh_finds_a_machine_by_both_its_names():
         "    HostKeyAlias web-01",
         "# No address of web-02 is known.",
     ]
+
+
+@pytest.mark.parametrize("name", ["*", "web*", "!web-01", "a b", 'a"b', "-x", "#a", "web[1:9]", "{{ x }}", "a\nb"])
+@pytest.mark.parametrize("form", ["ssh-config", "ansible"])
+def test_a_name_that_means_something_to_the_reader_is_left_out(name, form, capsys):
+    renamed = dataclasses.replace(machine(1), name=name)
+    machine_views.show([machine(), renamed], form, as_json=False)
+    told = capsys.readouterr()
+    machine_views.show([machine()], form, as_json=False)
+    assert told.out == capsys.readouterr().out
+    assert "is left out" in told.err
+
+
+@pytest.mark.parametrize("hostname", ["*", "a *", "x\nProxyCommand touch /tmp/x", "{{ lookup('pipe', 'id') }}"])
+def test_a_host_name_of_metadata_is_no_pattern_and_no_template(hostname, capsys):
+    machine_views.show([machine(hostname=hostname)], "ssh-config", as_json=False)
+    assert capsys.readouterr().out.splitlines()[0] == "Host web-01"
+    machine_views.show([machine(hostname=hostname, template=hostname)], "ansible", as_json=False)
+    told = yaml.safe_load(capsys.readouterr().out)
+    assert told["all"]["hosts"]["web-01"] == {"ansible_host": "10.100.1.10"}
 
 
 ALL = (machine(), machine(1, group="db"), machine(2, fleet="other"), stranger("vm001"))

@@ -1,5 +1,8 @@
+import contextlib
+import gc
 import hashlib
 import random
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -128,6 +131,89 @@ def test_tries_are_bounded(server, tmp_path):
         download(server.url, tmp_path / "p", patience=AT_ONCE)
     assert len(server.requests) == 3
     assert "503" in caught.value.details[0]
+
+
+LIES = {
+    "a redirect to no address": b"302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n",
+    "a redirect to no host name": b"302 Found\r\nLocation: http://" + b"a" * 70 + b"..b/\r\n\r\n",
+    "a redirect to no port": b"302 Found\r\nLocation: http://127.0.0.1:99999999/\r\n\r\n",
+    "a redirect in no letters": b"302 Found\r\nLocation: http://127.0.0.1:1/\xff\xfe\r\n\r\n",
+    "a redirect to a file": b"302 Found\r\nLocation: file:///etc/shadow\r\nContent-Length: 0\r\n\r\n",
+    "a chunk of negative length": b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc",
+    "no HTTP": b"\x1b[31m\r\n\r\n",
+    "a file that ends early": b"200 OK\r\nContent-Length: 9\r\n\r\nabc",
+    "headers without an end": b"200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
+}
+EMPTY = {"no content": b"204 No\r\n\r\n", "not modified": b"304 No\r\n\r\n", "a range": b"416 No\r\n\r\n"}
+
+
+class Liar:
+    """A server that answers each request with the bytes of `lie`, and hangs up."""
+
+    def __init__(self, listening):
+        self.lie = b""
+        self.url = f"http://me:s3cret@127.0.0.1:{listening.getsockname()[1]}/medium.iso?s3cret"
+        self._listening = listening
+
+    def serve(self):
+        while True:
+            connection, _ = self._listening.accept()
+            with connection, contextlib.suppress(ConnectionError):
+                request = b""
+                while b"\r\n\r\n" not in request:
+                    if not (part := connection.recv(65536)):
+                        return
+                    request += part
+                connection.sendall(b"HTTP/1.1 " + self.lie)
+
+
+@pytest.fixture
+def liar() -> Iterator[Liar]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        liar = Liar(listening)
+        thread = threading.Thread(target=liar.serve)
+        thread.start()
+        yield liar
+        # Who says nothing ends it.
+        socket.create_connection(listening.getsockname()).close()
+        thread.join()
+
+
+# requests leaves the connection of a redirect that it cannot follow to the garbage collector, which tells of it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("lie", LIES)
+def test_whatever_a_server_says_is_a_sentence(liar, tmp_path, lie):
+    liar.lie = LIES[lie]
+    for get in (fetch_small, lambda url: download(url, tmp_path / "p", patience=Patience(tries=1))):
+        with pytest.raises(HostError, match="cannot be downloaded") as caught:
+            get(liar.url)
+        assert "s3cret" not in f"{caught.value} {caught.value.details}"
+        del caught
+        gc.collect()
+
+
+@pytest.mark.parametrize("answer", EMPTY)
+def test_an_answer_without_the_file_is_not_the_file(liar, tmp_path, answer):
+    liar.lie = EMPTY[answer]
+    for get in (fetch_small, lambda url: download(url, tmp_path / "p", patience=Patience(tries=1))):
+        with pytest.raises(RecipeError, match="refused"):
+            get(liar.url)
+
+
+def test_a_length_of_5000_digits_is_no_length(liar, tmp_path):
+    liar.lie = b"200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nabc"
+    assert download(liar.url, tmp_path / "p", patience=Patience(tries=1)) == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_what_is_remembered_of_a_part_has_no_login_and_no_token(server, tmp_path):
+    server.mischief = ["break"]
+    url = server.url.replace("http://", "http://me:s3cret@") + "?token=s3cret"
+    with pytest.raises(HostError):
+        download(url, tmp_path / "p", patience=Patience(tries=1))
+    assert [path.name for path in tmp_path.iterdir() if b"s3cret" in path.read_bytes()] == []
+    # Another login, or a token that was renewed, goes on where the old one stopped.
+    assert download(server.url + "?token=other", tmp_path / "p", patience=AT_ONCE) == DIGEST
+    assert server.requests[1] is not None
 
 
 def test_a_missing_file_is_the_recipe_s_error_and_asked_for_once(server, tmp_path):

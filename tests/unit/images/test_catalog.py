@@ -70,7 +70,7 @@ def test_a_manifest_that_is_a_pipe_is_not_waited_for(store, add_image):
     os.mkfifo(broken.folder / "manifest.json")
     found = catalog.read_catalog(store)
     assert found.images == (sound,)
-    assert "cannot be read: It is no regular file" in found.damages[0].reason
+    assert "cannot be read: It is no plain file" in found.damages[0].reason
 
 
 def test_a_damaged_version_asked_for_by_name_is_called_damaged(store, add_image):

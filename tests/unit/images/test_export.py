@@ -60,7 +60,7 @@ def test_an_image_that_is_removed_while_it_is_copied_is_still_whole(add_image, s
     assert written.path.read_bytes() == content
 
 
-@pytest.mark.parametrize("step", ["_copy", "sha256_of"])
+@pytest.mark.parametrize("step", ["_copy", "sha256_of_open"])
 def test_a_link_that_somebody_puts_where_an_export_writes_is_not_followed(
     add_image, heard, tmp_path, monkeypatch, step
 ):

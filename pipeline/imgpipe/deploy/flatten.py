@@ -52,7 +52,7 @@ def require_own_disk(existing: ExistingMachine, shop: Workshop, *, top_only: boo
             f"The disk of '{existing.name}' is '{existing.disk}', not the volume '{record.disk}' of the pool "
             f"'{pool.name}'; it was not changed.",
             hint=f"After an external snapshot: 'virsh blockcommit {existing.name} DISK --active --pivot' while it "
-            "runs, then run the command again.",
+            f"runs, then run the command again. 'imgpipe machines forget {existing.name}' leaves the machine to virsh.",
         )
 
 

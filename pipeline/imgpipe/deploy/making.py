@@ -105,7 +105,8 @@ class Making:
         if taken := [name for name in wanted if name in there]:
             raise RecipeError(
                 f"The pool '{self._shop.pool.name}' has volumes already that new machines would have.",
-                hint="Give the machines other names, or delete the volumes if nobody needs them.",
+                hint="Give the machines other names, or delete the volumes if nobody needs them: "
+                f"'imgpipe machines destroy --leftover {self._shop.pool.name}/{taken[0]}'.",
                 details=taken[:20],
             )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from imgpipe.adapters import qemu_img
 from imgpipe.adapters.batch_guest import Refused
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import clone_making
+from imgpipe.deploy.bring_up import fleet_lock
 from imgpipe.deploy.clone_flags import CloneFlags, order_of
 from imgpipe.deploy.clone_making import CloneWork, Cloning
 from imgpipe.deploy.cloned_definition import source_of
@@ -205,3 +208,19 @@ def test_uefi_variables_are_copied_and_removed_with_the_clone(site, injected, tm
     site.workshop().machines.remove("vm005")
     assert not copy.exists()
     assert nvram.exists()
+
+
+def test_a_clone_waits_for_whoever_destroys_clones_of_its_source(site: Site) -> None:
+    words = ["imgpipe", "--connect", site.hypervisor.uri, "clone", "vm001", "a", "--yes"]
+    code = f"import sys; sys.argv = {words!r}; from imgpipe.cli.main import main; main()"
+    env = {**os.environ, "IMGPIPE_HOME": str(site.store.root)}
+    # What 'machines destroy' holds: the fleet of the clones' records.
+    with (
+        fleet_lock(site.store, fleet_of("vm001"), print),
+        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=env) as child,
+    ):
+        assert child.stderr
+        told = child.stderr.readline()
+        child.kill()
+    assert told == f"note: Waiting for process {os.getpid()}, who works on the fleet 'clones of vm001'.\n"
+    assert [one.name for one in site.existing()] == ["vm001"]

@@ -7,13 +7,12 @@ from pathlib import PurePath
 
 from imgpipe.adapters.pool import Pool
 from imgpipe.deploy.changes import Modify
-from imgpipe.deploy.definition_files import named_files
 from imgpipe.deploy.definitions import DISK_TARGETS, changed, definition
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.flatten import flatten, require_own_disk
 from imgpipe.deploy.making import carried_of, iso_of, record_with_seed
 from imgpipe.deploy.workshop import Workshop
-from imgpipe.errors import GuestError, RecipeError
+from imgpipe.errors import GuestError
 from imgpipe.events import Note
 from imgpipe.identity.digest import is_named_by
 
@@ -27,7 +26,6 @@ def modify(change: Modify, shop: Workshop) -> None:
     machine, existing = change.machine, change.existing
     name = machine.name
     active = existing.active
-    _refuse_strange_seed(change, shop)
     if change.grow or change.flatten:
         require_own_disk(existing, shop, top_only=change.flatten)
     if change.needs_stop and active:
@@ -66,39 +64,19 @@ def _redefine(change: Modify, shop: Workshop) -> None:
     carried = carried_of(machine)
     record = _kept(record_with_seed(machine, carried, old.pool), old, change)
     pool = shop.pool_of(old.pool)
-    before = shop.machines.xml(machine.name)
-    mine = named_files(before).files
     if record.seed:
-        if old.seed != record.seed:
-            # Before it is written, so that the next run finds it to be its own if this one is killed.
-            shop.machines.set_record(machine.name, replace(old, seed=record.seed))
         # Also where it says the same: the definition names a seed by its digest, and one of an earlier version has
         # another.
         pool.write_small(record.seed, iso_of(carried))
     policy = replace(shop.policy, folder=pool.path)
     wanted = definition(machine, carried.oem_strings, record, policy)
-    shop.machines.define(changed(before, wanted))
-    if old.seed and not record.seed and str(pool.file(old.seed)) in mine:
+    shop.machines.define(changed(shop.machines.xml(machine.name), wanted))
+    if old.seed and not record.seed:
         _drop_seed(old.seed, machine.name, pool, shop)
 
 
-def _refuse_strange_seed(change: Modify, shop: Workshop) -> None:
-    """Raise RecipeError where a machine gets its first seed, and a volume of that name is somebody else's."""
-    name, old = change.machine.name, change.existing.record
-    seed = record_with_seed(change.machine, carried_of(change.machine), old.pool).seed if old else ""
-    if old is None or seed in ("", old.seed):
-        return
-    pool = shop.pool_of(old.pool)
-    if seed in pool.names() and str(pool.file(seed)) not in named_files(shop.machines.xml(name)).files:
-        raise RecipeError(
-            f"The pool '{pool.name}' has a volume '{seed}' already, which the machine '{name}' would have; neither "
-            "was changed.",
-            hint=f"If nobody needs it, 'imgpipe machines destroy --leftover {pool.name}/{seed}' deletes it.",
-        )
-
-
 def _drop_seed(seed: str, name: str, pool: Pool, shop: Workshop) -> None:
-    """Delete a seed that the machine does not have any more, unless a copy of the machine has it too."""
+    """Delete a seed that the machine does not have any more, unless another one has it too, such as its copy."""
     names = {seed, str(pool.file(seed))}
     users = [one.name for one in shop.machines.named_files() if one.name != name and names & one.files]
     if users:

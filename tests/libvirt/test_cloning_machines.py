@@ -13,7 +13,7 @@ import pytest
 
 import deploy_site
 import private_libvirt
-from deploy_site import Site
+from deploy_site import Site, machines
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.batch_guest import Refused
 from imgpipe.adapters.machines import Machines
@@ -24,6 +24,7 @@ from imgpipe.deploy.clone_making import CloneWork, Cloning
 from imgpipe.deploy.cloned_definition import source_of
 from imgpipe.deploy.cloning import Clone, check_source_machine, fleet_of, plan_clones
 from imgpipe.deploy.facts import gather
+from imgpipe.deploy.flatten import flatten
 from imgpipe.deploy.foreign import clone_steps
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.os_family import Personalise
@@ -224,3 +225,24 @@ def test_a_clone_waits_for_whoever_destroys_clones_of_its_source(site: Site) -> 
         child.kill()
     assert told == f"note: Waiting for process {os.getpid()}, who works on the fleet 'clones of vm001'.\n"
     assert [one.name for one in site.existing()] == ["vm001"]
+
+
+def test_a_machine_below_a_linked_clone_is_not_started_until_that_is_independent(site: Site) -> None:
+    site.deploy(machines(1, site.template, start=False))
+    shop = site.workshop()
+    overlay = site.folder / "c1.qcow2"
+    base = site.folder / "web-001.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", overlay], check=True)
+    (mine,) = (one for one in site.existing() if one.record)
+    assert mine.record
+    record = replace(mine.record, fleet=fleet_of("web-001"), disk="c1.qcow2", uuid="")
+    shop.machines.define(SOURCE.format(disk=overlay).replace("vm001", "c1"))
+    shop.machines.set_record("c1", record)
+    with pytest.raises(RecipeError, match="its disk is below that of 'c1'") as refused:
+        site.deploy(machines(1, site.template))
+    assert "'imgpipe machines flatten c1'" in refused.value.hint
+    assert shop.machines.active() == frozenset()
+    assert qemu_img.backing_of(overlay) == base
+    flatten(shop.machines.find("c1"), "vda", shop)
+    site.deploy(machines(1, site.template))
+    assert shop.machines.active() == {"web-001"}

@@ -18,6 +18,7 @@ from deploy_site import Site, machines
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import bring_up
+from imgpipe.deploy.changes import Keep, Modify
 from imgpipe.deploy.flatten import flatten
 from imgpipe.deploy.ownership import COPIED
 from imgpipe.digest import sha256_of
@@ -131,3 +132,18 @@ def test_the_command_that_leads_out_of_a_snapshot_leaves_the_image_as_it_is(tmp_
         assert [one.disk for one in site.existing()] == [str(site.folder / "web-001.qcow2")]
         site.remove_all()
         assert site.existing() == ()
+
+
+def test_a_machine_that_was_undefined_while_it_runs_is_defined_again(tmp_path: Path) -> None:
+    with deploy_site.local_site(tmp_path) as site:
+        wanted = machines(1, site.template)
+        site.deploy(wanted)
+        subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, "undefine", "web-001"], check=True)
+        (change,) = site.changes(wanted)
+        assert isinstance(change, Modify)
+        assert change.what == ("it is defined again: it would be gone when it ends",)
+        site.deploy(wanted)
+        assert isinstance(site.changes(wanted)[0], Keep)
+        site.workshop().machines.force_stop("web-001")
+        assert [one.name for one in site.existing()] == ["web-001"]
+        assert site.existing()[0].record

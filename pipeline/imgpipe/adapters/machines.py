@@ -54,14 +54,15 @@ class Machines:
         found: list[ExistingMachine] = []
         for domain in domains:
             try:
-                active = domain.isActive() == 1
+                active, persistent = domain.isActive() == 1, domain.isPersistent() == 1
                 # What a persistent machine shall be is in its inactive definition; a transient one has no other.
                 xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
             except libvirt.libvirtError as error:
                 if is_gone(error):
                     continue
                 raise host_error(error, self.uri, "read a machine's definition") from error
-            found.append(self._seen(_existing(xml, active=active, autostart=domain.UUID() in autostart, disks=disks)))
+            seen = _existing(xml, active=active, autostart=domain.UUID() in autostart, disks=disks)
+            found.append(replace(self._seen(seen), persistent=persistent))
         return believed(sorted(found, key=lambda machine: machine.name))
 
     def find(self, name: str) -> ExistingMachine:

@@ -47,14 +47,15 @@ class Machines:
         """Return all machines, sorted by name; `sizes` also asks what their disks use."""
         with told_as_host_error(self.uri, "list the machines"):
             domains = self._connection.listAllDomains()
-            autostart = {
-                domain.UUID() for domain in self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
-            }
+            autostart, transient = (
+                {domain.UUID() for domain in self._connection.listAllDomains(flag)}
+                for flag in (libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART, libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
+            )
             disks = self._disk_sizes() if sizes else {}
         found: list[ExistingMachine] = []
         for domain in domains:
             try:
-                active, persistent = domain.isActive() == 1, domain.isPersistent() == 1
+                active = domain.isActive() == 1
                 # What a persistent machine shall be is in its inactive definition; a transient one has no other.
                 xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
             except libvirt.libvirtError as error:
@@ -62,7 +63,7 @@ class Machines:
                     continue
                 raise host_error(error, self.uri, "read a machine's definition") from error
             seen = _existing(xml, active=active, autostart=domain.UUID() in autostart, disks=disks)
-            found.append(replace(self._seen(seen), persistent=persistent))
+            found.append(replace(self._seen(seen), persistent=domain.UUID() not in transient))
         return believed(sorted(found, key=lambda machine: machine.name))
 
     def find(self, name: str) -> ExistingMachine:

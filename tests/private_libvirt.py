@@ -113,6 +113,10 @@ class PrivateLibvirt:
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
 
+    def thaw(self) -> None:
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End the daemon and whatever machines were left."""
         if self._process and self._process.poll() is None:

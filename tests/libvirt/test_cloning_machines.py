@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import deploy_site
 import private_libvirt
-from deploy_site import Site
+from deploy_site import Site, machines
 from disk_chain import overlay_of_100_mib
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.batch_guest import Refused
@@ -28,11 +28,13 @@ from imgpipe.adapters.pool_folder import FolderPool
 from imgpipe.cli import context
 from imgpipe.cli.clone import clone as clone_command
 from imgpipe.deploy import bring_up, clone_making
+from imgpipe.deploy.bring_up import fleet_lock
 from imgpipe.deploy.clone_flags import CloneFlags, order_of
 from imgpipe.deploy.clone_making import CloneWork, Cloning
 from imgpipe.deploy.cloned_definition import source_of
 from imgpipe.deploy.cloning import Clone, check_source_machine, fleet_of, plan_clones
 from imgpipe.deploy.facts import gather
+from imgpipe.deploy.flatten import flatten
 from imgpipe.deploy.foreign import clone_steps
 from imgpipe.emulated_boot import patient_steps
 from imgpipe.errors import GuestError, HostError, RecipeError
@@ -342,3 +344,40 @@ def test_a_machine_whose_disk_became_a_pipe_stops_nobody(site, injected):
         looking.shutdown()
     assert found["vm001"].virtual_size == deploy_site.SIZE
     assert (found["waits"].virtual_size, one.virtual_size) == (0, 0)
+
+
+def test_a_clone_waits_for_whoever_destroys_clones_of_its_source(site: Site) -> None:
+    words = ["imgpipe", "--connect", site.hypervisor.uri, "clone", "vm001", "a", "--yes"]
+    code = f"import sys; sys.argv = {words!r}; from imgpipe.cli.main import main; main()"
+    env = {**os.environ, "IMGPIPE_HOME": str(site.store.root)}
+    # What 'machines destroy' holds: the fleet of the clones' records.
+    with (
+        fleet_lock(site.store, fleet_of("vm001"), print),
+        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=env) as child,
+    ):
+        assert child.stderr
+        told = child.stderr.readline()
+        child.kill()
+    assert told == f"note: Waiting for process {os.getpid()}, who works on the fleet 'clones of vm001'.\n"
+    assert [one.name for one in site.existing()] == ["vm001"]
+
+
+def test_a_machine_below_a_linked_clone_is_not_started_until_that_is_independent(site: Site) -> None:
+    site.deploy(machines(1, site.template, start=False))
+    shop = site.workshop()
+    overlay = site.folder / "c1.qcow2"
+    base = site.folder / "web-001.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", overlay], check=True)
+    (mine,) = (one for one in site.existing() if one.record)
+    assert mine.record
+    record = replace(mine.record, fleet=fleet_of("web-001"), disk="c1.qcow2", uuid="")
+    shop.machines.define(SOURCE.format(disk=overlay).replace("vm001", "c1"))
+    shop.machines.set_record("c1", record)
+    with pytest.raises(RecipeError, match="its disk is below that of 'c1'") as refused:
+        site.deploy(machines(1, site.template))
+    assert "'imgpipe machines flatten c1'" in refused.value.hint
+    assert shop.machines.active() == frozenset()
+    assert qemu_img.backing_of(overlay) == base
+    flatten(shop.machines.find("c1"), "vda", shop)
+    site.deploy(machines(1, site.template))
+    assert shop.machines.active() == {"web-001"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -16,7 +18,10 @@ from deploy_site import Site, machines
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import bring_up
+from imgpipe.deploy.changes import Keep, Modify
+from imgpipe.deploy.flatten import flatten
 from imgpipe.deploy.ownership import COPIED
+from imgpipe.digest import sha256_of
 from imgpipe.errors import RecipeError
 
 pytestmark = [
@@ -106,3 +111,39 @@ def test_a_lost_pool_of_our_own_is_made_anew(site: Site) -> None:
     site.remove_all()
     assert site.existing() == ()
     assert list(site.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("ask", ["flatten", "destroy"])
+def test_the_command_that_leads_out_of_a_snapshot_leaves_the_image_as_it_is(tmp_path: Path, ask: str) -> None:
+    with deploy_site.local_site(tmp_path) as site:
+        site.deploy(machines(1, site.template))
+        image = sha256_of(site.template.disk)
+        overlay = tmp_path / "elsewhere.qcow2"
+        words = ["snapshot-create-as", "web-001", "s1", "--disk-only", "--diskspec", f"vda,file={overlay}"]
+        subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *words], check=True)
+        (there,) = site.existing()
+        act = site.remove_all if ask == "destroy" else partial(flatten, there, "vda", site.workshop())
+        with pytest.raises(RecipeError) as refused:
+            act()
+        (command,) = re.findall("'virsh (blockcommit .*?)'", refused.value.hint)
+        typed = command.replace("DISK", "vda").split()
+        subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *typed, "--wait"], check=True)
+        assert sha256_of(site.template.disk) == image
+        assert [one.disk for one in site.existing()] == [str(site.folder / "web-001.qcow2")]
+        site.remove_all()
+        assert site.existing() == ()
+
+
+def test_a_machine_that_was_undefined_while_it_runs_is_defined_again(tmp_path: Path) -> None:
+    with deploy_site.local_site(tmp_path) as site:
+        wanted = machines(1, site.template)
+        site.deploy(wanted)
+        subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, "undefine", "web-001"], check=True)
+        (change,) = site.changes(wanted)
+        assert isinstance(change, Modify)
+        assert change.what == ("it is defined again: it would be gone when it ends",)
+        site.deploy(wanted)
+        assert isinstance(site.changes(wanted)[0], Keep)
+        site.workshop().machines.force_stop("web-001")
+        assert [one.name for one in site.existing()] == ["web-001"]
+        assert site.existing()[0].record

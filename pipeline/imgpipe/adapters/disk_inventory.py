@@ -96,7 +96,7 @@ def _of_disk(owner: str, disk: ET.Element, connection: libvirt.virConnect) -> It
                 break
             level, form = below, _format(below)
         if paths:
-            yield DiskUse(owner=owner, chain=tuple(paths), ended=ended)
+            yield DiskUse(owner=owner, chain=tuple(paths), ended=ended, raw=form == "raw")
 
 
 def _format(node: ET.Element) -> str:

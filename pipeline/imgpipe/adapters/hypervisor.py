@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
-from imgpipe.adapters import libvirt_daemon
+from imgpipe.adapters import libvirt_daemon, libvirt_sockets
 from imgpipe.adapters.accelerator import AcceleratorProbe
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_as_host_error
 from imgpipe.adapters.libvirt_events import start_event_loop
@@ -242,7 +242,8 @@ def _open(uri: str) -> libvirt.virConnect:
 
 def _open_into(opened: Future[libvirt.virConnect], uri: str) -> None:
     try:
-        connection = libvirt.open(uri)
+        with libvirt_sockets.noted(uri):
+            connection = libvirt.open(uri)
         # The test driver has no connection to keep alive.
         if not uri.startswith("test:"):
             connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)

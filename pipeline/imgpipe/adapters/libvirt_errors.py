@@ -10,6 +10,7 @@ from pathlib import Path
 
 import libvirt
 
+from imgpipe.adapters import libvirt_sockets
 from imgpipe.errors import HostError
 
 _CONNECTION_LOST = {
@@ -48,10 +49,11 @@ def is_gone(error: libvirt.libvirtError) -> bool:
 
 
 def host_error(error: libvirt.libvirtError, uri: str, doing: str) -> HostError:
-    """Return the HostError that tells `error`."""
+    """Return the HostError that tells `error`; a connection that is lost is ended for all who wait on it."""
     text = str(error.get_error_message() or error)
     # A machine's monitor is a socket too, whose end says nothing about the daemon.
     if error.get_error_code() in _CONNECTION_LOST and _LOST_TEXT.search(text) and "monitor" not in text:
+        libvirt_sockets.sever(uri)
         return HostError(
             f"The libvirt daemon at '{uri}' does not answer.",
             hint="Start it ('systemctl start libvirtd.socket' or 'virtqemud.socket'), then run the command again.",

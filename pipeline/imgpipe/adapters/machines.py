@@ -48,9 +48,10 @@ class Machines:
         """Return all machines, sorted by name; `sizes` also asks what their disks use."""
         with told_as_host_error(self.uri, "list the machines"):
             domains = self._connection.listAllDomains()
-            autostart = {
-                domain.UUID() for domain in self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
-            }
+            autostart, transient = (
+                {domain.UUID() for domain in self._connection.listAllDomains(flag)}
+                for flag in (libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART, libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
+            )
         found: list[tuple[libvirt.virDomain, str, bool]] = []
         for domain in domains:
             try:
@@ -63,10 +64,10 @@ class Machines:
                 raise host_error(error, self.uri, "read a machine's definition") from error
             found.append((domain, xml, active))
         disks = self._disk_sizes([(domain, xml) for domain, xml, _ in found]) if sizes else {}
-        machines = [
-            self._seen(_existing(xml, active=active, autostart=domain.UUID() in autostart, disks=disks))
-            for domain, xml, active in found
-        ]
+        machines = []
+        for domain, xml, active in found:
+            seen = _existing(xml, active=active, autostart=domain.UUID() in autostart, disks=disks)
+            machines.append(replace(self._seen(seen), persistent=domain.UUID() not in transient))
         return believed(sorted(machines, key=lambda machine: machine.name))
 
     def find(self, name: str) -> ExistingMachine:

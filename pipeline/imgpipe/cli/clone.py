@@ -98,7 +98,7 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
     from imgpipe.deploy.bring_up import fleet_lock
     from imgpipe.deploy.clone_making import Cloning
     from imgpipe.deploy.cloned_definition import source_of
-    from imgpipe.deploy.cloning import check_source_machine, plan_clones
+    from imgpipe.deploy.cloning import check_source_machine, fleet_of, plan_clones
     from imgpipe.deploy.facts import gather
     from imgpipe.events import Note, stage
     from imgpipe.host.room import allocated
@@ -106,7 +106,7 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
 
     name = options.source
     # A plan makes nothing, not even the lock's file.
-    locked = nullcontext() if options.plan else fleet_lock(context.store(), f"clones-of-{name}", hear)
+    locked = nullcontext() if options.plan else fleet_lock(context.store(), fleet_of(name), hear)
     with connected(planned=options.plan) as hypervisor, locked:
         shop = open_shop(hypervisor, options.pool, Manner(paused=options.paused, planned=options.plan))
         xml = shop.machines.xml(name)

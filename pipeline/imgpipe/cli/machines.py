@@ -85,11 +85,14 @@ def start(names: Names = None, fleet: Fleet = None, group: Group = None, as_json
     """Start machines; those that run already are fine."""
     from imgpipe.adapters.machines import Machines
     from imgpipe.cli.shop import connected
+    from imgpipe.deploy.built_upon import require_nothing_above
 
     with connected() as hypervisor:
         machines = Machines(hypervisor)
         found = _asked(hypervisor, _choice(names, fleet, group))
         _require_disks(found)
+        if hypervisor.local:
+            require_nothing_above(found, machines)
         _each(found, lambda machine: machines.start(machine.name))
     _say("started", found, as_json=as_json)
 

@@ -10,6 +10,7 @@ from imgpipe.adapters.marks import is_marked
 from imgpipe.adapters.pool import Pool
 from imgpipe.deploy.definition_files import NamedFiles
 from imgpipe.deploy.existing import MachineRecord
+from imgpipe.deploy.snapshots import commit_command
 from imgpipe.errors import RecipeError
 
 
@@ -79,9 +80,8 @@ def own_volumes(mine: NamedFiles, record: MachineRecord, pool: Pool) -> tuple[st
         if not is_in(path, pool):
             raise RecipeError(
                 f"The disk of '{mine.name}' is '{top}', which is no volume of the pool '{pool.name}'.",
-                hint="After an external snapshot, 'virsh blockcommit "
-                f"{mine.name} DISK --active --pivot' brings it back; 'imgpipe machines forget {mine.name}' leaves "
-                "the machine to virsh.",
+                hint=f"After an external snapshot, '{commit_command(mine.name, pool.file(record.disk))}' while it runs "
+                f"brings it back; 'imgpipe machines forget {mine.name}' leaves the machine to virsh.",
             )
         chain = _chain(path, pool)
         names = [one.name for one in chain]

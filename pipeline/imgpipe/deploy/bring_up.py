@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
 from imgpipe.adapters.pool import Pool
+from imgpipe.deploy.built_upon import require_nothing_above
 from imgpipe.deploy.changes import Change, Make, Modify, Rebuild, Remove
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
 from imgpipe.deploy.making import Making, tell_progress
@@ -41,6 +42,8 @@ def apply(changes: Sequence[Change], shop: Workshop) -> None:
     doomed = tuple(_doomed(changes))
     modified = [change for change in changes if isinstance(change, Modify)]
     made = [change.machine for change in changes if isinstance(change, Make | Rebuild)]
+    if shop.pool.local:
+        require_nothing_above([change.existing for change in modified if change.start], shop.machines)
     with ended_by_sigterm():
         try:
             unmark_complete(shop.machines, shop.pool)

@@ -147,6 +147,8 @@ def _addresses(record: MachineRecord) -> str:
 
 
 def _settings(machine: WantedMachine, existing: ExistingMachine, record: MachineRecord) -> Iterator[str]:
+    if not existing.persistent:
+        yield "it is defined again: it would be gone when it ends"
     if machine.autostart != existing.autostart:
         yield "it starts with the host" if machine.autostart else "it does not start with the host any more"
     if machine.group != record.group:

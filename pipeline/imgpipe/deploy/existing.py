@@ -66,6 +66,7 @@ class ExistingMachine:
     `disk` is the path of its first disk as the hypervisor sees it, empty where it is not a file; `virtual_size`
     and `used` are 0 where unknown. `cache` is the cache mode that its definition gives that disk, empty where none.
     `disk_missing` says that the disk is known to be gone; `backing` are the files below it that the definition names.
+    `persistent` is false for one that runs without a definition ('virsh undefine'): it is gone when it ends.
     `stranger` says why a record that is there is not the machine's own, and so not in `record`.
     """
 
@@ -82,6 +83,7 @@ class ExistingMachine:
     cache: str = ""
     disk_missing: bool = False
     backing: tuple[str, ...] = ()
+    persistent: bool = True
     stranger: str = ""
     record: MachineRecord | None = None
 

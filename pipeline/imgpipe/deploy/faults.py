@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 
 from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.deploy.fleet import Group, GroupNic
@@ -93,7 +93,8 @@ def _fixed_faults(names: tuple[str, ...], nic: GroupNic, key: str) -> Iterator[s
 
 def _stranger_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
     there = {machine.name: machine for machine in given.facts.machines}
-    disks = {machine.record.disk for machine in given.own.values() if machine.record}
+    records = [machine.record for machine in given.own.values() if machine.record]
+    own = {volume for record in records for volume in (record.disk, record.seed)}
     for machine in machines:
         found = there.get(machine.name)
         if found is not None and found.record is None:
@@ -101,12 +102,19 @@ def _stranger_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) 
             yield f"{machine.name}: libvirt has a machine of this name that imgpipe did not make{why}"
         elif found is not None and found.record and found.record.fleet != machine.fleet:
             yield f"{machine.name}: a machine of this name belongs to the fleet '{found.record.fleet}'"
-        elif (disk := f"{machine.name}.qcow2") in given.facts.volumes and disk not in disks:
-            yield (
-                f"{machine.name}: in the pool '{given.facts.pool}' is a volume '{disk}' that no machine of this fleet "
-                f"has; if nobody needs it, 'imgpipe machines destroy --leftover {disk}' removes it"
-            )
+        elif machine.name not in given.own:
+            yield from _leftover_faults(given, machine.name, own)
     yield from _renamed_faults(given)
+
+
+def _leftover_faults(given: Circumstances, name: str, own: Collection[str]) -> Iterator[str]:
+    """Find volumes that a new machine would have, all at once; those of a renamed one are its own."""
+    for volume in (f"{name}.qcow2", f"{name}-seed.iso"):
+        if volume in given.facts.volumes and volume not in own:
+            yield (
+                f"{name}: in the pool '{given.facts.pool}' is a volume '{volume}' that no machine of this fleet has; "
+                f"if nobody needs it, 'imgpipe machines destroy --leftover {given.facts.pool}/{volume}' removes it"
+            )
 
 
 def _renamed_faults(given: Circumstances) -> Iterator[str]:

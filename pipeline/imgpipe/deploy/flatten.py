@@ -9,6 +9,7 @@ from pathlib import Path
 from imgpipe.adapters.pool import Moved, unheard
 from imgpipe.deploy.definitions import independent
 from imgpipe.deploy.existing import ExistingMachine
+from imgpipe.deploy.snapshots import commit_command
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import RecipeError
 
@@ -51,8 +52,8 @@ def require_own_disk(existing: ExistingMachine, shop: Workshop, *, top_only: boo
         raise RecipeError(
             f"The disk of '{existing.name}' is '{existing.disk}', not the volume '{record.disk}' of the pool "
             f"'{pool.name}'; it was not changed.",
-            hint=f"After an external snapshot: 'virsh blockcommit {existing.name} DISK --active --pivot' while it "
-            "runs, then run the command again.",
+            hint=f"After an external snapshot: '{commit_command(existing.name, pool.file(record.disk))}' while it "
+            f"runs, then run the command again. 'imgpipe machines forget {existing.name}' leaves the machine to virsh.",
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from imgpipe.adapters.marks import new_mark
+from imgpipe.adapters.pool import Pool
 from imgpipe.deploy.changes import Modify
 from imgpipe.deploy.definitions import DISK_TARGETS, changed, definition
 from imgpipe.deploy.existing import MachineRecord
@@ -76,7 +77,17 @@ def _redefine(change: Modify, shop: Workshop) -> None:
     if record.mark:
         pool.unmark(record.mark, record.seed)
     if old.seed and not record.seed:
-        pool.delete(old.seed)
+        _drop_seed(old.seed, machine.name, pool, shop)
+
+
+def _drop_seed(seed: str, name: str, pool: Pool, shop: Workshop) -> None:
+    """Delete a seed that the machine does not have any more, unless another one has it too, such as its copy."""
+    names = {seed, str(pool.file(seed))}
+    users = [one.name for one in shop.machines.named_files() if one.name != name and names & one.files]
+    if users:
+        shop.notify(Note(text=f"The volume '{seed}' stays in the pool '{pool.name}', because '{users[0]}' has it too."))
+    else:
+        pool.delete(seed)
 
 
 def _with_new_seed(record: MachineRecord, old: MachineRecord, change: Modify, shop: Workshop) -> MachineRecord:

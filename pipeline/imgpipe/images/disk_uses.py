@@ -18,13 +18,14 @@ class DiskUse:
     """A disk that somebody has, with the files below it as far as they were told.
 
     `owner` is a machine's name or a volume's path. `chain` is the disk and then its backing files, the nearest first;
-    `ended` says that there is nothing below the last. `volume` says that the first is a volume, which is no use of
-    itself: only what is below it is needed.
+    `ended` says that there is nothing below the last, `raw` that its owner takes that for a raw disk, whatever others
+    take it for. `volume` says that the first is a volume, which is no use of itself: only what is below it is needed.
     """
 
     owner: str
     chain: tuple[str, ...]
     ended: bool = False
+    raw: bool = False
     volume: bool = False
 
 
@@ -53,6 +54,11 @@ class UseGraph:
         self._keys: dict[str, _Key] = {}
         self._paths: dict[_Key, str] = {}
         self._told = told.unknown
+        self._read: set[str] = set()
+        # What machines say of their own disks: what is below, that nothing is, or neither.
+        self._claimed: set[_Key] = set()
+        self._ended: set[_Key] = set()
+        self._open: set[_Key] = set()
         for use in told.uses:
             self._add(use)
         # Only then: a volume tells what is below a machine's disk that this process cannot read.
@@ -122,16 +128,24 @@ class UseGraph:
             self._volumes[keys[0]] = use.owner
         else:
             self._owners.setdefault(keys[0], set()).add(use.owner)
+        # A machine's word holds for itself alone: another may have the same file as an overlay of something else.
+        certain = use.volume or not self._local
         for over, below in pairwise(keys):
-            self._link(over, below)
-        if use.ended:
+            self._above.setdefault(below, set()).add(over)
+            if over != below:
+                (self._known if certain else self._claimed).add(over)
+        if use.ended and certain and not use.raw:
             self._known.add(keys[-1])
+        elif not use.volume:
+            (self._ended if use.ended else self._open).add(keys[-1])
 
     def _follow(self, path: str) -> bool:
         """Read what is below a file from its header and from those below; say whether that could be known."""
-        seen: set[_Key] = set()
-        while (key := self._key(path)) not in seen and key not in self._known:
-            seen.add(key)
+        first = self._key(path)
+        if first in self._ended and first not in self._open:
+            return True
+        # By path and not by file: a name in a header is looked up beside the link that leads to it.
+        while path not in self._read and self._key(path) not in self._known:
             if not self._local:
                 return False
             try:
@@ -140,18 +154,13 @@ class UseGraph:
                 # What is not there is an overlay of nothing.
                 below = None
             except OSError:
-                return False
-            self._known.add(key)
+                return self._key(path) in self._claimed
+            self._read.add(path)
             if below is None:
                 return True
-            self._link(key, self._key(str(below)))
+            self._above.setdefault(self._key(str(below)), set()).add(self._key(path))
             path = str(below)
         return True
-
-    def _link(self, over: _Key, below: _Key) -> None:
-        self._above.setdefault(below, set()).add(over)
-        if over != below:
-            self._known.add(over)
 
     def _key(self, path: str) -> _Key:
         """Return what is the same for all paths of a file: its inode where it is here, else the path.

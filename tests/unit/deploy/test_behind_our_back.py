@@ -301,10 +301,12 @@ def test_a_plan_says_what_became_of_a_machine_and_which_command_leads_out():
     with pytest.raises(RecipeError) as told:
         plan(fleet(count=1), with_machines(gone))
     assert any("is missing" in line and f"machines destroy {before.name}" in line for line in told.value.details)
-    lost = dataclasses.replace(FACTS, volumes=frozenset({f"{before.name}.qcow2"}))
+    left = (f"{before.name}.qcow2", f"{before.name}-seed.iso")
+    lost = dataclasses.replace(FACTS, volumes=frozenset(left))
     with pytest.raises(RecipeError) as told:
         plan(fleet(count=1), lost)
-    assert any(f"destroy --leftover {before.name}.qcow2" in line for line in told.value.details)
+    for volume in left:
+        assert any(f"destroy --leftover {FACTS.pool}/{volume}'" in line for line in told.value.details)
 
 
 def test_a_copy_keeps_its_record_out_of_the_hosts_list(run):

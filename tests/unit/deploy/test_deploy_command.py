@@ -40,6 +40,7 @@ class Host:
     """A libvirt that remembers what it was told."""
 
     uri = "test:///fake"
+    local = True
 
     def __init__(self, store):
         self.facts = FACTS

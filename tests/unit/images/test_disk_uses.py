@@ -56,6 +56,36 @@ def test_a_raw_disk_has_nothing_below_it_whatever_its_guest_wrote(tmp_path):
     assert told(DiskUse(owner="db", chain=(str(raw),), ended=True)).users(golden) == ()
 
 
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("claim", ["raw", "no backing file", "another backing file"])
+def test_what_one_machine_says_of_a_file_hides_nothing_of_anothers_use(tmp_path, claim, first):
+    golden = tmp_path / "golden.qcow2"
+    golden.touch()
+    top = overlay(tmp_path / "top.qcow2", str(golden))
+    chain = (str(top), str(tmp_path / "decoy")) if claim == "another backing file" else (str(top),)
+    claims = DiskUse(owner="odd", chain=chain, ended=True, raw=claim == "raw")
+    uses = DiskUse(owner="db", chain=(str(top),))
+    assert "db" in told(*((claims, uses) if first else (uses, claims))).users(golden)
+
+
+def test_a_file_that_one_machine_calls_raw_is_unknown_for_another_where_it_cannot_be_read():
+    raw = DiskUse(owner="odd", chain=("/srv/top",), ended=True, raw=True)
+    graph = told(raw, DiskUse(owner="db", chain=("/srv/top",)), local=False)
+    assert "what is below the disk '/srv/top' of 'db' cannot be seen" in graph.unknown
+    assert told(raw, local=False).unknown == ()
+
+
+def test_a_relative_name_is_looked_up_beside_each_link_to_its_overlay(tmp_path):
+    golden = tmp_path / "images" / "golden.qcow2"
+    golden.parent.mkdir()
+    golden.touch()
+    top = overlay(tmp_path / "top.qcow2", "golden.qcow2")
+    link = golden.parent / "link.qcow2"
+    link.symlink_to(top)
+    graph = told(DiskUse(owner="plain", chain=(str(top),)), DiskUse(owner="linked", chain=(str(link),)))
+    assert "linked" in graph.users(golden)
+
+
 def test_a_volume_is_no_use_of_itself_and_its_machine_is_named_instead_of_it(tmp_path):
     golden = tmp_path / "golden.qcow2"
     golden.touch()

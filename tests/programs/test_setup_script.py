@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from imgpipe.settings import checkout
+from os_releases import OS_RELEASES
 
 HOST = checkout() / "pipeline" / "imgpipe" / "host"
 
@@ -26,13 +27,30 @@ pytestmark = [
 ]
 
 RELEASES = {
-    "debian12": 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n',
-    "debian13": 'ID=debian\nVERSION_ID="13"\nVERSION_CODENAME=trixie\n',
-    "ubuntu": 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="22.04"\nVERSION_CODENAME=jammy\n',
-    "el": 'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.4"\n',
-    "openeuler": 'ID="openEuler"\nVERSION_ID="24.03"\n',
-}
-APT = ("debian12", "debian13", "ubuntu")
+    "debian12": ("debian 12", ""),
+    "debian13": ("debian 13", ""),
+    "ubuntu22": ("ubuntu 22.04", ""),
+    "ubuntu24": ("ubuntu 24.04", ""),
+    "el8": ("rocky 8", "baseos appstream extras powertools"),
+    "el9": ("rocky 9", "baseos appstream extras crb crb-debuginfo crb-source epel"),
+    "el10": ("rocky 10", "baseos appstream extras crb"),
+    "rhel9": ("rhel 9", "rhel-9-for-x86_64-baseos-rpms codeready-builder-for-rhel-9-x86_64-debug-rpms"
+        " codeready-builder-for-rhel-9-x86_64-source-rpms codeready-builder-for-rhel-9-x86_64-rpms"),
+    "rhel10": ("rhel 10", "rhel-10-for-x86_64-baseos-rpms"),
+    "anolis8": ("anolis 8", "BaseOS AppStream Extras PowerTools"),
+    "opencloudos8": ("opencloudos 8", "BaseOS AppStream Extras"),
+    "openeuler22": ("openeuler 22.03", "OS everything EPOL update"),
+    "openeuler24": ("openeuler 24.03", "OS everything EPOL update"),
+    "kylin": ("kylin v10", "ks10-adv-os ks10-adv-updates"),
+    "uos": ("uos 20", "UniontechOS-20-everything"),
+    "anolis23": ("anolis 23", "os updates"),
+    "opencloudos9": ("opencloudos 9", "BaseOS AppStream extras"),
+}  # fmt: skip
+"""The system of tests/os_releases.py that is played, and the ids of its repositories."""
+APT = tuple(name for name in RELEASES if name.startswith(("debian", "ubuntu")))
+DNF = tuple(name for name in RELEASES if name not in APT)
+# No page of EPEL shows these two.
+LACKED = ("mmdebstrap", "debian-keyring")
 
 # What is installed is a file of names. A package that stands in 'refused' is not installed, though all seems well.
 _INSTALL = """
@@ -41,7 +59,7 @@ for word; do case $word in
     *) grep -qxF -- "$word" $HERE/refused 2>/dev/null || echo "$word" >>$HERE/installed ;;
 esac; done
 """
-_MANAGER = f"""
+_APT = f"""
 echo "$(basename $0) $*" >>$HERE/log
 case "$*" in
     *indextargets*) echo "http://mirror.test/debian stable bookworm Debian"; exit 0 ;;
@@ -53,11 +71,44 @@ case " $* " in *" install "*)
 esac
 exit 0
 """
+# dnf knows its repositories and what is in them; one unknown name of either is an error, and nothing is installed then.
+_DNF = f"""
+case " $* " in
+    *" repolist "*)
+        printf 'repo id    repo name    status\\n'
+        for id in $(cat $HERE/repositories); do printf '%s    %s of the test    disabled\\n' $id $id; done
+        exit ;;
+    *" repoquery "*)
+        for word; do :; done
+        grep -qxF -- "$word" $HERE/lacked || echo "$word-0:1-1.x86_64"
+        exit 0 ;;
+esac
+echo "dnf $*" >>$HERE/log
+[ -e $HERE/first ] && . $HERE/first
+for word; do case $word in
+    --enablerepo=*)
+        if ! tr ' ' '\\n' <$HERE/repositories | grep -qxF "${{word#*=}}"; then
+            echo "Error: Unknown repo: '${{word#*=}}'" >&2; exit 1
+        fi ;;
+    -*) ;;
+    *)
+        if grep -qxF -- "$word" $HERE/lacked; then
+            echo "Error: Unable to find a match: $word" >&2; exit 1
+        fi ;;
+esac; done
+case " $* " in *" install "*)
+    {_INSTALL}
+    [ ! -e $HERE/last ] || . $HERE/last ;;
+esac
+exit 0
+"""
 PROGRAMS = {
-    "apt-get": _MANAGER,
-    "dnf": _MANAGER,
+    "apt-get": _APT,
+    "dnf": _DNF,
     "dpkg-query": """
-shift 3; for name; do grep -qxF "$name" $HERE/installed && { printf 'installed\\n'; found=1; }; done; [ "${found:-}" ]
+shift 3
+for name; do grep -qxF "$name" $HERE/installed && { printf 'installed %s\\n' $name; found=1; }; done
+[ "${found:-}" ]
 """,
     "rpm": 'for name; do case $name in -*) ;; *) grep -qxF "$name" $HERE/installed || exit 1 ;; esac; done',
     "systemctl": """
@@ -89,12 +140,16 @@ class Site:
         self.checkout = folder / "checkout"
         host = self.checkout / "pipeline" / "imgpipe" / "host"
         shutil.copytree(HOST / "packages", host / "packages")
-        shutil.copy(HOST / "setup.sh", host)
+        for name in ("setup.sh", "package_lists.sh", "distributions"):
+            shutil.copy(HOST / name, host)
         for name in ("requirements.lock", "requirements-build.lock", "pyproject.toml"):
             (self.checkout / name).write_text(name)
         (folder / "programs").mkdir()
         (folder / "etc").mkdir()
-        (folder / "etc" / "os-release").write_text(RELEASES[release])
+        system, repositories = RELEASES[release]
+        (folder / "etc" / "os-release").write_text(OS_RELEASES[system].text)
+        (folder / "repositories").write_text(repositories)
+        (folder / "lacked").write_text("".join(f"{name}\n" for name in LACKED))
         for name, body in {**PROGRAMS, "python3": PYTHON}.items():
             (folder / "programs" / name).write_text(f"#!/bin/bash\n{body}\n")
             (folder / "programs" / name).chmod(0o755)
@@ -281,7 +336,7 @@ def test_a_lock_that_may_not_be_taken_is_no_held_lock(site: Site):
     assert not [line for line in site.asked if line.startswith("sleep")]
 
 
-@on("el", "openeuler")
+@on(*DNF)
 def test_dnf_is_told_to_end_where_a_lock_is_held_and_its_exit_code_is_known(site: Site):
     site.write("first", held("install", "Waiting for process with pid 4711 to finish.", 0))
     site.write("first", (site.folder / "first").read_text() + "\n[ -e $HERE/slept-once ] || exit 200")
@@ -351,7 +406,7 @@ def test_a_kill_while_it_is_installed_is_settled_by_the_next_set_up(site: Site):
 
 
 @pytest.mark.parametrize("policy", ["ask", "skip"])
-@on("debian12", "el")
+@on("debian12", "el9")
 def test_what_boots_nothing_installs_nothing_unasked(site: Site, policy: str):
     done = site.set_up("test", before=f"packages={policy}")
     assert done.returncode == 0, done.stderr

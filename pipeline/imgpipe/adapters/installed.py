@@ -36,13 +36,16 @@ def versions() -> dict[str, str]:
 
 
 def missing_packages(family: Family, packages: Iterable[str]) -> tuple[str, ...]:
-    """Return those packages that are not installed; none where the family's package manager cannot be asked."""
-    names = tuple(packages)
+    """Return those packages that are not installed; none where the family's package manager cannot be asked.
+
+    A package may have alternatives, as `Wanted` has them: 'a+b|c' is there where a and b are, or c.
+    """
+    wanted = {package: [one.split("+") for one in package.split("|")] for package in packages}
     if family in ("debian", "ubuntu") and process.is_installed("dpkg-query"):
-        there = _debian_packages(names)
-        return tuple(name for name in names if name not in there)
+        there = _debian_packages()
+        return tuple(name for name, ways in wanted.items() if not any(there.issuperset(way) for way in ways))
     if family in ("el", "openeuler") and process.is_installed("rpm"):
-        return tuple(name for name in names if not _rpm_provides(name))
+        return tuple(name for name, ways in wanted.items() if not any(all(map(_rpm_provides, way)) for way in ways))
     return ()
 
 
@@ -54,10 +57,10 @@ def _version(program: str) -> str:
     return ".".join(match.groups()) if match else ""
 
 
-def _debian_packages(names: tuple[str, ...]) -> set[str]:
+def _debian_packages() -> set[str]:
     """Ask for all packages at once: dpkg-query fails if it does not know one of those it is asked for."""
     lines = process.run("dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\\n").splitlines()
-    return {line.split()[0] for line in lines if line.endswith(" installed")} & set(names)
+    return {line.split()[0] for line in lines if line.endswith(" installed")}
 
 
 def _rpm_provides(name: str) -> bool:

@@ -49,7 +49,7 @@ def _to_do() -> tuple[str, ...]:
     from imgpipe.host.distribution import this_host
 
     here = this_host()
-    wanted = {one.package: one.reason for one in here.wanted() if one.group != "test"}
+    wanted = {one.package: one.reason for one in here.used()}
     lacking = missing_packages(here.family, wanted)
     untried = "" if here.tried() else " (this list has not been tried)"
     packages = [f"to install: '{name}', {wanted[name]}{untried}" for name in lacking]

@@ -282,7 +282,7 @@ def test_setup_reads_the_lists_as_doctor_does(family):
     from imgpipe.host.distribution import Distribution, this_host
 
     here = this_host()
-    unset = "has_package() { return 1; }; usable_python() { return 1; }"
+    unset = "absent_packages() { shift; printf '%s\\n' \"$@\"; }; usable_python() { return 1; }"
     listed = in_setup(f"{unset}; missing_packages {family} run backports demo windows").splitlines()
     wanted = Distribution(family=family, title="", release=here.release).used()
     expected = [one.package for one in wanted]

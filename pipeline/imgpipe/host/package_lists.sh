@@ -34,31 +34,21 @@ family() {
 
 has_kernel() { compgen -G '/boot/vmlinuz-*' >/dev/null; }
 
-# Says whether all of these packages are installed, by one query; a package of two architectures counts once.
-have_packages() {
+# Prints those of these packages that are not installed, by one query.
+absent_packages() {
     case $1 in
         debian | ubuntu)
-            local installed
-            installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${@:2}" 2>/dev/null |
-                grep '^installed ' | sort -u | wc -l) || true
-            [ "$installed" = $(($# - 1)) ]
+            # shellcheck disable=SC2016
+            dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${@:2}" 2>/dev/null | awk -v names="${*:2}" '
+                $1 == "installed" { there[$2] }
+                END { for (n = split(names, name, " "); n > 0; n--) if (!(name[n] in there)) print name[n] }'
             ;;
-        el | openeuler) rpm -q --quiet --whatprovides "${@:2}" ;;
-        *) return 1 ;;
-    esac
+        *) LC_ALL=C rpm -q --whatprovides "${@:2}" 2>/dev/null | sed -n 's/^no package provides //p' ;;
+    esac || true
 }
 
 # Prints each alternative of 'a+b|c' in a line: 'a b', 'c'.
 alternatives() { tr '|+' '\n ' <<<"$1"; }
-
-# Says whether a package is installed, or all of one of its alternatives.
-has_package() {
-    local names
-    while read -ra names; do
-        if have_packages "$1" "${names[@]}"; then return 0; fi
-    done < <(alternatives "$2")
-    return 1
-}
 
 # Prints 'group<TAB>package<TAB>reason' for each package of the groups that this release should have.
 wanted_packages() {
@@ -73,13 +63,20 @@ wanted_packages() {
 
 # Prints 'group<TAB>package<TAB>reason' for each package of the groups that is not installed.
 missing_packages() {
-    local system=$1 wanted group package reason
+    local system=$1 wanted names missing package
     wanted=$(wanted_packages "$@")
-    while IFS=$'\t' read -r group package reason; do
-        [ -n "$package" ] || continue
-        if [ "$group" = python ] && usable_python >/dev/null; then continue; fi
-        has_package "$system" "$package" || printf '%s\t%s\t%s\n' "$group" "$package" "$reason"
-    done <<<"$wanted"
+    mapfile -t names < <(cut -f2 <<<"$wanted" | tr '|+' '\n\n')
+    missing=$(awk -F '\t' -v absent=" $(absent_packages "$system" "${names[@]}" | paste -sd ' ') " '{
+        there = 0
+        for (ways = split($2, way, "|"); ways > 0; ways--) {
+            whole = 1
+            for (n = split(way[ways], name, "+"); n > 0; n--) if (index(absent, " " name[n] " ")) whole = 0
+            there = there || whole
+        }
+        if (!there) print
+    }' <<<"$wanted")
+    if grep -q '^python' <<<"$missing" && usable_python >/dev/null; then missing=$(grep -v '^python' <<<"$missing" || true); fi
+    [ -z "$missing" ] || printf '%s\n' "$missing"
     # The appliance of libguestfs boots the host's own kernel; a container or chroot has none.
     ! has_kernel || return 0
     case $system in

@@ -219,13 +219,20 @@ def test_an_appliance_without_xfs_fails():
     assert states(guestfs.launched("6.1", ("ext4",), BOOKWORM))["XFS"] == "fail"
 
 
-def test_a_windows_disk_wants_ntfs_which_enterprise_linux_keeps_for_virt_v2v():
+def test_a_windows_disk_wants_ntfs_which_enterprise_linux_has_as_a_part_of_the_appliance(tmp_path, monkeypatch):
     assert not tuple(guestfs.judge_ntfs(editor(), BOOKWORM))
     (lacking,) = guestfs.judge_ntfs(editor(has_ntfs=False), BOOKWORM)
     assert (lacking.state, lacking.commands) == ("fail", ("apt-get install ntfs-3g",))
-    (kept,) = guestfs.judge_ntfs(editor(), ROCKY)
-    assert (kept.state, kept.commands) == ("warn", ())
-    assert "virt-v2v alone" in kept.meaning
+    assert not tuple(guestfs.judge_ntfs(editor(), ROCKY))
+    (lacking,) = guestfs.judge_ntfs(editor(has_ntfs=False), ROCKY)
+    assert (lacking.state, lacking.commands) == ("fail", ("dnf install libguestfs-winsupport",))
+    (tmp_path / "base.tar.gz").touch()
+    (tmp_path / "zz-winsupport.tar.gz").touch()
+    monkeypatch.setattr(guestfs, "guestfs_python", lambda: "python3")
+    monkeypatch.setattr(guestfs.process, "is_installed", lambda program: False)
+    assert guestfs.gather(tmp_path, tmp_path, [tmp_path]).has_ntfs
+    (tmp_path / "zz-winsupport.tar.gz").unlink()
+    assert not guestfs.gather(tmp_path, tmp_path, [tmp_path]).has_ntfs
 
 
 def folder(tmp_path, **more):

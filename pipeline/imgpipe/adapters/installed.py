@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.adapters import process
@@ -14,7 +15,15 @@ from imgpipe.host.distribution import Family
 
 # Where Enterprise Linux keeps QEMU, off PATH.
 _QEMU = ("qemu-system-x86_64", "/usr/libexec/qemu-kvm", "qemu-kvm")
-_DAEMONS = ("libvirtd", "virtqemud")
+# libvirt is one daemon, or one for each of its drivers. Those that serve pools, networks, consoles and remote callers
+# go with the one of the machines.
+_MODULAR = "virtqemud"
+_MONOLITHIC = "libvirtd"
+_HELPERS = {
+    _MODULAR: ("virtstoraged", "virtnetworkd", "virtlogd", "virtproxyd"),
+    _MONOLITHIC: ("virtlogd",),
+}
+_SYSTEMD = Path("/run/systemd/system")
 _VERSION = re.compile(r"\b(\d+)\.(\d+)\.(\d+)")
 
 
@@ -23,14 +32,52 @@ def qemu_program() -> Path | None:
     return next((Path(found) for name in _QEMU if (found := shutil.which(name))), None)
 
 
-def daemon_program() -> str:
-    """Return which daemon serves QEMU here; empty where none is installed."""
-    return next((name for name in _DAEMONS if process.is_installed(name)), "")
+@dataclass(frozen=True, slots=True)
+class Daemons:
+    """Which of libvirt's daemons serve this host: `program` runs the machines, `helpers` what belongs to it."""
+
+    program: str
+    helpers: tuple[str, ...]
+
+    @property
+    def sockets(self) -> tuple[str, ...]:
+        """The units of systemd that listen for them."""
+        return tuple(f"{name}.socket" for name in (self.program, *self.helpers))
+
+
+def daemons() -> Daemons | None:
+    """Return which daemons serve QEMU here; None where none is installed.
+
+    Where both kinds are installed, as Enterprise Linux 10 does with 'dnf install libvirt', systemd's presets enable one
+    of them: the modular ones serve unless libvirtd is enabled or runs. Their units exclude each other, so that only one
+    may be started. Without systemd the monolithic one is taken, as it needs no other.
+    """
+    there = [name for name in (_MONOLITHIC, _MODULAR) if process.is_installed(name)]
+    if not there:
+        return None
+    program = there[0] if len(there) == 1 or not (_SYSTEMD.is_dir() and _modular_is_chosen()) else _MODULAR
+    return Daemons(program, tuple(name for name in _HELPERS[program] if process.is_installed(name)))
+
+
+def _modular_is_chosen() -> bool:
+    """Say whether systemd knows virtqemud's socket, and libvirtd is neither enabled nor running."""
+    wants = ("is-enabled", "is-active")
+    units = (f"{_MONOLITHIC}.socket", f"{_MONOLITHIC}.service")
+    return _systemctl("cat", f"{_MODULAR}.socket") and not any(_systemctl(ask, unit) for ask in wants for unit in units)
+
+
+def _systemctl(*words: str) -> bool:
+    try:
+        process.run("systemctl", "--quiet", *words, timeout_s=20)
+    except HostError:
+        return False
+    return True
 
 
 def versions() -> dict[str, str]:
     """Return the versions of libvirt's daemon and of QEMU, as far as they are installed."""
-    programs = {"libvirt": daemon_program(), "qemu": os.fspath(qemu_program() or "")}
+    serving = daemons()
+    programs = {"libvirt": serving.program if serving else "", "qemu": os.fspath(qemu_program() or "")}
     found = ((name, _version(program)) for name, program in programs.items() if program)
     return {name: version for name, version in found if version}
 

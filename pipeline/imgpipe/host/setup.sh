@@ -2,8 +2,9 @@
 # Sets a checkout or a host up; sourced by ./imgpipe and tests/run, which set `checkout` to its folder.
 #
 #   set_up LOCK GROUP...   makes sure that the packages of the groups and the environment of LOCK are there
-#   set_host_up            installs what is missing to run, starts libvirt's services, lets this user use them
+#   set_host_up            installs what is missing to run, and lets this user use libvirt
 #   bash setup.sh --yes    does the latter, by itself and without asking; 'imgpipe host setup' runs it so
+#   bash setup.sh --start  starts units of systemd; 'imgpipe host setup' says which serve this host
 #
 # `packages` says what is done about missing packages: 'ask' (the default; without a terminal they are named and not
 # installed), 'install' (without a terminal that needs no answer) or 'skip' (they are named). `assume_yes=1` answers.
@@ -312,18 +313,15 @@ install_missing() {
     [ -z "$missing" ] || die "the package manager ended well, but these packages are still missing: $missing"
 }
 
-# Starts what serves libvirt's sockets, now and at each boot; without systemd imgpipe starts it when it needs it.
-start_services() {
+# Starts units of systemd, now and at each boot; without systemd imgpipe starts the daemons when it needs them.
+start_units() {
     [ -d /run/systemd/system ] || return 0
-    local unit units=(libvirtd virtlogd)
-    if systemctl -q cat virtqemud.socket >/dev/null 2>&1 && ! systemctl -q is-enabled libvirtd.socket libvirtd.service; then
-        units=(virtqemud virtnetworkd virtstoraged virtlogd)
-    fi
-    for unit in "${units[@]}"; do
+    local unit
+    for unit; do
         # A daemon that runs without its socket refuses to have it started.
-        if ! systemctl -q is-active "$unit.socket" && ! systemctl -q is-active "$unit.service"; then
-            say "starting '$unit.socket', now and at each boot"
-            step as_root systemctl -q enable --now "$unit.socket"
+        if ! systemctl -q is-active "$unit" && ! systemctl -q is-active "${unit%.socket}.service"; then
+            say "starting '$unit', now and at each boot"
+            step as_root systemctl -q enable --now "$unit"
         fi
     done
 }
@@ -344,7 +342,6 @@ set_host_up() {
     install_missing "${every_group[@]}"
     find_python >/dev/null
     [ -z "$lacking" ] || die "the host is not set up without these packages: $lacking"
-    start_services
     join_groups
 }
 
@@ -417,5 +414,5 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     set -euo pipefail
     packages=ask
     case ${1:-} in --yes | -y) assume_yes=1 ;; esac
-    set_host_up
+    case ${1:-} in --start) start_units "${@:2}" ;; *) set_host_up ;; esac
 fi

@@ -2,6 +2,7 @@
 
 import pytest
 
+from imgpipe.adapters.installed import Daemons
 from imgpipe.adapters.libvirt_inventory import Inventory
 from imgpipe.host.distribution import Distribution
 from imgpipe.host.doctor import accelerator, bridges, clock, firmware, folders, guestfs, leftovers, libvirt, programs
@@ -10,6 +11,7 @@ from imgpipe.host.doctor.accelerator import AcceleratorFacts
 V2 = frozenset(["cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"])
 V3 = V2 | frozenset(["abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"])
 BOOKWORM = Distribution(family="debian", title="Debian 12", release="12", codename="bookworm")
+MODULAR = Daemons("virtqemud", ("virtstoraged", "virtnetworkd", "virtlogd"))
 ROCKY = Distribution(family="el", title="Rocky Linux 9", release="9")
 
 
@@ -116,7 +118,7 @@ def test_missing_programs_fail_with_the_distributions_own_command():
 def asked(**more):
     given = {
         "uri": "qemu:///system",
-        "program": "virtqemud",
+        "daemons": MODULAR,
         "systemd": True,
         "user": "ann",
         "inventory": Inventory(
@@ -139,11 +141,11 @@ def test_a_silent_daemon_is_started_by_the_socket_of_the_daemon_that_is_installe
     assert found.state == "fail"
     assert [repair[-1] for repair in found.repairs] == [
         "virtqemud.socket",
-        "virtnetworkd.socket",
         "virtstoraged.socket",
+        "virtnetworkd.socket",
         "virtlogd.socket",
     ]
-    (found,) = libvirt.judge(asked(inventory=None, program="libvirtd"))
+    (found,) = libvirt.judge(asked(inventory=None, daemons=Daemons("libvirtd", ("virtlogd",))))
     assert found.repairs[0] == ("systemctl", "enable", "--now", "libvirtd.socket")
 
 
@@ -155,7 +157,7 @@ def test_the_silent_daemon_of_another_host_is_not_started_on_this_one():
 
 
 def test_a_daemon_that_is_not_installed_is_not_started_but_installed():
-    (found,) = libvirt.judge(asked(inventory=None, program=""))
+    (found,) = libvirt.judge(asked(inventory=None, daemons=None))
     assert (found.state, found.commands, found.repairs) == ("fail", ("imgpipe host setup",), ())
 
 

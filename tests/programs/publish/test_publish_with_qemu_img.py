@@ -71,7 +71,9 @@ def test_a_qemu_img_without_zstd_compresses_by_zlib(disk, tmp_path, monkeypatch)
     played = tmp_path / "programs" / "qemu-img"
     real = shutil.which("qemu-img")
     refusal = "qemu-img: x: Parameter 'compression_type' does not accept value 'zstd'"
-    played.write_text(f'#!/bin/sh\ncase "$*" in *zstd*) echo "{refusal}" >&2; exit 1 ;; esac\nexec {real} "$@"\n')
+    played.write_text(
+        f'#!/bin/sh\ncase "$*" in *compression_type=zstd*) echo "{refusal}" >&2; exit 1 ;; esac\nexec {real} "$@"\n'
+    )
     played.chmod(0o755)
     monkeypatch.setenv("PATH", f"{played.parent}:{os.environ['PATH']}")
     target = tmp_path / "small.qcow2"

@@ -86,8 +86,8 @@ def adapt_to_chroot() -> bool:
 def ensure_log_daemon() -> socket.socket | None:
     """Start virtlogd if nobody listens; return a connection to it, None where it is not installed.
 
-    Consoles that are written to files go through it. Its time-out does not count the files that it writes, so it
-    would end in the middle of an installation, and the console with it: whoever needs it must hold the connection.
+    What QEMU itself says goes through it. Its time-out does not count the files that it writes, so it would end in the
+    middle of an installation, and QEMU's last words with it: whoever needs it must hold the connection.
     """
     name = _socket("virtlogd")
     if not process.is_installed("virtlogd"):

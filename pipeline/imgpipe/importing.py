@@ -24,6 +24,7 @@ from imgpipe.errors import RecipeError
 from imgpipe.events import Note
 from imgpipe.home import in_home
 from imgpipe.os_family import Account, OsFamily, Proof
+from imgpipe.own_files import is_own, read_own, write_new
 from imgpipe.plan import Plan
 from imgpipe.planning import Given, make_plan
 from imgpipe.plugins import Plugins
@@ -61,7 +62,7 @@ def import_disk(
             with open_disk(folder / INSTALL_DISK, accelerator=accelerator, read_only=True, log=log) as guest:
                 found = guest.inspection
             with finished_file(folder / "inspection.json") as partial:
-                partial.write_bytes(_INSPECTION.dump_json(found))
+                write_new(partial, _INSPECTION.dump_json(found))
     return InstalledDisk(path=folder / INSTALL_DISK, folder=folder, key=key, seconds=time.monotonic() - start)
 
 
@@ -77,7 +78,7 @@ def require_image_name(name: str) -> None:
 
 
 def _copy(checked: CheckedDisk, disk: Path) -> None:
-    if not disk.exists():
+    if not is_own(disk):
         with finished_file(disk) as partial, held(checked.layers) as files, new_file(partial):
             qemu_img.adopt_held(files, partial)
 
@@ -136,6 +137,6 @@ def _system_of(found: Inspection | None, families: tuple[OsFamily, ...]) -> str:
 
 def _inspection(folder: Path) -> Inspection | None:
     try:
-        return _INSPECTION.validate_json((folder / "inspection.json").read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return _INSPECTION.validate_json(read_own(folder / "inspection.json"))
+    except (OSError, ValidationError):
         return None

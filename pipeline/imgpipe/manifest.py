@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from imgpipe.disclosure import printable, without_secrets
 from imgpipe.errors import HostError
+from imgpipe.own_files import read_own, write_new
 from imgpipe.recipe import Identifier, Sha256
 
 FORMAT = 1
@@ -127,7 +128,7 @@ class Manifest(Record):
 
 def write(path: Path, manifest: Manifest) -> None:
     """Write `manifest` to `path`; password hashes are taken out, wherever they came from."""
-    path.write_text(without_secrets(manifest.model_dump_json(indent=2)) + "\n", encoding="utf-8")
+    write_new(path, without_secrets(manifest.model_dump_json(indent=2)) + "\n")
 
 
 def read(path: Path) -> Manifest:
@@ -136,9 +137,7 @@ def read(path: Path) -> Manifest:
     Raises HostError that says what is wrong with the file; its details name each faulty key.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES)
-        return Manifest.model_validate_json(text)
+        return Manifest.model_validate_json(read_own(path, _MOST_BYTES))
     except OSError as error:
         raise HostError(f"The manifest '{path}' cannot be read: {error.strerror}.") from None
     except ValidationError as error:

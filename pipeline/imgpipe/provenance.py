@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from imgpipe.artifacts import Medium, joint_digest
 from imgpipe.disclosure import without_secrets
+from imgpipe.own_files import read_own, write_new
 from imgpipe.store import finished_file
 
 RECORD = "install.json"
@@ -81,7 +82,7 @@ def write_record(folder: Path, record: InstallRecord) -> None:
     """Leave `record` in the work folder of an install, in place of what was there."""
     text = json.dumps(dataclasses.asdict(record), indent=2)
     with finished_file(folder / RECORD) as partial:
-        partial.write_text(without_secrets(text) + "\n", encoding="utf-8")
+        write_new(partial, without_secrets(text) + "\n")
 
 
 def read_record(folder: Path) -> InstallRecord | None:
@@ -90,7 +91,7 @@ def read_record(folder: Path) -> InstallRecord | None:
     Fields that are missing have their defaults, fields of a later version are passed over.
     """
     try:
-        return _RECORD.validate_json((folder / RECORD).read_bytes())
+        return _RECORD.validate_json(read_own(folder / RECORD))
     except (OSError, ValidationError):
         return None
 

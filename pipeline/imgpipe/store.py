@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.errors import HostError
+from imgpipe.own_files import own_folder, read_own, write_new
 from imgpipe.trust import trusted_owners, user_name
 
 PARTIAL = ".partial-"
 """How the name of an unfinished folder starts."""
 
+_SALT_BYTES = 32
 _CAREFUL = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # What a lock file holds: the number of the process that had it last.
 _LONGEST_PROCESS = 20
@@ -53,10 +55,7 @@ class Store:
         Others may pass through it (0711), because QEMU of qemu:///system runs as a user of its own and must reach
         the disk; each file in it is 0600 until libvirt hands it to QEMU.
         """
-        folder = self.root / "work" / key
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o711)
-        return folder
+        return own_folder(self.root / "work", key, 0o711)
 
     def lock_file(self, name: str) -> Path:
         """Return the lock file called `name`: all are in `locks/`, which only its owner may enter."""
@@ -65,25 +64,35 @@ class Store:
         return self.root / "locks" / f"{name}.lock"
 
     def known_salt(self) -> bytes | None:
-        """Return this data root's salt, None where none was made yet; nothing is made or changed."""
+        """Return this data root's salt, None where none was made yet; nothing is made or changed.
+
+        Raises HostError where something is there that is no salt: hashes of another one would be other ones.
+        """
+        path = self.root / "salt"
         try:
-            return (self.root / "salt").read_bytes()
+            found = read_own(path, _SALT_BYTES)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _no_salt(path, error.strerror or "") from None
+        if len(found) != _SALT_BYTES:
+            raise _no_salt(path, f"It has {len(found)} bytes, not {_SALT_BYTES}")
+        return found
 
     def salt(self) -> bytes:
         """Return this data root's own random bytes, made once.
 
         They salt password hashes, so that the same recipe gives the same answer file, and thus reuses its install.
+        Raises HostError as `known_salt`.
         """
-        path = self.root / "salt"
-        if not path.exists():
-            with lock(self.lock_file("salt")):
-                if not path.exists():
-                    with finished_file(path) as partial:
-                        partial.touch(mode=0o600)
-                        partial.write_bytes(os.urandom(32))
-        return path.read_bytes()
+        if (known := self.known_salt()) is not None:
+            return known
+        with lock(self.lock_file("salt")):
+            if (known := self.known_salt()) is None:
+                known = os.urandom(_SALT_BYTES)
+                with finished_file(self.root / "salt") as partial:
+                    write_new(partial, known, 0o600)
+        return known
 
 
 @contextmanager
@@ -211,8 +220,16 @@ def _open_private(folder: Path) -> int:
     return descriptor
 
 
+def _no_salt(path: Path, reason: str) -> HostError:
+    return HostError(
+        f"The salt of the data root, '{path}', cannot be used: {reason}.",
+        hint="Restore it from a backup. If it is lost, remove it: passwords get other hashes then, so that installs "
+        "are made anew, and machines are seen as changed.",
+    )
+
+
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 
 from imgpipe.errors import HostError
 from imgpipe.json_text import parse_json
+from imgpipe.own_files import read_own, write_new
 from imgpipe.store import Store, finished_file, lock
 
 _LONGEST = 10**9
@@ -38,11 +39,11 @@ class Timings:
             known = self._read()
             known.setdefault(self.subject, {})[stage] = round(seconds, 1)
             with finished_file(self.path) as partial:
-                partial.write_text(json.dumps(known, indent=1, sort_keys=True))
+                write_new(partial, json.dumps(known, indent=1, sort_keys=True))
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
-            known = parse_json(self.path.read_text(encoding="utf-8"))
+            known = parse_json(read_own(self.path))
         except (OSError, ValueError):
             return {}
         if not isinstance(known, dict):

@@ -48,7 +48,9 @@ def read_yaml(text: str) -> YamlDocument:
         position = getattr(error, "position", 0)
         return _refused(text.count("\n", 0, position) + 1, "it has a character that YAML does not allow")
     except (ValueError, OverflowError) as error:
-        return _refused(0, f"a value cannot be read: {error}")
+        # int() says how many digits it takes in words that are Python's.
+        reason = "a number in it is too long" if "digits" in str(error) else f"a value cannot be read: {error}"
+        return _refused(0, reason)
     except RecursionError:
         return _refused(0, "it is nested too deeply")
     return YamlDocument(value=value, lines=lines, faults=faults)

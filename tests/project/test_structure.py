@@ -42,6 +42,27 @@ def test_only_one_module_speaks_to_pluggy():
     assert users == {"hookspecs.py", "plugins.py"}
 
 
+BY_NAME = {"read_text", "read_bytes", "write_text", "write_bytes", "open"}
+OF_OTHERS = (
+    # The host's own files; what libvirt and QEMU have; what runs in a guest's appliance; what imgpipe is made of, or
+    # made a moment ago in a folder of its own.
+    "host", "adapters", "guest_worker", "first_boot.py", "settings.py", "signature.py", "debian_root.py", "newc.py",
+    "streams.py", "named_files.py", "own_files.py",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "pipeline").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_the_data_root_is_opened_in_one_place(path):
+    """Whoever opens a file by its name waits for a FIFO, and reads and writes through links."""
+    if set(OF_OTHERS) & set(path.parts):
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in BY_NAME:
+            assert ast.unparse(node.func.value) == "os", ast.unparse(node)
+
+
 def hooks():
     return [name for name in vars(hookspecs) if name.startswith("imgpipe_")]
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -22,11 +22,13 @@ from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
 from imgpipe.json_text import parse_json
 from imgpipe.os_family import Hardware
+from imgpipe.own_files import open_own, read_own, write_new
 from imgpipe.recipe import Machine
 from imgpipe.sizes import MIB
 
 _PATIENCE_SECONDS = 10.0
 _FIRST_LINE = b"Linux version"
+_CONSOLE_START = MIB
 _FILE = "accelerator.json"
 _VARIABLE = "IMGPIPE_ACCELERATOR"
 _ARGUMENTS = ("console=ttyS0", "earlyprintk=ttyS0", "panic=-1")
@@ -126,7 +128,8 @@ class AcceleratorProbe:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         partial = self._file.with_name(f"{self._file.name}.{os.getpid()}")
         key = _key(self._starter.uri, self._starter.versions())
-        partial.write_text(json.dumps({**_read(self._file), key: answer}))
+        partial.unlink(missing_ok=True)
+        write_new(partial, json.dumps({**_read(self._file), key: answer}))
         partial.replace(self._file)
 
 
@@ -152,10 +155,10 @@ def _key(uri: str, versions: Mapping[str, str]) -> str:
 
 
 def _read(file: Path | None) -> dict[str, object]:
-    if file is None or not file.is_file():
+    if file is None:
         return {}
     try:
-        answers = parse_json(file.read_text())
+        answers = parse_json(read_own(file))
     except (OSError, ValueError):
         return {}
     return answers if isinstance(answers, dict) else {}
@@ -193,12 +196,18 @@ def _probe_domain(kernel: Path) -> DomainSpec:
 def _first_line_shows(machine: RunningMachine, console: Path) -> bool:
     end = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < end:
-        if console.is_file() and _FIRST_LINE in console.read_bytes():
+        if _has_first_line(console):
             return True
         if machine.state().situation == "ended":
             machine.finish_records()
-            return console.is_file() and _FIRST_LINE in console.read_bytes()
+            return _has_first_line(console)
         time.sleep(0.1)
+    return False
+
+
+def _has_first_line(console: Path) -> bool:
+    with suppress(FileNotFoundError), open_own(console) as file:
+        return _FIRST_LINE in file.read(_CONSOLE_START)
     return False
 
 

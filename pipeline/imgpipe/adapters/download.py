@@ -22,6 +22,7 @@ from imgpipe.disclosure import without_bare_logins
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.json_text import parse_json
 from imgpipe.named_files import open_regular
+from imgpipe.own_files import is_own, open_for_writing, read_own, write_new
 from imgpipe.sizes import GIB, MIB, show_bytes
 from imgpipe.urls import local_path, without_login
 
@@ -115,12 +116,12 @@ class _Transfer:
 
     def _receive(self, answer: requests.Response, held: int) -> str:
         validator = _validator_of(answer)
-        self._about.write_text(json.dumps({"url": self._url, "validator": validator}))
-        self._about.chmod(0o600)
+        self._about.unlink(missing_ok=True)
+        write_new(self._about, json.dumps({"url": self._url, "validator": validator}), 0o600)
         size = answer.headers.get("Content-Length", "")
         total = held + int(size) if size.isdecimal() else None
         digest = hashlib.sha256()
-        with self._part.open("ab" if held else "wb") as file:
+        with open_for_writing(self._part, append=bool(held)) as file:
             if held:
                 _add_file(digest, self._part)
             for chunk in answer.iter_content(_CHUNK):
@@ -138,7 +139,7 @@ class _Transfer:
     def _copy(self, source: Path) -> str:
         digest = hashlib.sha256()
         total = _existing_size(source, self._url)
-        with open_regular(source) as file, self._part.open("wb") as target:
+        with open_regular(source) as file, open_for_writing(self._part) as target:
             while chunk := file.read(_CHUNK):
                 target.write(chunk)
                 digest.update(chunk)
@@ -148,10 +149,11 @@ class _Transfer:
     def _validator(self) -> str:
         """Return the validator of the file that the part is of; empty if there is nothing to go on with."""
         try:
-            about = parse_json(self._about.read_text())
+            about = parse_json(read_own(self._about))
+            held = is_own(self._part)
         except (OSError, ValueError):
             return ""
-        is_ours = isinstance(about, dict) and about.get("url") == self._url and self._part.exists()
+        is_ours = isinstance(about, dict) and about.get("url") == self._url and held
         return str(about.get("validator") or "") if is_ours else ""
 
 

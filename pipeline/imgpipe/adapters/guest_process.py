@@ -16,6 +16,7 @@ from typing import Any
 from imgpipe.adapters.temporary import temporary_folder
 from imgpipe.errors import GuestError, HostError, ImgpipeError
 from imgpipe.json_text import parse_json
+from imgpipe.own_files import open_for_writing
 
 _MOST_ANSWER = 2**26
 
@@ -53,7 +54,7 @@ class GuestProcess:
         with ExitStack() as stack:
             # What libguestfs leaves when it is killed goes with this folder.
             folder = os.fspath(stack.enter_context(temporary_folder()))
-            errors = stack.enter_context((log or Path(os.devnull)).open("ab"))
+            errors = stack.enter_context(open_for_writing(log, append=True)) if log else subprocess.DEVNULL
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE,

@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ SMALL_FILE = MIB
 SMALL_PART = 16 * MIB
 # A DVD of 12,000 packages has 3 MiB of tables.
 _TABLES = 64 * MIB
+# A folder of 20,000 packages has 5 MiB.
+_ONE_TABLE = 8 * MIB
+# pycdlib needs some 5 s, and 25 MiB of memory, for each MiB of records.
+_PATIENCE_S = 120.0
 _SECTOR = 2048
 _CHUNK = MIB
 # Tools pad images with up to 150 sectors, which some copies lack.
@@ -89,7 +94,7 @@ class Iso:
                     f"The file '{path}' of the medium '{self.path.name}' is larger than {show_bytes(limit)}.",
                     hint="The medium is damaged, or not an installation medium.",
                 )
-            return bytes(file.read(length) or b"")
+            return self._whole(bytes(file.read(length) or b""), length)
 
     def read_part(self, path: str, offset: int, length: int) -> bytes:
         """Return up to `length` bytes of a file from `offset`; RecipeError if there is no such file."""
@@ -97,7 +102,14 @@ class Iso:
             if not 0 <= offset <= whole or length > SMALL_PART:
                 return b""
             file.seek(offset)
-            return bytes(file.read(min(length, whole - offset)) or b"")
+            wanted = min(length, whole - offset)
+            return self._whole(bytes(file.read(wanted) or b""), wanted)
+
+    def _whole(self, data: bytes, length: int) -> bytes:
+        """Return what was read; raises RecipeError where the medium's file ended before."""
+        if len(data) != length:
+            raise incomplete(self.path)
+        return data
 
     def glob(self, pattern: str) -> tuple[str, ...]:
         """Return the files whose path matches, in order; `*` and `?` stay within a folder's name."""
@@ -162,7 +174,8 @@ class Iso:
             raise RecipeError(f"The medium '{self.path.name}' has no file '{path}'.")
         with _readable(self.path), self._reader.open_file_from_iso(**{self._names: entry.native}) as stream:
             length = int(stream.length())
-            if length > self.path.stat().st_size:
+            # pycdlib makes a length negative that would begin behind the end.
+            if not 0 <= length <= self.path.stat().st_size:
                 raise incomplete(self.path)
             yield stream, length
 
@@ -194,7 +207,8 @@ def open_iso(path: Path) -> Iterator[Iso]:
 class _BoundedFile(io.RawIOBase):
     """A medium's file that refuses reads whose size a hostile medium could choose.
 
-    While the budget stands, everything read counts: pycdlib keeps the tables of a medium in memory.
+    While the budget stands, everything read counts, and the time that pycdlib needs for it: it keeps the tables of a
+    medium in memory.
     """
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
@@ -202,6 +216,7 @@ class _BoundedFile(io.RawIOBase):
         self._file = file
         self._path = path
         self._budget: int | None = _TABLES
+        self._began_s = time.thread_time()
 
     def lift_budget(self) -> None:
         self._budget = None
@@ -213,7 +228,8 @@ class _BoundedFile(io.RawIOBase):
         return True
 
     def read(self, size: int | None = -1) -> bytes:
-        if size is None or size < 0 or size > _TABLES or (self._budget is not None and size > self._budget):
+        limit = _TABLES if self._budget is None else min(self._budget, _ONE_TABLE)
+        if size is None or size < 0 or size > limit or self._is_late():
             raise RecipeError(
                 f"The tables of the medium '{self._path.name}' are larger than any installation medium's.",
                 hint="The file is damaged; compare its checksum with the publisher's.",
@@ -222,6 +238,10 @@ class _BoundedFile(io.RawIOBase):
         if self._budget is not None:
             self._budget -= len(data)
         return data
+
+    def _is_late(self) -> bool:
+        """Say whether the tables took too long; the time that other programs had does not count."""
+        return self._budget is not None and time.thread_time() - self._began_s > _PATIENCE_S
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
@@ -273,7 +293,9 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
+        # What is not pycdlib's own word, such as a KeyError's number, says nothing to anybody.
+        reason = str(error).rstrip(".!") if isinstance(error, PyCdlibException) else "its tables contradict each other"
         raise RecipeError(
-            f"The medium '{path.name}' cannot be read: {error}.",
+            f"The medium '{path.name}' cannot be read: {reason}.",
             hint="It is damaged, or in a form that imgpipe cannot read; compare its checksum with the publisher's.",
         ) from error

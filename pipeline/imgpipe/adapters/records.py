@@ -9,12 +9,14 @@ a virtio-serial port makes its guest wait.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from io import BufferedWriter
 from pathlib import Path
 from typing import Protocol
+
+from imgpipe.own_files import open_for_writing
 
 _log = logging.getLogger(__name__)
 
@@ -81,12 +83,13 @@ class Recorder:
         try:
             for part in self._parts():
                 self._file = _rolled(self._file, self._path)
-                os.write(self._file, part)
+                self._file.write(part)
+                self._file.flush()
         except OSError as error:
             # A full disk ends the record and not the machine: whoever reads the file sees a silent one.
             _log.warning("the record '%s' ends early: %s", self._path, error)
         finally:
-            os.close(self._file)
+            self._file.close()
             if self._stream:
                 self._stream.close()
 
@@ -108,13 +111,13 @@ class Recorder:
         return False
 
 
-def _appending(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def _appending(path: Path) -> BufferedWriter:
+    return open_for_writing(path, append=True, mode=0o600)
 
 
-def _rolled(file: int, path: Path) -> int:
-    if os.fstat(file).st_size < _LONGEST:
+def _rolled(file: BufferedWriter, path: Path) -> BufferedWriter:
+    if file.tell() < _LONGEST:
         return file
-    os.close(file)
+    file.close()
     path.replace(path.with_name(f"{path.name}.0"))
     return _appending(path)

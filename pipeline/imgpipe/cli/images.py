@@ -152,6 +152,8 @@ def prune(  # noqa: PLR0913, PLR0917 (typer's way: an option each)
         _prune_leftovers(yes=yes, dry_run=dry_run, without_libvirt=without_libvirt, as_json=as_json)
         return
     used = context.in_use_by(store, without_libvirt=without_libvirt)
+    # What is no sound image is told of, and stays.
+    _catalog()
     found = retire.prunable(store, used, keep=keep, unused_s=unused * DAY_S)
     names, room = found.names(store), found.room
     for kept in found.kept:

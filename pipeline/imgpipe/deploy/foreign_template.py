@@ -18,6 +18,7 @@ from imgpipe.disk_source import CheckedDisk
 from imgpipe.domain_spec import Accelerator
 from imgpipe.importing import system_names
 from imgpipe.os_family import Hardware
+from imgpipe.own_files import read_own, write_new
 from imgpipe.recipe import Machine
 from imgpipe.store import Store, finished_file, lock
 
@@ -51,7 +52,7 @@ def look(disk: CheckedDisk, store: Store, accelerator: Accelerator, *, remember:
             return known
         found = _found(disk, accelerator)
         with finished_file(kept) as partial:
-            partial.write_bytes(_FOUND.dump_json(found))
+            write_new(partial, _FOUND.dump_json(found))
     return found
 
 
@@ -62,8 +63,8 @@ def _found(disk: CheckedDisk, accelerator: Accelerator) -> Found:
 
 def _known(kept: Path) -> Found | None:
     try:
-        return _FOUND.validate_json(kept.read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return _FOUND.validate_json(read_own(kept))
+    except (OSError, ValidationError):
         return None
 
 

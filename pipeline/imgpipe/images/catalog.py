@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import difflib
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgpipe.adapters.qemu_user import qemu_user
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.images.walking import folders_in, is_folder
 from imgpipe.manifest import Manifest, read
+from imgpipe.own_files import read_own
 from imgpipe.store import PARTIAL, Store, lock
+from imgpipe.trust import trusted_owners, user_name
 
 DISK = "golden.qcow2"
 MANIFEST = "manifest.json"
@@ -25,6 +30,7 @@ NEWEST_REMOVED = ".newest-removed"
 """A file that keeps the newest version number ever removed, so that none is given twice."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_LONGEST_VERSION = 64
 _VERSION = re.compile(r"([0-9]{8})\.([1-9][0-9]{0,8})")
 
 
@@ -103,7 +109,9 @@ def find(store: Store, reference: str) -> Image:
             return image
     for damage in catalog.damages:
         if version in ("", damage.path.name):
-            raise HostError(f"The image '{reference}' is damaged: {damage.reason}.", hint="Build it again.")
+            raise HostError(
+                f"The image '{reference}' is damaged: {damage.reason}.", hint="Mend what is named, or build it again."
+            )
     if not catalog.images:
         raise _unknown_name(store, name)
     raise RecipeError(
@@ -126,12 +134,20 @@ def versions(store: Store, name: str) -> tuple[str, ...]:
 
 
 def taken_versions(store: Store, name: str) -> tuple[str, ...]:
-    """Return every version number that cannot be given again, removed ones included."""
+    """Return every version number that cannot be given again, removed ones included.
+
+    Raises HostError where it is not known which were removed.
+    """
+    kept = store.images / name / NEWEST_REMOVED
     try:
-        removed = (store.images / name / NEWEST_REMOVED).read_text(encoding="ascii", errors="replace").strip()
+        removed = read_own(kept, _LONGEST_VERSION).decode("ascii", "replace").strip()
     except FileNotFoundError:
-        removed = ""
-    return (*versions(store, name), *([removed] if _VERSION.fullmatch(removed) else []))
+        return versions(store, name)
+    except OSError as error:
+        raise _damaged_memory(kept, error.strerror or "") from None
+    if not _VERSION.fullmatch(removed):
+        raise _damaged_memory(kept, "It holds no version")
+    return (*versions(store, name), removed)
 
 
 def version_order(version: str) -> tuple[int, int]:
@@ -149,9 +165,7 @@ def image_lock(
 
 def leftovers(store: Store, name: str) -> tuple[Path, ...]:
     """Return what killed publishes and removals of an image left behind; certain only under its lock."""
-    folder = store.images / name
-    found = [*folder.glob(f"{PARTIAL}*"), *folder.glob(f"{REMOVED}*")]
-    return tuple(path for path in sorted(found) if path.is_dir() and not path.is_symlink())
+    return tuple(path for path in folders_in(store.images / name) if path.name.startswith((PARTIAL, REMOVED)))
 
 
 def _image(name: str, folder: Path) -> Image | Damage:
@@ -163,22 +177,52 @@ def _image(name: str, folder: Path) -> Image | Damage:
         return Damage(path=folder, reason=str(error))
     if (manifest.name, manifest.version) != (name, folder.name):
         return Damage(path=folder, reason=f"its manifest is of '{manifest.name}@{manifest.version}'")
-    if not (folder / DISK).is_file():
-        return Damage(path=folder, reason=f"it has no '{DISK}'")
+    if reason := _disk_fault(folder):
+        return Damage(path=folder, reason=reason)
     return Image(name=name, version=folder.name, folder=folder, manifest=manifest)
+
+
+def _disk_fault(folder: Path) -> str:
+    """Return why the disk of a version must not be used, as a clause; empty where nothing speaks against it.
+
+    Clones read it for as long as they live, so nobody but those whose files are believed may own or change it, as in
+    `trust`; libvirt gives it to QEMU's own user while a machine runs. A link would lead to a file that can change.
+    """
+    disk = folder / DISK
+    try:
+        for path in (folder, disk):
+            status = path.lstat()
+            if path == disk and not stat.S_ISREG(status.st_mode):
+                is_link = stat.S_ISLNK(status.st_mode)
+                return f"its '{DISK}' is {'a symbolic link' if is_link else 'no plain file'}"
+            if status.st_uid not in trusted_owners() and not (path == disk and _is_qemus(status.st_uid)):
+                return f"'{path.name}' belongs to {user_name(status.st_uid)}"
+            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                mode = stat.S_IMODE(status.st_mode)
+                return f"others may write to '{path.name}' (mode {mode:04o}; 'chmod go-w' mends it)"
+    except FileNotFoundError:
+        return f"it has no '{DISK}'"
+    except OSError as error:
+        return f"its '{DISK}' cannot be looked at: {error.strerror}"
+    return ""
+
+
+def _is_qemus(uid: int) -> bool:
+    user = qemu_user()
+    return user is not None and user.pw_uid == uid
 
 
 def _folders(folder: Path, name: str | None = None) -> Iterator[Path]:
     """Yield the folders in `folder` by name, without hidden ones and symbolic links."""
-    try:
-        found = sorted(folder.iterdir()) if name is None else [folder / name]
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise HostError(f"The folder '{folder}' cannot be read: {error.strerror}.") from None
-    for path in found:
-        if not path.name.startswith(".") and path.is_dir() and not path.is_symlink():
-            yield path
+    found = folders_in(folder) if name is None else [path for path in [folder / name] if is_folder(path)]
+    yield from (path for path in found if not path.name.startswith("."))
+
+
+def _damaged_memory(kept: Path, reason: str) -> HostError:
+    return HostError(
+        f"The newest version that was removed cannot be read from '{kept}': {reason}.",
+        hint="Write the newest number that was ever given into it, such as '20260301.1', so that none is given twice.",
+    )
 
 
 def _unknown_name(store: Store, name: str) -> RecipeError:

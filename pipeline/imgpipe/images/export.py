@@ -13,6 +13,7 @@ from imgpipe.digest import sha256_of
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Progress
 from imgpipe.images.catalog import Image
+from imgpipe.own_files import open_for_writing, open_own, write_new
 from imgpipe.store import finished_file
 
 ExportFormat = Literal["qcow2", "raw", "vmdk", "vhdx"]
@@ -52,7 +53,7 @@ def export(
             # An old checksum beside a new image would be worse than none.
             checksum.unlink(missing_ok=True)
         with finished_file(checksum) as partial:
-            partial.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
+            write_new(partial, f"{digest}  {path.name}\n")
     except OSError as error:
         raise HostError(f"The image cannot be exported to '{path}': {error.strerror or error}.") from error
     return Exported(path=path, sha256=digest)
@@ -68,7 +69,7 @@ def _refuse_overwriting(path: Path, checksum: Path, *, force: bool) -> None:
 
 def _copy(image: Image, target: Path, moved: qemu_img.Moved) -> str:
     """Copy the image as it is; what arrived is compared with the manifest."""
-    with image.disk.open("rb") as source, target.open("wb") as file:
+    with open_own(image.disk) as source, open_for_writing(target) as file:
         try:
             fcntl.ioctl(file.fileno(), _FICLONE, source.fileno())
         except OSError:

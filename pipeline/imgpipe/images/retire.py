@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fnmatch
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +20,8 @@ from imgpipe.errors import HostError, RecipeError
 from imgpipe.images import catalog
 from imgpipe.images.catalog import Image, image_lock, read_catalog
 from imgpipe.images.users import InUseBy
+from imgpipe.images.walking import entries, folders_in, walk
+from imgpipe.own_files import write_new
 from imgpipe.store import LockHeld, Store, finished_file, is_held, lock
 
 _WORK_KEY = re.compile(r"(?:import-)?[0-9a-f]{16}")
@@ -72,7 +77,7 @@ def remove(store: Store, image: Image, in_use_by: InUseBy) -> None:
             doomed = image.folder.with_name(f"{catalog.REMOVED}{image.version}")
             shutil.rmtree(doomed, ignore_errors=True)
             image.folder.rename(doomed)
-            shutil.rmtree(doomed)
+            _delete(doomed)
         except OSError as error:
             raise HostError(f"The image '{image.reference}' cannot be removed: {error.strerror or error}.") from error
 
@@ -111,9 +116,8 @@ def prune(store: Store, found: Prunable, in_use_by: InUseBy) -> Iterator[str]:
 
 def leftovers(store: Store) -> tuple[Path, ...]:
     """Return all that killed builds left: unfinished versions, and unfinished files of installs; nothing is touched."""
-    work = store.root / "work"
-    keys = sorted(path for path in work.iterdir() if path.is_dir()) if work.is_dir() else []
-    unfinished = (path for key in keys if _is_free(store, key) for path in sorted(key.glob("*.partial")))
+    keys = [path for path in folders_in(store.root / "work") if _is_free(store, path)]
+    unfinished = (path for key in keys for path in entries(key) if path.name.endswith(".partial"))
     return (*_leftovers(store), *unfinished, *temporary.abandoned())
 
 
@@ -143,33 +147,48 @@ def remove_leftovers(store: Store, found: Iterable[Path], in_use_by: InUseBy) ->
             try:
                 if gone and inside:
                     path.unlink(missing_ok=True)
-                elif gone and path.exists():
-                    shutil.rmtree(path)
+                elif gone:
+                    _delete(path)
             except OSError as error:
                 raise HostError(f"'{path}' cannot be removed: {error.strerror or error}.") from error
         if gone:
             yield str(path.relative_to(store.root))
 
 
+def _delete(folder: Path) -> None:
+    """Delete a folder that may be gone, with all in it; raises OSError.
+
+    rmtree(3) goes down by descriptors, so that a link which is put in a folder's place meanwhile is not followed.
+    """
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        if os.path.lexists(folder):
+            raise
+    except RecursionError:
+        raise OSError(errno.ENAMETOOLONG, "Its folders are nested too deeply", os.fspath(folder)) from None
+
+
 def _users(path: Path, in_use_by: InUseBy) -> tuple[str, ...]:
     """Return who has a disk among the files at `path` or in it below a disk; overlays in `path` itself do not count."""
-    files = [path] if path.is_file() else [one for one in sorted(path.rglob("*.qcow2*")) if one.is_file()]
+    files = [
+        one
+        for one, status in walk(path)
+        if stat.S_ISREG(status.st_mode) and (one == path or fnmatch.fnmatch(one.name, "*.qcow2*"))
+    ]
     users = (user for file in files for user in in_use_by(file))
     return tuple(user for user in dict.fromkeys(users) if not Path(user).is_relative_to(path))
 
 
 def _leftovers(store: Store) -> tuple[Path, ...]:
     """Return what killed publishes and removals left; what a living one is writing is not among it."""
-    folders = sorted(store.images.iterdir()) if store.images.is_dir() else []
-    found = [path for folder in folders for path in catalog.leftovers(store, folder.name)]
+    found = [path for folder in folders_in(store.images) for path in catalog.leftovers(store, folder.name)]
     return tuple(path for path in found if _is_free(store, path))
 
 
 def _old_work(store: Store, unused_s: float) -> tuple[Path, ...]:
     before = time.time() - unused_s
-    folder = store.root / "work"
-    paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    known = [path for path in paths if _WORK_KEY.fullmatch(path.name) and path.is_dir() and not path.is_symlink()]
+    known = [path for path in folders_in(store.root / "work") if _WORK_KEY.fullmatch(path.name)]
     return tuple(path for path in known if _last_change(path) < before and _is_free(store, path))
 
 
@@ -211,14 +230,16 @@ def _locks(store: Store, folder: Path) -> list[Path]:
     if folder.parent.parent == store.images:
         return [store.lock_file(f"published-{folder.parent.name}")]
     build = store.lock_file(f"install-{folder.name}")
-    return [build, *sorted(build.parent.glob(f"work-{folder.name}-*.lock"))]
+    ours = f"work-{folder.name}-"
+    return [build, *(path for path in entries(build.parent) if path.name.startswith(ours) and path.suffix == ".lock")]
 
 
 def _locks_of_before(store: Store, folder: Path) -> list[Path]:
     """Return where versions before this one, one of which may still be building, have the same locks."""
     if folder.parent.parent == store.images:
         return [store.images / ".locks" / f"{folder.parent.name}.lock"]
-    return [*folder.glob("*.lock"), *folder.glob("lock"), folder.with_name(f"{folder.name}.lock")]
+    old = (path for path in entries(folder) if path.name == "lock" or path.name.endswith(".lock"))
+    return [*old, folder.with_name(f"{folder.name}.lock")]
 
 
 def _remember(store: Store, image: Image) -> None:
@@ -226,7 +247,7 @@ def _remember(store: Store, image: Image) -> None:
     taken = catalog.taken_versions(store, image.name)
     if max(taken, key=catalog.version_order) == image.version:
         with finished_file(store.images / image.name / catalog.NEWEST_REMOVED) as partial:
-            partial.write_text(image.version, encoding="ascii")
+            write_new(partial, image.version)
 
 
 def _room(folder: Path) -> int:
@@ -234,10 +255,7 @@ def _room(folder: Path) -> int:
 
 
 def _statuses(folder: Path) -> Iterator[os.stat_result]:
-    """Yield what lstat(2) says of a folder and all in it; a living build may take things away meanwhile."""
-    for path in (folder, *folder.rglob("*")):
-        with suppress(FileNotFoundError):
-            yield path.lstat()
+    return (status for _, status in walk(folder))
 
 
 def _nobody(_holder: str) -> None:

@@ -26,8 +26,6 @@ def faults(image: Image, notify: Listener) -> tuple[str, ...]:
 
 def _file_faults(image: Image) -> tuple[str, ...]:
     found = image.disk.lstat()
-    if not stat.S_ISREG(found.st_mode):
-        return (f"'{image.disk.name}' is not a plain file",)
     told = []
     if found.st_mode & 0o222:
         told.append(f"'{image.disk.name}' is writable (mode {stat.S_IMODE(found.st_mode):04o}); it should be 0444")

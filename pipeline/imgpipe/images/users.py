@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.errors import HostError
 from imgpipe.images.disk_uses import DiskUse, DiskUses, UseGraph
+from imgpipe.images.walking import entries, walk
 
 InUseBy = Callable[[Path], tuple[str, ...]]
 """Given an image's disk, names whoever needs it: paths of overlays, names of machines."""
@@ -72,16 +73,7 @@ def _is_same(template: str, disk: Path) -> bool:
 
 
 def _files(folders: Iterable[Path]) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
-            raise HostError(
-                f"The folder '{error.filename}' cannot be searched for overlays: {error.strerror}.",
-                hint="Run the command as a user who may read it.",
-            ) from error
-
     for folder in folders:
-        for parent, _, names in os.walk(folder, onerror=refuse):
-            for name in names:
-                path = Path(parent, name)
-                if path.is_file() and not path.is_symlink():
-                    yield path
+        # What is named here may be a link to another disk; what is in it may not.
+        for entry in entries(folder):
+            yield from (path for path, status in walk(entry) if stat.S_ISREG(status.st_mode))

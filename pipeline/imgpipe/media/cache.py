@@ -10,6 +10,7 @@ from imgpipe.media.checksums import Checksum
 from imgpipe.media.digests import file_digest, remember
 from imgpipe.media.progress import reporter
 from imgpipe.media.verify import wrong_digest
+from imgpipe.own_files import is_own
 from imgpipe.store import Store, lock
 from imgpipe.urls import file_name, without_login
 
@@ -23,7 +24,7 @@ def downloaded(url: str, expected: tuple[Checksum, ...], store: Store, notify: L
     folder = store.cache / expected[0].digest
     target = folder / name
     with lock(store.lock_file(f"download-{expected[0].digest}"), lambda holder: notify(_waiting(name, holder))):
-        if target.exists() and _is_right(target, expected, store):
+        if is_own(target) and _is_right(target, expected, store):
             return target
         target.unlink(missing_ok=True)
         _bring(url, target, expected, (store, notify))

@@ -17,6 +17,7 @@ from imgpipe.errors import HostError
 from imgpipe.json_text import parse_json
 from imgpipe.media.checksums import Algorithm
 from imgpipe.named_files import open_regular
+from imgpipe.own_files import read_own, write_new
 from imgpipe.sizes import MIB
 from imgpipe.store import Store, finished_file, lock
 
@@ -65,7 +66,7 @@ def _remember(path: Path, algorithm: Algorithm, digest: str, store: Store) -> No
         known[str(path)] = {**entry, **identity, algorithm: digest}
         newest = dict(list(known.items())[-_MOST_REMEMBERED:])
         with finished_file(store.cache / "digests.json") as partial:
-            partial.write_text(json.dumps(newest, indent=1))
+            write_new(partial, json.dumps(newest, indent=1))
 
 
 def _identity(path: Path) -> dict[str, int]:
@@ -75,7 +76,7 @@ def _identity(path: Path) -> dict[str, int]:
 
 def _load(store: Store) -> dict[str, dict[str, Any]]:
     try:
-        known = parse_json((store.cache / "digests.json").read_text())
+        known = parse_json(read_own(store.cache / "digests.json"))
     except (OSError, ValueError):
         return {}
     if not isinstance(known, dict):

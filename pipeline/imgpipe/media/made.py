@@ -9,6 +9,7 @@ from imgpipe.errors import HostError
 from imgpipe.events import Listener, Note, Progress
 from imgpipe.media.progress import STAGE
 from imgpipe.os_family import MediumMaker
+from imgpipe.own_files import is_own
 from imgpipe.store import Store, finished_file, lock
 
 
@@ -18,7 +19,7 @@ def made_medium(maker: MediumMaker, store: Store, notify: Listener) -> Path:
     Raises HostError if programs are missing, besides what the maker raises.
     """
     path = store.cache / "made" / f"{maker.name}-{maker.fingerprint()[:16]}.iso"
-    if path.exists():
+    if is_own(path):
         return path
     missing = [program for program in maker.programs if not process.is_installed(program)]
     if missing:
@@ -28,7 +29,7 @@ def made_medium(maker: MediumMaker, store: Store, notify: Listener) -> Path:
             hint="Run './imgpipe setup' in a checkout, or install them.",
         )
     with lock(store.lock_file(f"made-{path.stem}"), lambda holder: notify(_waiting(maker, holder))):
-        if not path.exists():
+        if not is_own(path):
             notify(Note(text=f"Making the medium '{maker.name}': {maker.summary}."))
             with finished_file(path) as partial:
                 maker.make(partial, lambda phase: notify(Progress(stage=STAGE, phase=phase)))

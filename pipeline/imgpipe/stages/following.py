@@ -7,6 +7,8 @@ import io
 import os
 from pathlib import Path
 
+from imgpipe.own_files import open_own, write_new
+
 _MOST_AT_ONCE = 2**20
 _MOST_BEHIND = 8 * 2**20
 
@@ -27,10 +29,13 @@ class FollowedFile:
         """Make the file, empty and ours."""
         self.close()
         self._path.unlink(missing_ok=True)
-        self._path.touch(mode=0o600)
+        write_new(self._path, b"", 0o600)
 
     def read(self) -> bytes:
-        """Return what is new, at most 1 MiB; nothing where the file is missing or may not be read."""
+        """Return what is new, at most 1 MiB; nothing where the file is missing or may not be read.
+
+        Raises OSError where something is there that is no plain file.
+        """
         file = self._file = self._file or self._opened()
         if file is None:
             return b""
@@ -52,8 +57,8 @@ class FollowedFile:
         self._file = None
 
     def _opened(self) -> io.FileIO | None:
-        with contextlib.suppress(FileNotFoundError, PermissionError):
-            return self._path.open("rb", buffering=0)
+        with contextlib.suppress(FileNotFoundError, PermissionError), open_own(self._path) as opened:
+            return io.FileIO(os.dup(opened.fileno()), "rb")
         return None
 
     def _was_replaced(self, file: io.FileIO) -> bool:

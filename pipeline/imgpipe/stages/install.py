@@ -24,6 +24,7 @@ from imgpipe.events import Note, Progress
 from imgpipe.host.room import LEAST_INSTALL, require_space
 from imgpipe.machine_state import Activity
 from imgpipe.os_family import CdBoot
+from imgpipe.own_files import is_own, write_new
 from imgpipe.plan import Plan
 from imgpipe.provenance import RECORD, InstallRecord, medium_record, read_record, write_record
 from imgpipe.stages import self_sealed
@@ -60,7 +61,7 @@ def install_patiently(
     folder = workplace.store.work(key)
     held = workplace.store.lock_file(f"work-{folder.name}-install")
     with lock(held, lambda holder: workplace.notify(Note(text=f"Waiting for {holder}."))):
-        reused = (folder / INSTALL_DISK).exists()
+        reused = is_own(folder / INSTALL_DISK)
         if not reused:
             accelerator = workplace.hypervisor.accelerator(seed.kernel)
             spec = install_domain(plan, medium, seed, folder, accelerator)
@@ -184,5 +185,4 @@ class _Installation:
 
 def _write_private(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text)
+    write_new(path, text, 0o600)

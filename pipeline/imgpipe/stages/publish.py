@@ -21,6 +21,7 @@ from imgpipe.errors import HostError
 from imgpipe.events import Note, Progress
 from imgpipe.images import catalog
 from imgpipe.manifest import ImagePart, write
+from imgpipe.own_files import own_folder, write_new
 from imgpipe.plan import Plan
 from imgpipe.provenance import InstallRecord, read_record
 from imgpipe.store import Store, finished_folder
@@ -85,8 +86,8 @@ def _publish_next(plan: Plan, disk: VerifiedDisk, workplace: Workplace) -> Golde
         _tell(workplace, "Writing the manifest", 97)
         created = datetime.now(UTC).replace(microsecond=0)
         bill = sbom.render(plan.name, folder.name, image.sha256, created, disk.sealed.state)
-        (partial / SBOM).write_text(bill, encoding="utf-8")
-        (partial / REPORT).write_text(report(disk), encoding="utf-8")
+        write_new(partial / SBOM, bill)
+        write_new(partial / REPORT, report(disk))
         published = Published(
             version=folder.name,
             created=created,
@@ -104,12 +105,10 @@ def _publish_next(plan: Plan, disk: VerifiedDisk, workplace: Workplace) -> Golde
 
 def _folder_of(store: Store, name: str) -> Path:
     """Return the folder of an image's versions; QEMU's own user must be able to pass through it, whatever the umask."""
-    folder = store.images / name
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in (store.images, folder):
-        mode = path.stat().st_mode
-        if mode & 0o055 != 0o055:
-            path.chmod(mode | 0o055)
+    folder = own_folder(store.images, name, 0o755, least=True)
+    mode = store.images.stat().st_mode
+    if mode & 0o055 != 0o055:
+        store.images.chmod(mode | 0o055)
     return folder
 
 

@@ -18,6 +18,7 @@ from imgpipe.media.find import natural_order
 from imgpipe.media.identify import MediumFacts, read_facts
 from imgpipe.media.label import escape
 from imgpipe.os_family import KernelBoot
+from imgpipe.own_files import open_for_writing, open_own, read_own, write_new
 from imgpipe.plan import Plan
 from imgpipe.stages.seed_copies import copied_files
 from imgpipe.store import finished_file, lock
@@ -105,7 +106,7 @@ def _write_initrd(iso: Iso, facts: MediumFacts, target: Path, boot: KernelBoot, 
     with finished_file(target) as partial:
         iso.extract(find_on_medium(iso, facts.initrd, boot.initrd, "initrd"), partial)
         if added:
-            with partial.open("ab") as file:
+            with open_for_writing(partial, append=True) as file:
                 file.write(bytes(padding(file.tell())))
                 file.write(archive(added))
 
@@ -113,18 +114,17 @@ def _write_initrd(iso: Iso, facts: MediumFacts, target: Path, boot: KernelBoot, 
 def _record(folder: Path, files: tuple[str, ...]) -> None:
     """Write what is whole, last of all."""
     with finished_file(folder / _RECORD) as partial:
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps({name: _digest(folder / name) for name in files}))
+        write_new(partial, json.dumps({name: _digest(folder / name) for name in files}), 0o600)
 
 
 def _is_whole(folder: Path, files: tuple[str, ...]) -> bool:
     try:
-        recorded = parse_json((folder / _RECORD).read_text())
+        recorded = parse_json(read_own(folder / _RECORD))
         return isinstance(recorded, dict) and recorded == {name: _digest(folder / name) for name in files}
     except (OSError, ValueError):
         return False
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_own(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

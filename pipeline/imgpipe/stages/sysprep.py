@@ -18,6 +18,7 @@ from imgpipe.events import Listener, Note, Progress
 from imgpipe.offline_edits import Absent, Remove, Sealed, Step
 from imgpipe.operations import CORE
 from imgpipe.os_family import Proof
+from imgpipe.own_files import is_own, read_own, write_new
 from imgpipe.plan import Plan
 from imgpipe.sealed_secrets import SECRET_PLACES, passwords
 from imgpipe.stages import self_sealed
@@ -50,7 +51,7 @@ def seal(plan: Plan, disk: InstalledDisk, workplace: Workplace) -> SealedDisk:
     path = folder / f"sealed-{key}.qcow2"
     beside = path.with_suffix(".json")
     record = _kept(beside)
-    if record and path.exists():
+    if record and is_own(path):
         return SealedDisk(path=path, folder=folder, key=key, state=record.state, seconds=record.seconds, reused=True)
     beside.unlink(missing_ok=True)
     start = time.monotonic()
@@ -59,7 +60,7 @@ def seal(plan: Plan, disk: InstalledDisk, workplace: Workplace) -> SealedDisk:
         state = _sealed_state(plan, partial, folder / "sysprep.log", workplace)
     record = _Record(state=state, seconds=time.monotonic() - start)
     with finished_file(beside) as partial:
-        partial.write_bytes(_RECORD.dump_json(record))
+        write_new(partial, _RECORD.dump_json(record))
     return SealedDisk(path=path, folder=folder, key=key, state=state, seconds=record.seconds)
 
 
@@ -74,8 +75,8 @@ def _sealed_state(plan: Plan, overlay: Path, log: Path, workplace: Workplace) ->
 
 def _kept(beside: Path) -> _Record | None:
     try:
-        return _RECORD.validate_json(beside.read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return _RECORD.validate_json(read_own(beside))
+    except (OSError, ValidationError):
         return None
 
 

@@ -140,7 +140,7 @@ def _stanzas(text: str) -> Iterator[str]:
 def _yaml(path: Path) -> dict[str, Any]:
     try:
         told = yaml.safe_load(path.read_text(errors="replace"))
-    except (yaml.YAMLError, RecursionError):
+    except (yaml.YAMLError, RecursionError, ValueError):
         return {}
     network = told.get("network") if isinstance(told, dict) else None
     return network if isinstance(network, dict) else {}

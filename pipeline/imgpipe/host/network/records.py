@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from imgpipe.errors import HostError
 from imgpipe.host.network.wanted import HostNetwork
+from imgpipe.own_files import is_own, read_own, write_new
 from imgpipe.recipe import Table
 from imgpipe.store import finished_file
 
@@ -81,22 +82,21 @@ class Places:
 def write_private(path: Path, text: str) -> None:
     """Write a file that only root reads, whole or not at all; NetworkManager takes no other."""
     with finished_file(path) as partial:
-        partial.touch(mode=0o600)
-        partial.write_text(text, encoding="utf-8")
+        write_new(partial, text, 0o600)
 
 
 def write_public(path: Path, text: str) -> None:
     """Write a file that everybody may read, whole or not at all."""
     with finished_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        write_new(partial, text)
 
 
 def read_change(path: Path) -> Change | None:
     """Read a change; None where there is none."""
-    if not path.exists():
-        return None
     try:
-        return Change.model_validate_json(path.read_bytes())
+        return Change.model_validate_json(read_own(path))
+    except FileNotFoundError:
+        return None
     except (OSError, ValidationError) as error:
         raise HostError(f"The record '{path}' cannot be read: {error}.", hint="Remove it by hand.") from None
 
@@ -124,7 +124,7 @@ def restore(places: Places, change: Change, folder: Path) -> tuple[Path, ...]:
     written = []
     for old in change.old:
         copy = folder / Path(old.file).name
-        if old.file and copy.is_file():
-            write_private(places.confirmed(copy.name), copy.read_text(encoding="utf-8"))
+        if old.file and is_own(copy):
+            write_private(places.confirmed(copy.name), read_own(copy).decode())
             written.append(places.confirmed(copy.name))
     return tuple(written)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from imgpipe.errors import HostError
 from imgpipe.host.nic_names import grub_defaults
 from imgpipe.host.nic_names.planning import DEFAULTS, FileChange, NamesPlan
+from imgpipe.own_files import read_own, write_new
 from imgpipe.recipe import Table
 from imgpipe.store import finished_file
 
@@ -46,7 +47,7 @@ def apply(plan: NamesPlan, root: Path, kept: Path, run: Run) -> Path:
     saved = tuple(SavedFile(path=str(item.path), before=item.before, after=item.after) for item in plan.files)
     record = Record(files=saved, undo=plan.undo, arguments=plan.arguments)
     with finished_file(folder / "record.json") as partial:
-        partial.write_text(record.model_dump_json(indent=2))
+        write_new(partial, record.model_dump_json(indent=2))
     try:
         for change in plan.files:
             _write(root, change)
@@ -69,7 +70,7 @@ def roll_back(root: Path, kept: Path, run: Run) -> tuple[str, ...]:
     if not records:
         raise HostError("There is no change of the NICs' names to undo.")
     try:
-        record = Record.model_validate_json(records[-1].read_bytes())
+        record = Record.model_validate_json(read_own(records[-1]))
     except (OSError, ValidationError) as error:
         raise HostError(f"The record '{records[-1]}' cannot be read: {error}.") from None
     changes = [_undone(root, saved, record.arguments) for saved in record.files]

@@ -5,6 +5,8 @@ systemd waits 90 s for a disk and for a service, and falls into emergency mode a
 
 from __future__ import annotations
 
+import os
+
 from imgpipe.domain_spec import Accelerator
 from imgpipe.offline_edits import Step, WriteFile
 
@@ -29,3 +31,15 @@ def patient_steps(accelerator: Accelerator) -> tuple[Step, ...]:
     root file system stays what it is.
     """
     return (WriteFile(path=DROP_IN, content=_CONTENT),) if accelerator == "tcg" else ()
+
+
+def lateness(device: str, accelerator: Accelerator) -> str:
+    """Return what is to be said of a guest for which a device came too late; `device` is '' for one without a name.
+
+    Under emulation the host was most likely too slow, and nothing is wrong with the guest.
+    """
+    named = f"Its device '{device}'" if device else "A device of it"
+    if accelerator != "tcg":
+        return f"{named} did not appear in time."
+    load = f"with a load of {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+    return f"{named} did not appear in time. The host was most likely too slow: it emulates, {load}."

@@ -61,13 +61,15 @@ class CopyFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceMacs:
-    """Replace MAC addresses, each of `pairs` (old, new), in the regular files that match; all in one pass.
+    """Replace MAC addresses, each of `pairs` (old, new), in the files that match and in their names; all at once.
 
-    Any notation is known, and kept. Files are written in place; links are not followed.
+    Any notation is known, and kept. Files are written in place; of a link, what it leads to in the image. `early`
+    matches files that an initramfs has copies of, which are only told of.
     """
 
     patterns: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
+    early: tuple[str, ...] = ()
 
 
 Step = WriteFile | Remove | Truncate | Symlink | DropLines | CopyFile | ReplaceMacs
@@ -106,7 +108,7 @@ Sealed = Absent | Empty
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithoutMacs:
-    """Afterwards no regular file that matches these glob patterns may hold one of the MAC addresses."""
+    """Afterwards nothing that matches these glob patterns may hold one of the MAC addresses, or be named by one."""
 
     patterns: tuple[str, ...]
     macs: tuple[str, ...]

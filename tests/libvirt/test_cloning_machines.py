@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +18,17 @@ from deploy_site import Site
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.batch_guest import Refused
 from imgpipe.adapters.machines import Machines
-from imgpipe.deploy import clone_making
+from imgpipe.adapters.marks import hidden
+from imgpipe.deploy import bring_up, clone_making
 from imgpipe.deploy.clone_flags import CloneFlags, order_of
 from imgpipe.deploy.clone_making import CloneWork, Cloning
 from imgpipe.deploy.cloned_definition import source_of
 from imgpipe.deploy.cloning import Clone, check_source_machine, fleet_of, plan_clones
 from imgpipe.deploy.facts import gather
 from imgpipe.deploy.foreign import clone_steps
+from imgpipe.emulated_boot import patient_steps
 from imgpipe.errors import GuestError, HostError, RecipeError
+from imgpipe.events import Note
 from imgpipe.os_family import Personalise
 
 pytestmark = [
@@ -51,9 +57,11 @@ def injected(monkeypatch: pytest.MonkeyPatch) -> dict[Path, tuple]:
     """Stand in for the appliance; a disk named in 'refuse' is refused."""
     seen: dict[Path, tuple] = {}
 
-    def inject(disks, accelerator, log, claims):
+    def inject(disks, accelerator, log, claims, remark):
         assert claims
         seen.update(disks)
+        for path, _steps in disks:
+            remark(path, "Make its initramfs anew.")
         return [Refused(path=path, reason="broken") for path, _ in disks if path.stem == "refuse"]
 
     monkeypatch.setattr(clone_making, "inject", inject)
@@ -96,12 +104,15 @@ def test_clones_are_independent_complete_and_started(site, injected):
         assert (made.record.fleet, made.record.template, made.cache) == (fleet_of("vm001"), "vm001", "none")
         (source,) = (one.mac for one in there["vm001"].nics)
         macs = ((source, made.nics[0].mac),)
-        assert injected[Path(made.disk)] == clone_steps(name, macs, keeps_network=True)
+        # Emulated, as all machines of the site are, a clone waits longer.
+        assert injected[Path(made.disk)] == (*clone_steps(name, macs, keeps_network=True), *patient_steps("tcg"))
         disk = qemu_img.info(Path(made.disk))
         assert disk.backing is None
         assert disk.disk_size <= qemu_img.info(Path(there["vm001"].disk)).disk_size + 2**20
     assert len({one.nics[0].mac for one in there.values()}) == 3
     assert len({one.uuid for one in there.values()}) == 3
+    notes = [event.text for event in site.heard if isinstance(event, Note) and event.warning]
+    assert notes == ["vm005, vm006: Make its initramfs anew."]
 
 
 def test_a_clone_that_is_refused_is_removed_and_the_others_are_made(site, injected):
@@ -127,11 +138,14 @@ def test_a_source_that_is_used_meanwhile_is_not_cloned(site, monkeypatch, inject
 
 
 def test_what_a_killed_run_left_is_removed_and_made_again(site, injected):
-    (made,) = clone(site, "vm005")
+    clone(site, "vm005")
     shop = site.workshop()
     shop.machines.force_stop("vm005")
-    shop.machines.set_record("vm005", replace(made.record, complete=False))
-    Path(shop.pool.file("vm005.qcow2")).write_bytes(b"half")
+    record = shop.machines.find("vm005").record
+    shop.machines.set_record("vm005", replace(record, complete=False))
+    disk = shop.pool.file("vm005.qcow2")
+    hidden(disk, record.mark).hardlink_to(disk)
+    disk.write_bytes(b"half")
     (again,) = clone(site, "vm005")
     assert again.leftover is not None
     (there,) = [one for one in site.existing() if one.name == "vm005"]
@@ -145,6 +159,7 @@ def test_a_linked_clone_is_an_overlay_on_the_sources_disk(site, injected):
     source = next(one for one in site.existing() if one.name == "vm001")
     assert qemu_img.info(Path(there.disk)).backing == Path(source.disk)
     assert there.record.linked
+    assert injected[Path(there.disk)][-1:] == patient_steps("tcg")
 
 
 def test_a_backing_file_that_is_swapped_behind_the_check_is_not_copied(site, injected, tmp_path, monkeypatch):
@@ -202,6 +217,43 @@ def test_uefi_variables_are_copied_and_removed_with_the_clone(site, injected, tm
     Cloning(source, disk, machines.xml("vm001"), Personalise(network="none"), work).run((one,))
     copy = tmp_path / "vm005_VARS.fd"
     assert copy.read_bytes() == b"variables"
-    site.workshop().machines.remove("vm005")
+    assert set(tmp_path.glob(".*")) == set()
+    bring_up.remove((site.workshop().machines.find("vm005"),), site.workshop())
     assert not copy.exists()
     assert nvram.exists()
+
+
+def test_what_somebody_put_in_the_place_of_a_killed_clones_disk_and_variables_stays(site, injected, tmp_path):
+    nvram = tmp_path / "vm001_VARS.fd"
+    nvram.write_bytes(b"variables")
+    loader = "<loader readonly='yes' type='pflash'>/nowhere/CODE.fd</loader>"
+    machines = Machines(site.hypervisor)
+    with_variables = machines.xml("vm001").replace("</type>", f"</type>{loader}<nvram>{nvram}</nvram>", 1)
+    machines.define(with_variables)
+    script = (
+        "import os, sys\n"
+        "sys.path[:] = sys.argv[4].split(os.pathsep)\n"
+        "from deploy_site import *\n"
+        "from test_cloning_machines import Cloning, clone\n"
+        "Cloning._copy = lambda self, one: os.kill(os.getpid(), 9)\n"
+        "store = Store(Path(sys.argv[1]))\n"
+        "clone(Site(store, connect(sys.argv[2], print), template(Path(sys.argv[3]))), 'vm005')\n"
+    )
+    words = [
+        str(site.store.root),
+        site.hypervisor.uri,
+        str(site.template.disk),
+        os.pathsep.join(filter(None, sys.path)),
+    ]
+    killed = subprocess.run([sys.executable, "-c", script, *words], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    theirs = (site.folder / "vm005.qcow2", tmp_path / "vm005_VARS.fd")
+    for path in theirs:
+        path.write_bytes(b"of a stranger")
+    with pytest.raises(RecipeError, match="volumes already") as told:
+        clone(site, "vm005")
+    assert "--leftover imgpipe/vm005.qcow2" in told.value.hint
+    assert [path.read_bytes() for path in theirs] == [b"of a stranger"] * 2
+    notes = [event.text for event in site.heard if isinstance(event, Note) and event.warning]
+    assert [path for path in theirs if any(path.name in note for note in notes)] == list(theirs)
+    assert machines.names() == {"vm001"}

@@ -14,7 +14,7 @@ from deploy_site import Site, machines
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import bring_up
 from imgpipe.deploy.removal import remove_leftover
-from imgpipe.errors import RecipeError
+from imgpipe.errors import HostError, RecipeError
 
 pytestmark = [
     pytest.mark.libvirt,
@@ -76,3 +76,77 @@ def test_a_disk_that_was_attached_by_somebody_stays(site: Site) -> None:
     subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *words], check=True)
     site.remove_all()
     assert data.exists()
+
+
+def virsh(site: Site, *words: object) -> None:
+    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *map(str, words)], check=True, capture_output=True)
+
+
+def overlay(path: Path, below: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", below, "-F", "qcow2", path], check=True)
+    return path
+
+
+def remove(site: Site, way: str, **different: object) -> None:
+    """Remove the machine, or only its disk after somebody undefined the machine."""
+    shop = site.workshop(**different)
+    if way == "destroy":
+        bring_up.remove((Machines(site.hypervisor).find("web-001"),), shop)
+    else:
+        remove_leftover("web-001.qcow2", shop.machines, shop.pool, trusting=shop.despite_unknown)
+
+
+@pytest.fixture(params=["destroy", "leftover"])
+def way(request: pytest.FixtureRequest, site: Site) -> str:
+    if request.param == "leftover":
+        virsh(site, "undefine", "web-001")
+    return str(request.param)
+
+
+def test_a_disk_below_a_volume_of_another_pool_that_no_machine_has_stays(site: Site, tmp_path: Path, way: str) -> None:
+    base = site.folder / "web-001.qcow2"
+    theirs = overlay(tmp_path / "theirs" / "newest.qcow2", base)
+    virsh(site, "pool-create-as", "theirs", "dir", "--target", theirs.parent)
+    with pytest.raises(RecipeError, match=f"needed by '{theirs}'"):
+        remove(site, way)
+    assert base.exists()
+
+
+def test_a_disk_below_a_loose_file_of_the_same_folder_stays(site: Site, way: str) -> None:
+    base = site.folder / "web-001.qcow2"
+    overlay(site.folder / "newest.qcow2", base)
+    with pytest.raises(RecipeError, match=r"needed by the volume 'newest\.qcow2'"):
+        remove(site, way)
+    assert base.exists()
+
+
+def test_a_disk_below_the_overlay_that_only_a_snapshot_of_its_machine_names_stays(site: Site, tmp_path: Path) -> None:
+    base, machines_ = site.folder / "web-001.qcow2", Machines(site.hypervisor)
+    before, newest = machines_.xml("web-001"), tmp_path / "newest.qcow2"
+    virsh(site, "snapshot-create-as", "web-001", "s1", "--disk-only", "--diskspec", f"vda,file={newest}")
+    machines_.define(before)
+    assert machines_.find("web-001").disk == str(base)
+    with pytest.raises(RecipeError, match=f"needed by '{newest}'"):
+        remove(site, "destroy")
+    assert base.exists()
+    assert machines_.names() == {"web-001"}
+    newest.unlink()
+    remove(site, "destroy")
+    assert not base.exists()
+
+
+def test_what_cannot_be_seen_stops_a_removal_until_somebody_takes_it_upon_himself(
+    site: Site, tmp_path: Path, way: str
+) -> None:
+    base = site.folder / "web-001.qcow2"
+    virsh(site, "pool-define-as", "theirs", "netfs", "--source-host", "nowhere", "--source-path", "/", "--target",
+          tmp_path / "theirs")  # fmt: skip
+    with pytest.raises(HostError, match="not known whether something needs") as told:
+        remove(site, way)
+    assert told.value.exit_code == 3
+    assert "--despite-unknown" in told.value.hint
+    assert told.value.details == ("the storage pool 'theirs' is not active, so its volumes cannot be seen",)
+    assert base.exists()
+    remove(site, way, despite_unknown=True)
+    assert not base.exists()

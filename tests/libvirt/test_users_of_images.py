@@ -17,6 +17,7 @@ from deploy_site import VERSION, Site, machines
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import bring_up
 from imgpipe.deploy.room import base_volume
+from imgpipe.errors import HostError
 from imgpipe.images.disk_uses import UseGraph
 from sample_catalog import add_image, store  # noqa: F401
 
@@ -144,7 +145,10 @@ def test_an_uploaded_image_stays_below_a_strangers_disk(remote: Site) -> None:
     pool.delete("strange.qcow2")
     elsewhere = overlay(pool.path.parent / "elsewhere" / "strange.qcow2", pool.file(base))
     define(remote, "stranger", disk(elsewhere))
-    bring_up.remove([one for one in remote.existing() if one.record], remote.workshop())
+    ours = [one for one in remote.existing() if one.record]
+    with pytest.raises(HostError, match="not known whether something needs"):
+        bring_up.remove(ours, remote.workshop())
+    bring_up.remove(ours, remote.workshop(despite_unknown=True))
     assert base in pool.names()
     virsh(remote, "undefine", "stranger")
     remote.deploy(machines(1, remote.template, start=False))
@@ -187,3 +191,21 @@ def test_removing_is_refused_for_strangers_and_when_the_daemon_is_dead(tmp_path:
         done = imgpipe(store.root, uri, *words, "--without-libvirt")
     assert done.returncode == 0, done.stderr
     assert not image.folder.exists()
+
+
+def test_a_volume_that_is_called_like_an_upload_is_replaced_only_if_it_is_a_begun_one(remote: Site) -> None:
+    pool = remote.workshop().pool
+    theirs = pool.file(base_volume(remote.template))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", theirs, "8M"], check=True)
+    theirs.chmod(0o644)
+    before = theirs.read_bytes()
+    pool.refresh()
+    with pytest.raises(HostError, match="which is not the image") as told:
+        remote.deploy(machines(1, remote.template, start=False))
+    assert f"--leftover default/{theirs.name}" in told.value.hint
+    assert theirs.read_bytes() == before
+    assert remote.existing() == ()
+    theirs.write_bytes(bytes(remote.template.disk.stat().st_size))
+    pool.refresh()
+    remote.deploy(machines(1, remote.template, start=False))
+    assert theirs.read_bytes() == remote.template.disk.read_bytes()

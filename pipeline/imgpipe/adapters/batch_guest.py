@@ -7,7 +7,7 @@ template, or at least of one owner: a hostile one that takes over the appliance'
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,15 +40,16 @@ def inject(
     *,
     claims: Sequence[Claim] = (),
     volume: SystemVolume | None = None,
+    remark: Callable[[Path, str], None] | None = None,
 ) -> tuple[Refused, ...]:
     """Apply to each qcow2 disk its steps, give SELinux labels to what is new, and check the claims.
 
     One launch for at most 24 disks. A disk that fails is told of and spoils no other; one whose layout cannot be
     found this way is inspected and edited in an appliance of its own. With `volume` the system is not Linux: that one
-    file system is edited, and a disk without it is refused. Raises HostError if no appliance starts, or if appliances
-    die again and again.
+    file system is edited, and a disk without it is refused. `remark` hears, with the disk, what the steps left to be
+    done in the guest. Raises HostError if no appliance starts, or if appliances die again and again.
     """
-    batch = _Batch(claims=claims, volume=volume, accelerator=accelerator, log=log)
+    batch = _Batch(claims=claims, volume=volume, accelerator=accelerator, log=log, remark=remark)
     refused: list[Refused] = []
     left = list(disks)
     deaths = 0
@@ -73,6 +74,13 @@ class _Batch:
     volume: SystemVolume | None
     accelerator: Accelerator
     log: Path | None
+    remark: Callable[[Path, str], None] | None = None
+
+    def tell(self, path: Path, remarks: Iterable[object]) -> None:
+        """Pass on what the worker has to say of a disk."""
+        if self.remark:
+            for text in remarks:
+                self.remark(path, str(text))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,7 +103,8 @@ def _together(disks: list[Edited], batch: _Batch) -> _Outcome:
                 if not _mounts(worker, number, batch.volume):
                     outcome.apart.append((path, steps))
                     continue
-                worker.ask("edit_in_batch", EDIT_S, steps=as_requests(steps), claims=as_requests(batch.claims))
+                requests = {"steps": as_requests(steps), "claims": as_requests(batch.claims)}
+                batch.tell(path, worker.ask("edit_in_batch", EDIT_S, **requests))
             except GuestError as error:
                 outcome.refused.append(_refused(path, error))
             except HostError as error:
@@ -129,6 +138,8 @@ def _alone(disk: Edited, batch: _Batch) -> list[Refused]:
             faults = [fault for claim in batch.claims for fault in _faults(claim, guest)]
             if faults:
                 raise GuestError(f"{len(faults)} claims do not hold after the edits.", details=faults)
+            remarks = guest.remarks()
+        batch.tell(path, remarks)
     except GuestError as error:
         return [_refused(path, error)]
     return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -28,12 +29,25 @@ _NOT_OFFERED = {libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_OPERATION_UNSUPPORTE
 def disk_uses(connection: libvirt.virConnect, uri: str, *, local: bool) -> DiskUses:
     """Ask for the disks of all machines, their snapshots and checkpoints, and for all volumes; raises HostError."""
     unknown: list[str] = []
+    listed: set[str] = set()
     with told_as_host_error(uri, "list the disks of its machines"):
         uses = [use for domain in connection.listAllDomains() for use in _of_domain(domain, connection)]
     with told_as_host_error(uri, "list its volumes"):
         for pool in connection.listAllStoragePools():
-            uses += _of_pool(pool, unknown, local=local)
-    return DiskUses(uri=uri, local=local, uses=tuple(dict.fromkeys(uses)), unknown=tuple(unknown))
+            uses += _of_pool(pool, unknown, listed, local=local)
+    found = dict.fromkeys(_known_absent(uses, listed))
+    return DiskUses(uri=uri, local=local, uses=tuple(found), unknown=tuple(unknown))
+
+
+def _known_absent(uses: list[DiskUse], listed: set[str]) -> Iterator[DiskUse]:
+    """Yield the uses; in a folder whose volumes were `listed`, a disk that is none of them is an overlay of nothing.
+
+    A machine whose disk is still to be made has such a one.
+    """
+    volumes = {use.chain[0] for use in uses if use.volume}
+    for use in uses:
+        last = use.chain[-1]
+        yield replace(use, ended=True) if os.path.dirname(last) in listed and last not in volumes else use  # noqa: PTH120
 
 
 def disk_uses_of(hypervisor: Hypervisor) -> DiskUses:
@@ -109,7 +123,8 @@ def _path(node: ET.Element, connection: libvirt.virConnect) -> str:
     return found if found.startswith("/") else ""
 
 
-def _of_pool(pool: libvirt.virStoragePool, unknown: list[str], *, local: bool) -> Iterator[DiskUse]:
+def _of_pool(pool: libvirt.virStoragePool, unknown: list[str], listed: set[str], *, local: bool) -> Iterator[DiskUse]:
+    """Yield a pool's volumes; `listed` gets its folder where only libvirt sees it, and told all that is in it."""
     name = str(pool.name())
     definition = ET.fromstring(pool.XMLDesc())  # noqa: S314 (libvirt's own words)
     folder = Path(definition.findtext("target/path") or "")
@@ -126,6 +141,8 @@ def _of_pool(pool: libvirt.virStoragePool, unknown: list[str], *, local: bool) -
     else:
         try:
             pool.refresh(0)
+            if is_folder and not local:
+                listed.add(str(folder))
         except libvirt.libvirtError:
             # It refuses while a volume is written, and then still has the list of before.
             unknown.append(f"the storage pool '{name}' could not list its volumes anew")

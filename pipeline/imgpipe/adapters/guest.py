@@ -93,8 +93,12 @@ class Guest:
         return tuple(map(str, told))
 
     def with_macs(self, claim: WithoutMacs) -> tuple[str, ...]:
-        """Return the files that hold a MAC address although `claim` says that none does."""
+        """Return what holds a MAC address, or is named by one, although `claim` says that nothing does."""
         return tuple(map(str, self._worker.ask("with_macs", EDIT_S, **dataclasses.asdict(claim))))
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return sentences about what the steps that were applied left to be done in the guest."""
+        return tuple(map(str, self._worker.ask("remarks", _READ_S)))
 
     def search(self, patterns: Iterable[str], texts: Iterable[str]) -> tuple[str, ...]:
         """Return the regular files that match a pattern and hold one of the texts in their first MiB."""

@@ -26,8 +26,6 @@ _UNDEFINE = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-    | getattr(libvirt, "VIR_DOMAIN_UNDEFINE_TPM", 0)
 )
 # libvirt writes memory in KiB, whatever unit it was given in.
 _KIB = 1024
@@ -155,15 +153,18 @@ class Machines:
             if error.get_error_code() != _ALREADY and not is_gone(error):
                 raise host_error(error, self.uri, f"end the machine '{name}'") from error
 
-    def remove(self, name: str, *, keep_nvram: bool = False) -> None:
-        """End and undefine a machine, with its UEFI variables, TPM, saved state and metadata; gone already is fine.
+    def remove(self, name: str, *, keep_nvram: bool, keep_tpm: bool) -> None:
+        """End and undefine a machine, with its saved state and metadata; gone already is fine.
 
-        Its disks are volumes of a pool, and are to be deleted before: they are found by its metadata.
+        Its UEFI variables and the state of its TPM go with it unless they are to be kept. Its disks are volumes of a
+        pool, and are to be deleted before: they are found by its metadata.
         """
         self.force_stop(name)
-        flags = _UNDEFINE
-        if keep_nvram:
-            flags = flags & ~libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+        flags = _UNDEFINE | (
+            libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if keep_nvram else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        )
+        # libvirt has had these since 8.9.
+        flags |= getattr(libvirt, f"VIR_DOMAIN_UNDEFINE_{'KEEP_' * keep_tpm}TPM", 0)
         try:
             self._connection.lookupByName(name).undefineFlags(flags)
         except libvirt.libvirtError as error:
@@ -199,6 +200,18 @@ class Machines:
             if domain.isActive() == 1:
                 where |= libvirt.VIR_DOMAIN_AFFECT_LIVE
             domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, None, metadata.PREFIX, metadata.NAMESPACE, where)
+
+    def is_there(self, path: str) -> bool | None:
+        """Say whether a file of the hypervisor's host is there; None where that cannot be seen from here."""
+        if not self._local:
+            return None
+        try:
+            Path(path).lstat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return None
+        return True
 
     def open_port(self, name: str, port: str) -> MachineStream:
         """Open a virtio-serial port of a running machine."""

@@ -35,6 +35,9 @@ class Pool(Protocol):
 
     `path` is its folder as the hypervisor sees it; `local` says that its files are made directly, in this host's own
     folder. All verbs raise HostError; those that make a volume refuse to write over one.
+
+    What is made with a `mark` of `marks.new_mark` can be shown later to be one's own: by the mark alone where the pool
+    is local, else by the `proof` of it.
     """
 
     name: str
@@ -59,14 +62,26 @@ class Pool(Protocol):
         with `sha256` (empty: with what was sent).
         """
 
-    def overlay(self, name: str, base: Base, size: int) -> None:
+    def overlay(self, name: str, base: Base, size: int, mark: str = "") -> None:
         """Make a qcow2 volume of `size` bytes that keeps its changes apart from `base`."""
 
-    def copy(self, name: str, base: Base, size: int, moved: Moved = unheard) -> None:
+    def copy(self, name: str, base: Base, size: int, moved: Moved = unheard, mark: str = "") -> None:
         """Make a qcow2 volume of `size` bytes with all that is in `base`: independent, and no larger than it."""
 
-    def write_small(self, name: str, data: bytes, *, new: bool = False) -> None:
-        """Make a volume that holds `data`; one of that name is replaced, or refused where it must be `new`."""
+    def write_small(self, name: str, data: bytes, mark: str = "") -> None:
+        """Make a volume that holds `data`; one of that name is replaced, but refused where a `mark` is given."""
+
+    def proof(self, name: str) -> str:
+        """Return words that tell a volume from any other until it is written to; empty where there is none."""
+
+    def is_own(self, name: str, mark: str, proof: str) -> bool:
+        """Say whether a volume is shown to be the one that was made with the mark, or that the proof is of."""
+
+    def hidden(self, name: str, mark: str) -> tuple[str, ...]:
+        """Return what else a volume is called as long as it is marked."""
+
+    def unmark(self, mark: str, *names: str) -> None:
+        """Forget a mark: what the volumes belong to is whole, or gone."""
 
     def grow(self, name: str, size: int) -> None:
         """Make the virtual disk of a qcow2 volume that nobody uses `size` bytes large."""

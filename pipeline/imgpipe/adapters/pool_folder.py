@@ -6,13 +6,14 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import libvirt
 
 from imgpipe.adapters import qemu_img
+from imgpipe.adapters.marks import appearing, hidden, is_marked, unmark
 from imgpipe.adapters.pool import Base, Moved, unheard
 from imgpipe.adapters.sparse_copy import copy_sparse, new_file
 from imgpipe.adapters.temporary import temporary_folder
@@ -78,53 +79,70 @@ class FolderPool:
             return Base(path=foreign.path, format=foreign.format, virtual_size=size, foreign=foreign)
         return Base(path=source.resolve(), format="qcow2", virtual_size=qemu_img.info(source).virtual_size)
 
-    def overlay(self, name: str, base: Base, size: int) -> None:
+    def overlay(self, name: str, base: Base, size: int, mark: str = "") -> None:
         """Make an overlay: qemu-img makes the first of a kind, the others are copies of its 192 KiB."""
         with self._making:
             key = (base.path, size)
             overlay = self._overlays.get(key) or self._overlays.setdefault(key, _new_overlay(base, size))
         try:
-            with new_file(self.file(name)) as descriptor, _whole_or_gone(self.file(name)):
+            with self._made(name, mark) as path, new_file(path) as descriptor, _whole_or_gone(path):
                 os.ftruncate(descriptor, overlay.length)
                 for place, data in overlay.parts:
                     os.pwrite(descriptor, data, place)
         except OSError as error:
             raise _cannot("made", self.file(name), error) from error
 
-    def copy(self, name: str, base: Base, size: int, moved: Moved = unheard) -> None:
+    def copy(self, name: str, base: Base, size: int, moved: Moved = unheard, mark: str = "") -> None:
         """Copy the file where it is a whole qcow2, so that the copy is no larger; else let qemu-img convert it."""
-        path = self.file(name)
-        if base.foreign:
-            _copy_foreign(base.foreign, path, moved)
-        elif base.format == "qcow2" and qemu_img.backing_of(base.path) is None:
-            copy_sparse(base.path, path, moved)
-        else:
-            try:
-                with new_file(path), _whole_or_gone(path):
-                    qemu_img.adopt(base.path, base.format, path)
-            except OSError as error:
-                raise _cannot("made", path, error) from error
-        if size > base.virtual_size:
-            with _whole_or_gone(path):
-                qemu_img.resize(path, size)
+        try:
+            with self._made(name, mark) as path:
+                _copy(base, path, moved)
+                if size > base.virtual_size:
+                    with _whole_or_gone(path):
+                        qemu_img.resize(path, size)
+        except OSError as error:
+            raise _cannot("made", self.file(name), error) from error
 
-    def write_small(self, name: str, data: bytes, *, new: bool = False) -> None:
+    def write_small(self, name: str, data: bytes, mark: str = "") -> None:
         """Write a file beside, then give it its name: a machine that has the old one open keeps that."""
         path = self.file(name)
+        if mark:
+            try:
+                with self._made(name, mark) as place, new_file(place) as descriptor:
+                    _write(descriptor, data)
+            except OSError as error:
+                raise _cannot("written", path, error) from error
+            return
         partial = path.with_name(f".{name}.partial")
         try:
             partial.unlink(missing_ok=True)
-            with new_file(partial) as descriptor, open(descriptor, "wb", closefd=False) as file:
-                file.write(data)
-            if new:
-                # Unlike a rename, a link never replaces what is there.
-                path.hardlink_to(partial)
-                partial.unlink()
-            else:
-                partial.replace(path)
+            with new_file(partial) as descriptor:
+                _write(descriptor, data)
+            partial.replace(path)
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise _cannot("written", path, error) from error
+
+    def proof(self, name: str) -> str:
+        """Return inode, length and time of the last write."""
+        try:
+            found = self.file(name).lstat()
+        except OSError:
+            return ""
+        return f"inode {found.st_ino}, {found.st_size} bytes, written {found.st_mtime_ns}"
+
+    def is_own(self, name: str, mark: str, proof: str) -> bool:
+        """Compare the file with the one that has the hidden name, or with its proof."""
+        return is_marked(self.file(name), mark) or (bool(proof) and self.proof(name) == proof)
+
+    def hidden(self, name: str, mark: str) -> tuple[str, ...]:
+        """Return the hidden name."""
+        return (hidden(self.file(name), mark).name,) if mark else ()
+
+    def unmark(self, mark: str, *names: str) -> None:
+        """Remove the hidden names."""
+        for name in names:
+            unmark(self.file(name), mark)
 
     def grow(self, name: str, size: int) -> None:
         """Make a virtual disk larger."""
@@ -164,6 +182,10 @@ class FolderPool:
         except libvirt.libvirtError:
             return
 
+    def _made(self, name: str, mark: str) -> AbstractContextManager[Path]:
+        """Return the name under which a file is made, to have its own when it is whole."""
+        return appearing(self.file(name), mark) if mark else nullcontext(self.file(name))
+
 
 @contextmanager
 def _whole_or_gone(path: Path) -> Iterator[None]:
@@ -184,6 +206,21 @@ def _new_overlay(base: Base, size: int) -> _Overlay:
     return _Overlay(tuple((place, block.rstrip(b"\0")) for place, block in blocks if any(block)), len(data))
 
 
+def _write(descriptor: int, data: bytes) -> None:
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(data)
+
+
+def _copy(base: Base, path: Path, moved: Moved) -> None:
+    if base.foreign:
+        _copy_foreign(base.foreign, path, moved)
+    elif base.format == "qcow2" and qemu_img.backing_of(base.path) is None:
+        copy_sparse(base.path, path, moved)
+    else:
+        with new_file(path), _whole_or_gone(path):
+            qemu_img.adopt(base.path, base.format, path)
+
+
 def _copy_foreign(disk: CheckedDisk, path: Path, moved: Moved) -> None:
     """Copy a foreign disk from the very files that were checked; nothing is left where they changed meanwhile."""
     with new_file(path):
@@ -201,4 +238,6 @@ def _copy_foreign(disk: CheckedDisk, path: Path, moved: Moved) -> None:
 
 
 def _cannot(done: str, path: Path, error: OSError) -> HostError:
-    return HostError(f"The volume '{path}' cannot be {done}: {error.strerror}.")
+    taken = f"If nobody needs that file, 'imgpipe machines destroy --leftover POOL/{path.name}' deletes it."
+    hint = taken if isinstance(error, FileExistsError) else ""
+    return HostError(f"The volume '{path}' cannot be {done}: {error.strerror}.", hint=hint)

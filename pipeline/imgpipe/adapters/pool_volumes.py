@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -51,7 +52,8 @@ class VolumePool:
         """Upload the image unless it is there.
 
         libvirt cannot rename a volume, so what makes an upload whole is its header: it is written last, when all
-        else was read back and found right. Without its header a volume is no qcow2, and is begun anew.
+        else was read back and found right. Without its header a volume is no qcow2, and is begun anew. Raises HostError
+        for a volume of that name that is neither.
         """
         if foreign and (foreign.format != "qcow2" or len(foreign.layers) > 1):
             raise HostError(
@@ -70,8 +72,15 @@ class VolumePool:
         base = Base(path=self.file(volume), format="qcow2", virtual_size=known.virtual_size)
         with self._told(f"upload '{volume}'"):
             found = self._find(volume)
-            if found is not None and volume_streams.is_whole(found, source):
+            state = volume_streams.uploaded(found, source) if found is not None else "begun"
+            if state == "whole":
                 return base
+            if state == "other":
+                raise HostError(
+                    f"The pool '{self.name}' has a volume '{volume}' already, which is not the image '{source}'.",
+                    hint=f"Name another pool, or 'imgpipe machines destroy --leftover {self.name}/{volume}' if nobody "
+                    "needs it.",
+                )
             if found is not None:
                 found.delete(0)
             # Readable by QEMU, whose user does not own it.
@@ -84,25 +93,47 @@ class VolumePool:
             self.refresh()
         return base
 
-    def overlay(self, name: str, base: Base, size: int) -> None:
+    def overlay(self, name: str, base: Base, size: int, mark: str = "") -> None:  # noqa: ARG002
         """Let libvirt make an overlay."""
         with self._told(f"make the volume '{name}'"):
             self._create(name, "qcow2", size, base)
 
-    def copy(self, name: str, base: Base, size: int, moved: Moved = unheard) -> None:  # noqa: ARG002
+    def copy(self, name: str, base: Base, size: int, moved: Moved = unheard, mark: str = "") -> None:  # noqa: ARG002
         """Let libvirt copy the image on its own host."""
         with self._told(f"make the volume '{name}'"):
             source = self._pool.storageVolLookupByName(base.path.name)
             made = self._pool.createXMLFrom(_xml(name, "qcow2", max(size, base.virtual_size)), source, 0)
-            if made.info()[1] < size:
-                made.resize(size)
+            with _whole_or_gone(made):
+                if made.info()[1] < size:
+                    made.resize(size)
 
-    def write_small(self, name: str, data: bytes, *, new: bool = False) -> None:
+    def write_small(self, name: str, data: bytes, mark: str = "") -> None:
         """Make a raw volume and send its content; libvirt refuses to make one that is there."""
-        if not new:
+        if not mark:
             self.delete(name)
         with self._told(f"write the volume '{name}'"):
-            volume_streams.upload_bytes(self._create(name, "raw", len(data)), data)
+            made = self._create(name, "raw", len(data))
+            with _whole_or_gone(made):
+                volume_streams.upload_bytes(made, data)
+
+    def proof(self, name: str) -> str:
+        """Return what libvirt says of a volume that changes when it is written to, or made anew."""
+        with self._told(f"look at the volume '{name}'"):
+            text = self._description(name)
+        volume = ET.fromstring(text or "<gone/>")  # noqa: S314 (libvirt's own words)
+        written, size = volume.findtext("target/timestamps/mtime"), volume.findtext("capacity")
+        return f"written {written}, {size} bytes" if written and size else ""
+
+    def is_own(self, name: str, mark: str, proof: str) -> bool:  # noqa: ARG002
+        """Compare proofs: libvirt has no place for a mark."""
+        return bool(proof) and self.proof(name) == proof
+
+    def hidden(self, name: str, mark: str) -> tuple[str, ...]:  # noqa: ARG002
+        """Return nothing: a volume has one name."""
+        return ()
+
+    def unmark(self, mark: str, *names: str) -> None:
+        """Do nothing: no volume has a mark."""
 
     def grow(self, name: str, size: int) -> None:
         """Make a virtual disk larger."""
@@ -163,6 +194,17 @@ class VolumePool:
 
     def _told(self, doing: str) -> AbstractContextManager[None]:
         return told_as_host_error(self._uri, f"{doing} in the pool '{self.name}'")
+
+
+@contextmanager
+def _whole_or_gone(volume: libvirt.virStorageVol) -> Iterator[None]:
+    """Delete the volume, which this process made, if the block fails."""
+    try:
+        yield
+    except BaseException:
+        with suppress(libvirt.libvirtError):
+            volume.delete(0)
+        raise
 
 
 def _xml(name: str, form: str, size: int, base: Base | None = None, mode: str = "0600") -> str:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import libvirt
 
@@ -30,8 +31,14 @@ def upload_bytes(volume: libvirt.virStorageVol, data: bytes) -> None:
         _send(stream, data)
 
 
-def is_whole(volume: libvirt.virStorageVol, source: Path) -> bool:
-    """Say whether the volume was uploaded from `source` to its end: then its header is that of the source."""
+Uploaded = Literal["whole", "begun", "other"]
+
+
+def uploaded(volume: libvirt.virStorageVol, source: Path) -> Uploaded:
+    """Say whether the volume was uploaded from `source` to its end, was begun to be, or is something else.
+
+    One that is whole has the source's header; one that was begun has the source's length and no header yet.
+    """
     with source.open("rb") as file:
         header = file.read(_HEADER)
     found = b""
@@ -39,7 +46,9 @@ def is_whole(volume: libvirt.virStorageVol, source: Path) -> bool:
         volume.download(stream, 0, len(header), 0)
         while len(found) < len(header) and (part := stream.recv(_CHUNK)):
             found += part
-    return found == header
+    if found == header:
+        return "whole"
+    return "begun" if not any(found) and volume.info()[1] in {0, source.stat().st_size} else "other"
 
 
 def upload_checked(volume: libvirt.virStorageVol, source: Path, sha256: str, moved: Moved) -> None:

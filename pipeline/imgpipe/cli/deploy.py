@@ -206,7 +206,7 @@ def _comes_up(change: Change, proven: set[str], *, may_stop: bool) -> bool:
 def _wait(late: tuple[WantedMachine, ...], shop: Workshop, options: DeployOptions) -> dict[str, Report]:
     from imgpipe.deploy.waiting import wait_until_up
 
-    return wait_until_up(late, shop.machines, options.wait_seconds, shop.notify)
+    return wait_until_up(late, shop.machines, options.wait_seconds, shop.notify, shop.policy.accelerator)
 
 
 def _finish(plan: DeployPlan, shop: Workshop, options: DeployOptions, reports: dict[str, Report]) -> None:

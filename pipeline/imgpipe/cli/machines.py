@@ -128,7 +128,7 @@ def stop(
 
 
 @app.command(epilog="Example: imgpipe machines destroy --fleet shop --yes")
-def destroy(
+def destroy(  # noqa: PLR0913, PLR0917 (typer's way: an option each)
     names: Names = None,
     fleet: Fleet = None,
     group: Group = None,
@@ -136,6 +136,10 @@ def destroy(
         list[str] | None,
         typer.Option("--leftover", metavar="[POOL/]VOLUME", help="Delete a volume that no machine has any more."),
     ] = None,
+    despite_unknown: Annotated[
+        bool,
+        typer.Option("--despite-unknown", help="You know that nobody needs the disks: what cannot be seen does not."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -143,27 +147,9 @@ def destroy(
     if leftover:
         if names or fleet or group:
             raise RecipeError("'--leftover' names a volume, and no machine.", hint="Give one of both.")
-        _destroy_leftovers(leftover, yes=yes, as_json=as_json)
+        _destroy_leftovers(leftover, trusting=despite_unknown, yes=yes, as_json=as_json)
         return
-    from imgpipe.cli.shop import Manner, connected, hear, open_shop
-    from imgpipe.deploy.bring_up import fleet_lock, remove
-    from imgpipe.deploy.faults import listed
-    from imgpipe.deploy.selection import require_a_choice
-
-    choice = _choice(names, fleet, group)
-    require_a_choice(choice)
-    with connected() as hypervisor, ExitStack() as locks:
-        found = _chosen(hypervisor, choice)
-        if found:
-            question = f"Remove {listed(machine.name for machine in found)}, with all that is on the disks?"
-            output.confirm(question, yes=yes)
-            for name in sorted({machine.record.fleet for machine in found if machine.record}):
-                locks.enter_context(fleet_lock(context.store(), name, hear))
-            # Looked at again: somebody may have been at work before the locks were ours.
-            asked = {machine.uuid for machine in found}
-            found = tuple(one for one in _chosen(hypervisor, _choice(None, None, None)) if one.uuid in asked)
-            remove(found, open_shop(hypervisor, _pool_of(found), Manner(at_once=_AT_ONCE)))
-    _say("removed", found, as_json=as_json)
+    _destroy_machines(_choice(names, fleet, group), trusting=despite_unknown, yes=yes, as_json=as_json)
 
 
 @app.command(epilog="Example: imgpipe machines forget web-01")
@@ -247,7 +233,29 @@ def ssh(
     hand_over("ssh", *login, *(("--", *command) if command else ()))
 
 
-def _destroy_leftovers(named: list[str], *, yes: bool, as_json: bool) -> None:
+def _destroy_machines(choice: Choice, *, trusting: bool, yes: bool, as_json: bool) -> None:
+    from imgpipe.cli.shop import Manner, connected, hear, open_shop
+    from imgpipe.deploy.bring_up import fleet_lock, remove
+    from imgpipe.deploy.faults import listed
+    from imgpipe.deploy.selection import require_a_choice
+
+    require_a_choice(choice)
+    with connected() as hypervisor, ExitStack() as locks:
+        found = _chosen(hypervisor, choice)
+        if found:
+            question = f"Remove {listed(machine.name for machine in found)}, with all that is on the disks?"
+            output.confirm(question, yes=yes)
+            for name in sorted({machine.record.fleet for machine in found if machine.record}):
+                locks.enter_context(fleet_lock(context.store(), name, hear))
+            # Looked at again: somebody may have been at work before the locks were ours.
+            asked = {machine.uuid for machine in found}
+            found = tuple(one for one in _chosen(hypervisor, _choice(None, None, None)) if one.uuid in asked)
+            manner = Manner(at_once=_AT_ONCE, despite_unknown=trusting)
+            remove(found, open_shop(hypervisor, _pool_of(found), manner))
+    _say("removed", found, as_json=as_json)
+
+
+def _destroy_leftovers(named: list[str], *, trusting: bool, yes: bool, as_json: bool) -> None:
     from imgpipe.cli.shop import Manner, connected, open_shop
     from imgpipe.deploy.faults import listed
     from imgpipe.deploy.removal import remove_leftover, require_leftover
@@ -259,10 +267,10 @@ def _destroy_leftovers(named: list[str], *, yes: bool, as_json: bool) -> None:
             found.append((place, volume, open_shop(hypervisor, pool or None, Manner())))
         # All before the first goes: what is refused leaves everything as it is.
         for _, volume, shop in found:
-            require_leftover(volume, shop.machines, shop.pool)
+            require_leftover(volume, shop.machines, shop.pool, trusting=trusting)
         output.confirm(f"Delete {listed(place for place, _, _ in found)}, with all that is on it?", yes=yes)
         for place, volume, shop in found:
-            remove_leftover(volume, shop.machines, shop.pool)
+            remove_leftover(volume, shop.machines, shop.pool, trusting=trusting)
             shop.pool.refresh()
             if not as_json:
                 output.show_line(f"{place}: removed")

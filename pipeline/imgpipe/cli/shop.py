@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How machines are worked on: so many at a time, stopped if they must, started without running; or only planned."""
+    """How machines are worked on: so many at a time, stopped if they must, started without running; or only planned.
+
+    `despite_unknown` removes them also where it cannot be seen who else needs their disks.
+    """
 
     at_once: int = 4
     may_stop: bool = False
     shutdown_s: float = 120
     paused: bool = False
     planned: bool = False
+    despite_unknown: bool = False
 
 
 def hear(event: Event) -> None:
@@ -73,6 +77,7 @@ def open_shop(hypervisor: Hypervisor, pool: str | None, manner: Manner) -> Works
         may_stop=manner.may_stop,
         shutdown_s=manner.shutdown_s,
         paused=manner.paused,
+        despite_unknown=manner.despite_unknown,
     )
 
 

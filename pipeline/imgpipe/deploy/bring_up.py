@@ -11,8 +11,9 @@ from imgpipe.deploy.changes import Change, Make, Modify, Rebuild, Remove
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
 from imgpipe.deploy.making import Making, tell_progress
 from imgpipe.deploy.modifying import modify
+from imgpipe.deploy.needed import survey
 from imgpipe.deploy.parallel import each
-from imgpipe.deploy.removal import remove_machine, unused_bases
+from imgpipe.deploy.removal import remove_machine, unmark_complete, unused_bases
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import ImgpipeError
 from imgpipe.events import Listener, Note
@@ -42,6 +43,7 @@ def apply(changes: Sequence[Change], shop: Workshop) -> None:
     made = [change.machine for change in changes if isinstance(change, Make | Rebuild)]
     with ended_by_sigterm():
         try:
+            unmark_complete(shop.machines, shop.pool)
             _remove(doomed, shop)
             _all(modified, lambda change: modify(change, shop), shop, "machines are changed")
             if made:
@@ -65,15 +67,13 @@ def _doomed(changes: Iterable[Change]) -> Iterator[ExistingMachine]:
 
 
 def _remove(doomed: Sequence[ExistingMachine], shop: Workshop) -> None:
-    going = {existing.uuid for existing in doomed}
+    if not doomed:
+        return
+    known = survey(doomed, shop.machines, shop.pool_of, trusting=shop.despite_unknown)
 
     def drop(existing: ExistingMachine) -> None:
-        for volume in remove_machine(existing, shop.machines, shop.pool_of, going):
-            pool = existing.record.pool if existing.record else ""
-            text = f"The volume '{volume}' of '{existing.name}' stays, because its definition did not have it any more."
-            shop.notify(
-                Note(text=f"{text} 'imgpipe machines destroy --leftover {pool}/{volume}' removes it.", warning=True)
-            )
+        for text in remove_machine(existing, shop.machines, shop.pool_of, known):
+            shop.notify(Note(text=text, warning=True))
 
     _all(doomed, drop, shop, "machines are removed")
 

@@ -15,7 +15,8 @@ class NamedFiles:
     """What a machine's definitions name, the persistent and the live one: paths, and names of pools' volumes.
 
     `disks` are the paths of its first disk, in each definition; `nvram` those of its UEFI variables. `overlays` are
-    those of any disk that may have something below it, because its definition does not say that it is raw.
+    those of any disk that may have something below it, because its definition does not say that it is raw. `tpm` says
+    that it has an emulated TPM, whose state libvirt keeps.
     """
 
     name: str
@@ -24,6 +25,7 @@ class NamedFiles:
     nvram: frozenset[str]
     files: frozenset[str]
     overlays: frozenset[str] = frozenset()
+    tpm: bool = False
 
 
 def named_files(*definitions: str) -> NamedFiles:
@@ -37,6 +39,7 @@ def named_files(*definitions: str) -> NamedFiles:
         nvram=frozenset(text for domain in domains for text in _nvram(domain)),
         files=frozenset(text for domain in domains for text in _named(domain)),
         overlays=frozenset(text for domain in domains for text in _overlays(domain)),
+        tpm=any(domain.find("devices/tpm/backend[@type='emulator']") is not None for domain in domains),
     )
 
 

@@ -25,7 +25,10 @@ class MachineRecord:
     `disk` and `seed` are names of volumes in it, `seed` empty where the machine has none. `uuid` is that of the
     machine that the record belongs to, empty where an earlier version wrote it; so is `fleet_id`, which is mixed into
     the MACs and UUIDs of the fleet's new machines. `complete` is false from before the machine's disk is made until
-    its definition is final: what is not complete was interrupted.
+    its definition is final: what is not complete was interrupted, or its removal was. What is the machine's own is then
+    told by `mark`, which imgpipe's files have (see `imgpipe.adapters.marks`), and by `proofs`: a volume's name and the
+    pool's proof of it. `state` is 'started' from before imgpipe first starts a machine that has UEFI variables or a
+    TPM, and 'own' where there were no variables before; empty, none of that is the machine's.
     """
 
     fleet: str
@@ -42,6 +45,9 @@ class MachineRecord:
     proven: Proven | None = None
     uuid: str = ""
     fleet_id: str = ""
+    mark: str = ""
+    proofs: tuple[tuple[str, str], ...] = ()
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,15 +38,40 @@ _OPERATIONS = (
 # They drop what ties a profile or a name to a MAC address, for disks whose old addresses nobody knows or whose
 # network is set anew. A clone that keeps its source's network needs these ties, with its own addresses.
 _TIES = frozenset(("nic-hardware-addresses", "udev-persistent-net"))
-MAC_FILES = (
-    "/etc/NetworkManager/system-connections/*", "/usr/lib/NetworkManager/system-connections/*",
-    "/etc/NetworkManager/NetworkManager.conf", "/etc/NetworkManager/conf.d/*.conf",
-    "/etc/sysconfig/network-scripts/ifcfg-*", "/etc/sysconfig/network/ifcfg-*",
-    "/etc/netplan/*.yaml", "/etc/cloud/cloud.cfg.d/*",
-    *(f"/etc/systemd/network/*.{kind}{rest}" for kind in ("network", "link", "netdev") for rest in ("", ".d/*.conf")),
-    "/etc/network/interfaces", "/etc/network/interfaces.d/*", "/etc/udev/rules.d/*.rules",
+_LIB = ("/lib", "/usr/lib", "/usr/local/lib")
+_KINDS = ("network", "link", "netdev")
+EARLY_FILES = (
+    *(f"{place}/systemd/network/*.{kind}" for place in ("/etc", *_LIB) for kind in _KINDS),
+    *(f"{place}/systemd/network/*.{kind}.d/*.conf" for place in ("/etc", *_LIB) for kind in _KINDS),
+    *(f"{place}/udev/rules.d/*.rules" for place in ("/etc", *_LIB)),
+    "/etc/dracut.conf", "/etc/dracut.conf.d/*.conf", "/etc/initramfs-tools/*.conf", "/etc/initramfs-tools/conf.d/*",
+    "/etc/cmdline.d/*.conf",
 )  # fmt: skip
-"""Patterns of the files in a guest that tell NICs by their MAC addresses, or give them one."""
+"""Patterns of those of MAC_FILES that initramfs-tools and dracut copy into an initramfs (lsinitramfs(8), dracut(8))."""
+
+_BOOT_LOADER = (
+    "/etc/default/grub", "/etc/default/grub.d/*.cfg", "/etc/kernel/cmdline", "/boot/grub/grub.cfg",
+    "/boot/grub2/grub.cfg", "/boot/grub2/grubenv", "/boot/loader/entries/*.conf", "/boot/efi/EFI/*/grub.cfg",
+    "/boot/efi/loader/entries/*.conf", "/efi/loader/entries/*.conf",
+)  # fmt: skip
+# Names of NICs that are made of their MAC addresses stand in these, and in the names of some.
+_NIC_NAMES = (
+    "/etc/sysconfig/network-scripts/*-*", "/etc/sysconfig/network/if*-*", "/etc/sysctl.conf", "/etc/sysctl.d/*.conf",
+    "/etc/firewalld/zones/*.xml", "/etc/nftables.conf", "/etc/nftables/*", "/etc/sysconfig/nftables.conf",
+    "/etc/iptables/*", "/etc/sysconfig/iptables", "/etc/sysconfig/ip6tables", "/etc/dhcp/dhclient*.conf",
+    "/etc/dhcpcd.conf", "/etc/dnsmasq.conf", "/etc/dnsmasq.d/*", "/etc/default/isc-dhcp-server",
+    "/etc/NetworkManager/dispatcher.d/*", "/etc/network/if-*.d/*",
+)  # fmt: skip
+MAC_FILES = (
+    *(f"{place}/NetworkManager/system-connections/*" for place in ("/etc", *_LIB)),
+    *(f"{place}/NetworkManager/conf.d/*.conf" for place in ("/etc", *_LIB)), "/etc/NetworkManager/NetworkManager.conf",
+    *(f"{place}/netplan/*.yaml" for place in ("/etc", *_LIB)),
+    "/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d/*", "/var/lib/cloud/seed/*/*", "/var/lib/cloud/instances/*/*",
+    *EARLY_FILES, *(f"/etc/systemd/network/*.{kind}.d" for kind in _KINDS),
+    "/etc/network/interfaces", "/etc/network/interfaces.d/*",
+    *_BOOT_LOADER, *_NIC_NAMES,
+)  # fmt: skip
+"""Patterns of the files in a guest that tell NICs by their MAC addresses, name them by these, or give them one."""
 
 MacPairs = tuple[tuple[str, str], ...]
 
@@ -105,7 +130,7 @@ def clone_steps(hostname: str, macs: MacPairs = (), *, keeps_network: bool = Fal
     names = [name for name in _OPERATIONS if not (keeps_network and name in _TIES)]
     return (
         *(step for name in names for step in known[name].steps),
-        *((ReplaceMacs(patterns=MAC_FILES, pairs=macs),) if macs else ()),
+        *((ReplaceMacs(patterns=MAC_FILES, pairs=macs, early=EARLY_FILES),) if macs else ()),
         DropLines(path="/etc/hosts", pattern=r"^127\.0\.1\.1\s"),
         WriteFile(path="/etc/hostname", content=f"{hostname}\n"),
         *first_boot_steps(),

@@ -12,8 +12,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from imgpipe.adapters.marks import new_mark
 from imgpipe.adapters.pool import Base, Pool
 from imgpipe.adapters.seed_iso import seed_bytes
+from imgpipe.deploy.belongings import refuse_taken
+from imgpipe.deploy.definition_files import named_files
 from imgpipe.deploy.definitions import definition
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.own_files import own_files
@@ -100,22 +103,20 @@ class Making:
                 f"There are machines already that new ones would be called: {', '.join(sorted(known)[:10])}.",
                 hint="Give the new ones other names.",
             )
-        there = self._shop.pool.names()
-        wanted = [name for machine in self._machines for name in (f"{machine.name}.qcow2", seed_name(machine))]
-        if taken := [name for name in wanted if name in there]:
-            raise RecipeError(
-                f"The pool '{self._shop.pool.name}' has volumes already that new machines would have.",
-                hint="Give the machines other names, or delete the volumes if nobody needs them.",
-                details=taken[:20],
-            )
+        refuse_taken(
+            [name for machine in self._machines for name in (f"{machine.name}.qcow2", seed_name(machine))],
+            self._shop.pool,
+        )
 
     def _define(self, machine: WantedMachine) -> None:
         carried = carried_of(machine)
-        record = replace(record_with_seed(machine, carried, self._shop.pool.name), complete=False)
+        record = record_with_seed(machine, carried, self._shop.pool.name)
+        record = replace(record, complete=False, mark=new_mark())
         backing = _backing(machine, self._shop.pool)
         self._shop.machines.define(definition(machine, carried.oem_strings, record, self._shop.policy, backing))
         # Not before: what libvirt refused, because somebody else's machine has the name, is not ours to remove.
         self._begun[machine.name] = record
+        self._look_for_state(machine)
 
     def _find_bases(self) -> None:
         for template in {machine.template.reference: machine.template for machine in self._machines}.values():
@@ -149,20 +150,51 @@ class Making:
         base = self._bases[machine.template.reference]
         make = pool.overlay if machine.linked else pool.copy
         made = self._made.setdefault(machine.name, [])
-        make(record.disk, base, machine.machine.disk)
+        make(record.disk, base, machine.machine.disk, mark=record.mark)
         made.append(record.disk)
+        self._prove(machine.name, record.disk)
         if record.seed:
-            pool.write_small(record.seed, iso_of(carried_of(machine)), new=True)
+            pool.write_small(record.seed, iso_of(carried_of(machine)), mark=record.mark)
             made.append(record.seed)
+            self._prove(machine.name, record.seed)
+
+    def _prove(self, name: str, volume: str) -> None:
+        """Write down what shows to the next run that a volume is ours, where its mark does not."""
+        if not self._shop.pool.local:
+            proofs = (*self._begun[name].proofs, (volume, self._shop.pool.proof(volume)))
+            self._record(name, replace(self._begun[name], proofs=proofs))
+
+    def _record(self, name: str, record: MachineRecord) -> None:
+        self._shop.machines.set_record(name, record)
+        self._begun[name] = record
+
+    def _look_for_state(self, machine: WantedMachine) -> str:
+        """Return the record's `state` of a machine that is about to start, empty where it has no such state.
+
+        Raises RecipeError where it would start from UEFI variables that somebody else left.
+        """
+        if machine.machine.firmware != "uefi" and not machine.template.hardware.tpm:
+            return ""
+        named = named_files(self._shop.machines.xml(machine.name))
+        there = {path: self._shop.machines.is_there(path) for path in sorted(named.nvram)}
+        if taken := [path for path, is_there in there.items() if is_there]:
+            raise RecipeError(
+                f"There are UEFI variables already that '{machine.name}' would start from: '{taken[0]}'.",
+                hint="Move the file away, or delete it if nobody needs it; then run the command again.",
+            )
+        return "own" if all(is_there is False for is_there in there.values()) else "started"
 
     def _finish(self, machine: WantedMachine) -> None:
         if machine.start:
+            if state := self._look_for_state(machine):
+                self._record(machine.name, replace(self._begun[machine.name], state=state))
             self._shop.machines.start(machine.name, paused=self._shop.paused)
         if machine.autostart:
             self._shop.machines.set_autostart(machine.name, wanted=True)
         record = self._begun[machine.name]
-        self._shop.machines.set_record(machine.name, replace(record, complete=True))
+        self._shop.machines.set_record(machine.name, replace(record, complete=True, proofs=(), state=""))
         del self._begun[machine.name]
+        self._shop.pool.unmark(record.mark, *filter(None, (record.disk, record.seed)))
 
     def _undo(self) -> None:
         """Remove what is not complete; what cannot be removed now is found by the next run."""
@@ -172,7 +204,8 @@ class Making:
         self._shop.notify(Note(text=f"What was begun is removed: {len(begun)} machine{'s' * (len(begun) > 1)}."))
 
         def remove(item: tuple[str, MachineRecord]) -> None:
-            discard(*item, self._made.get(item[0], ()), self._shop.machines, self._shop.pool)
+            for text in discard(*item, self._made.get(item[0], ()), self._shop.machines, self._shop.pool):
+                self._shop.notify(Note(text=text, warning=True))
 
         try:
             each(begun, remove, self._shop.at_once, lambda _: None)

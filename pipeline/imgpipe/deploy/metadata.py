@@ -6,6 +6,7 @@ that a machine which somebody else described is never taken for ours.
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 
 from imgpipe.deploy.existing import MachineRecord, Proven
@@ -14,8 +15,22 @@ from imgpipe.errors import RecipeError
 NAMESPACE = "https://imgpipe.org/xmlns/machine/1"
 PREFIX = "imgpipe"
 _TAG = f"{{{NAMESPACE}}}machine"
+_MARK = re.compile("[0-9a-f]{16}")
 _WORDS = {True: "yes", False: "no"}
-_SINGLE = ("fleet", "group", "template", "identity", "hostname", "pool", "disk", "seed", "uuid", "fleet_id")
+_SINGLE = (
+    "fleet",
+    "group",
+    "template",
+    "identity",
+    "hostname",
+    "pool",
+    "disk",
+    "seed",
+    "uuid",
+    "fleet_id",
+    "mark",
+    "state",
+)
 
 
 def to_xml(record: MachineRecord) -> str:
@@ -44,6 +59,8 @@ def of_element(root: ET.Element) -> MachineRecord | None:
     if element is None:
         return None
     found = {name: _text(element, _tag(name)) for name in _SINGLE}
+    # It becomes part of a file's name.
+    found["mark"] = found["mark"] if _MARK.fullmatch(found["mark"]) else ""
     if not (found["template"] and found["disk"] and found["pool"]):
         return None
     proven = element.find(f"{{{NAMESPACE}}}proven")
@@ -52,6 +69,7 @@ def of_element(root: ET.Element) -> MachineRecord | None:
         linked=element.get("linked") == "yes",
         complete=element.get("complete") == "yes",
         addresses=_texts(element, "address"),
+        proofs=tuple((made.get("volume", ""), made.text or "") for made in element.iterfind(f"{{{NAMESPACE}}}made")),
         proven=None if proven is None else _proven(proven),
     )
 
@@ -63,6 +81,8 @@ def _written(record: MachineRecord, space: str) -> str:
             _add(root, f"{space}{_tag(name)}", value)
     for address in record.addresses:
         _add(root, f"{space}address", address)
+    for volume, proof in record.proofs:
+        _add(root, f"{space}made", proof, volume=volume)
     if record.proven:
         proven = ET.SubElement(root, f"{space}proven")
         _add(proven, f"{space}hostname", record.proven.hostname)
@@ -91,10 +111,10 @@ def _proven(element: ET.Element) -> Proven:
     )
 
 
-def _add(parent: ET.Element, tag: str, text: str) -> None:
-    if not text.isprintable():
+def _add(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
+    if not "".join((text, *attributes.values())).isprintable():
         raise RecipeError(f"The machine's '{tag.rpartition('}')[2]}' has characters that XML cannot hold: {text!r}.")
-    ET.SubElement(parent, tag).text = text
+    ET.SubElement(parent, tag, attributes).text = text
 
 
 def _text(parent: ET.Element, name: str) -> str:

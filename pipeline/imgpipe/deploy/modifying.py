@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import PurePath
 
+from imgpipe.adapters.marks import new_mark
 from imgpipe.deploy.changes import Modify
 from imgpipe.deploy.definitions import DISK_TARGETS, changed, definition
 from imgpipe.deploy.existing import MachineRecord
@@ -63,15 +64,33 @@ def _redefine(change: Modify, shop: Workshop) -> None:
     carried = carried_of(machine)
     record = _kept(record_with_seed(machine, carried, old.pool), old, change)
     pool = shop.pool_of(old.pool)
-    if record.seed:
+    if record.seed and not old.seed:
+        record = _with_new_seed(record, old, change, shop)
+    elif record.seed:
         # Also where it says the same: the definition names a seed by its digest, and one of an earlier version has
         # another.
         pool.write_small(record.seed, iso_of(carried))
     policy = replace(shop.policy, folder=pool.path)
     wanted = definition(machine, carried.oem_strings, record, policy)
     shop.machines.define(changed(shop.machines.xml(machine.name), wanted))
+    if record.mark:
+        pool.unmark(record.mark, record.seed)
     if old.seed and not record.seed:
         pool.delete(old.seed)
+
+
+def _with_new_seed(record: MachineRecord, old: MachineRecord, change: Modify, shop: Workshop) -> MachineRecord:
+    """Make the seed of a machine that had none, and return its record; raises HostError where its name is taken.
+
+    The mark is in the machine's record first: so the next run knows what one that is killed here has made.
+    """
+    pool, mark = shop.pool_of(old.pool), old.mark or new_mark()
+    if pool.is_own(record.seed, mark, ""):
+        pool.delete(record.seed)
+    pool.unmark(mark, record.seed)
+    shop.machines.set_record(change.machine.name, replace(old, mark=mark))
+    pool.write_small(record.seed, iso_of(carried_of(change.machine)), mark=mark)
+    return replace(record, mark=mark)
 
 
 def _kept(record: MachineRecord, old: MachineRecord, change: Modify) -> MachineRecord:

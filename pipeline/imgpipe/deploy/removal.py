@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path
 
 from imgpipe.adapters.machines import Machines
+from imgpipe.adapters.marks import unmark
 from imgpipe.adapters.pool import Pool
-from imgpipe.deploy.definition_files import NamedFiles
+from imgpipe.deploy.belongings import Belongings, belongings
+from imgpipe.deploy.definition_files import NamedFiles, named_files
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
+from imgpipe.deploy.needed import Survey, refuse_needed, survey
 from imgpipe.errors import RecipeError
-from imgpipe.images.disk_uses import DiskUse, DiskUses, UseGraph
 
 # What `room.base_volume` makes of a template.
 _BASE = re.compile(r"imgpipe-(.+)-[0-9a-f]{8}\.qcow2")
 
 
 def remove_machine(
-    existing: ExistingMachine,
-    machines: Machines,
-    pool_of: Callable[[str], Pool],
-    doomed: Collection[str] = (),
+    existing: ExistingMachine, machines: Machines, pool_of: Callable[[str], Pool], known: Survey
 ) -> tuple[str, ...]:
     """Remove a machine that imgpipe made: disk, seed, UEFI variables, saved state, definition.
 
-    What is deleted is what its definition has at this moment. `doomed` are the UUIDs of machines that go with it.
-    The definition goes last, because it says what else there is: a removal that was interrupted can be repeated.
-    Returns volumes that the record names and the definition does not, which stay. Raises RecipeError for a machine
-    that imgpipe did not make, or that somebody else's depends on; then nothing was touched.
+    What is deleted is what its definition has at this moment; of a machine that is half made, or half removed, what is
+    shown to be its own. `known` is of the batch of machines that it goes with. The definition goes last, because it
+    says what else there is: a removal that was interrupted can be repeated.
+    Returns sentences about what stays, though it has the names of what is the machine's. Raises RecipeError for a
+    machine that imgpipe did not make, or that somebody else's depends on, and HostError where that is not known; then
+    nothing was touched.
     """
     if existing.record is None:
         raise not_ours(existing)
@@ -42,16 +43,46 @@ def remove_machine(
     mine = next((one for one in named if one.uuid == now.uuid), None)
     if mine is None:
         return ()
-    volumes = own_volumes(mine, record, pool)
-    others = [one for one in named if one.uuid != now.uuid and one.uuid not in doomed]
-    going = {PurePath(path).name for one in named if one.uuid in {*doomed, now.uuid} for path in one.files}
-    _refuse_needed(f"of the machine '{now.name}' ", volumes, others, going, pool)
-    keep_nvram = any(mine.nvram & one.files for one in named if one.uuid != now.uuid)
+    own = belongings(mine, record, pool)
+    refuse_needed(f"of the machine '{now.name}' ", own.volumes, named, pool, known)
+    if any(mine.nvram & one.files for one in named if one.uuid != now.uuid):
+        own = replace(own, variables=False)
     machines.force_stop(now.name)
-    pool.delete(*volumes)
-    machines.remove(now.name, keep_nvram=keep_nvram)
-    there = pool.names()
-    return tuple(name for name in (record.disk, record.seed) if name and name not in volumes and name in there)
+    # One that was not persistent is gone by now.
+    if record.complete and now.name in machines.names():
+        record = _sealed(record, own, pool)
+        machines.set_record(now.name, record)
+    _clear(mine, record, own, machines, pool)
+    return tuple(_what_stays(now.name, own, mine, machines, pool))
+
+
+def _sealed(record: MachineRecord, own: Belongings, pool: Pool) -> MachineRecord:
+    """Return the record of a machine whose removal begins: by the proofs the next run knows what is left of it."""
+    proofs = tuple((name, proof) for name in own.volumes if (proof := pool.proof(name)))
+    return replace(record, complete=False, proofs=proofs, state="own" if own.variables else "started")
+
+
+def _clear(mine: NamedFiles, record: MachineRecord, own: Belongings, machines: Machines, pool: Pool) -> None:
+    pool.delete(*own.volumes)
+    pool.unmark(record.mark, *filter(None, (record.disk, record.seed)))
+    machines.remove(mine.name, keep_nvram=not own.variables, keep_tpm=not own.tpm)
+    # Not before: by its hidden name a copy of variables is known to be imgpipe's.
+    for path in mine.nvram:
+        unmark(Path(path), record.mark)
+
+
+def _what_stays(name: str, own: Belongings, mine: NamedFiles, machines: Machines, pool: Pool) -> Iterator[str]:
+    for volume in own.strange:
+        yield (
+            f"The volume '{volume}' of '{name}' stays, because it is not known to be what imgpipe made. "
+            f"'imgpipe machines destroy --leftover {pool.name}/{volume}' removes it."
+        )
+    for path in sorted(mine.nvram) if not own.variables else ():
+        if machines.is_there(path) is not False:
+            yield (
+                f"The UEFI variables '{path}' of '{name}' stay, because they are not known to be what imgpipe made. "
+                "Delete the file if it is there and nobody needs it."
+            )
 
 
 def not_ours(machine: ExistingMachine) -> RecipeError:
@@ -68,128 +99,53 @@ def not_ours(machine: ExistingMachine) -> RecipeError:
     )
 
 
-def own_volumes(mine: NamedFiles, record: MachineRecord, pool: Pool) -> tuple[str, ...]:
-    """Return the volumes that are a machine's own: its disk, what lies between that and its template, its seed.
+def require_leftover(volume: str, machines: Machines, pool: Pool, *, trusting: bool = False) -> None:
+    """Raise RecipeError for a volume that a machine needs, or that is not there; HostError where that is not known.
 
-    A snapshot puts an overlay on the disk that imgpipe made; whatever is below that disk is a template's or somebody
-    else's. Raises RecipeError for a disk that is no volume of the pool.
+    `trusting` takes what cannot be seen for nobody's.
     """
-    own: dict[str, None] = {}
-    for top in mine.disks:
-        path = PurePath(top)
-        if not _is_in(path, pool):
-            raise RecipeError(
-                f"The disk of '{mine.name}' is '{top}', which is no volume of the pool '{pool.name}'.",
-                hint="After an external snapshot, 'virsh blockcommit "
-                f"{mine.name} DISK --active --pivot' brings it back; 'imgpipe machines forget {mine.name}' leaves "
-                "the machine to virsh.",
-            )
-        chain = _chain(path, pool)
-        names = [one.name for one in chain]
-        # Without the record's disk in it, only the top is certain to be the machine's.
-        own |= dict.fromkeys(names[: names.index(record.disk) + 1] if record.disk in names else names[:1])
-    if record.seed and str(pool.file(record.seed)) in mine.files:
-        own[record.seed] = None
-    return tuple(own)
-
-
-def _is_in(path: PurePath, pool: Pool) -> bool:
-    return path.parent in {pool.path, pool.path.resolve() if pool.local else pool.path}
-
-
-def _chain(path: PurePath, pool: Pool) -> list[PurePath]:
-    """Return a disk and what it is built on, as far as that lies in the pool."""
-    chain: list[PurePath] = []
-    below: PurePath | None = path
-    while below is not None and _is_in(below, pool) and below not in chain:
-        chain.append(below)
-        below = pool.backing(below.name)
-    return chain
-
-
-def _refuse_needed(
-    whose: str, volumes: Collection[str], others: Sequence[NamedFiles], going: Iterable[str], pool: Pool
-) -> None:
-    """Raise RecipeError where another definition, or a volume that stays, needs a volume: itself or by its chain.
-
-    `going` are the volumes that are named by machines which go too; what these are built on goes with them.
-    """
-    below = {name: base.name for name in pool.names() if (base := pool.backing(name)) and _is_in(base, pool)}
-    gone = set(volumes).union(*(_below(name, below) for name in going))
-    users = {volume: f"the volume '{volume}'" for volume in below if volume not in gone}
-    needed: dict[str, str] = {}
-    for volume, user in users.items():
-        needed |= dict.fromkeys(_below(volume, below)[1:], user)
-    for one in others:
-        for path in one.files:
-            name = PurePath(path).name
-            if "/" not in path or _is_in(PurePath(path), pool):
-                needed |= dict.fromkeys(_below(name, below), f"the machine '{one.name}'")
-    if pool.local:
-        needed |= _needed_from_elsewhere(volumes, others, pool)
-    for volume in volumes:
-        if volume in needed:
-            raise RecipeError(
-                f"'{volume}' {whose}is needed by {needed[volume]}; nothing was removed.",
-                hint="Remove that first, or make it independent.",
-            )
-
-
-def _needed_from_elsewhere(volumes: Iterable[str], others: Iterable[NamedFiles], pool: Pool) -> dict[str, str]:
-    """Return which volumes other machines have by a link, or below an overlay that lies outside the pool."""
-    uses = [
-        DiskUse(owner=one.name, chain=(path,), ended=path not in one.overlays)
-        for one in others
-        for path in one.files
-        if path.startswith("/")
-    ]
-    graph = UseGraph(DiskUses(uri="", local=True, uses=tuple(uses)))
-    found = {volume: graph.users(pool.file(volume)) for volume in volumes}
-    return {volume: f"the machine '{users[0]}'" for volume, users in found.items() if users}
-
-
-def _below(volume: str, below: Mapping[str, str]) -> list[str]:
-    """Return a volume and all that it is built on; a chain that bites its own tail ends there."""
-    chain = [volume]
-    while (base := below.get(chain[-1])) is not None and base not in chain:
-        chain.append(base)
-    return chain
-
-
-def require_leftover(volume: str, machines: Machines, pool: Pool) -> None:
-    """Raise RecipeError for a volume that a machine needs, or that is not there."""
     if volume not in pool.names():
         raise RecipeError(
             f"The pool '{pool.name}' has no volume '{volume}'.", hint=f"'virsh vol-list {pool.name}' lists them."
         )
-    _refuse_needed("", (volume,), machines.named_files(), (), pool)
+    known = survey((), machines, lambda _: pool, trusting=trusting)
+    refuse_needed("", (volume,), machines.named_files(), pool, known)
 
 
-def remove_leftover(volume: str, machines: Machines, pool: Pool) -> None:
-    """Delete a volume that no machine has; raises RecipeError if one needs it, or it is not there."""
-    require_leftover(volume, machines, pool)
+def remove_leftover(volume: str, machines: Machines, pool: Pool, *, trusting: bool = False) -> None:
+    """Delete a volume that no machine has; raises as `require_leftover` does."""
+    require_leftover(volume, machines, pool, trusting=trusting)
     pool.delete(volume)
 
 
-def discard(
-    name: str,
-    record: MachineRecord,
-    made: Iterable[str],
-    machines: Machines,
-    pool: Pool,
-    *,
-    keep_nvram: bool = False,
-) -> None:
-    """Remove what a run made of a machine: `made` are the volumes that it made itself, and no others go.
+def discard(name: str, record: MachineRecord, made: Iterable[str], machines: Machines, pool: Pool) -> tuple[str, ...]:
+    """Remove what a run made of a machine that is not complete: `made` are volumes that it made itself, for certain.
 
-    With `keep_nvram` the file of UEFI variables that the definition names stays: somebody else made it.
+    What else goes is what the record shows to be the machine's own. Returns sentences about what stays.
     """
-    if name in machines.names() and machines.find(name).uuid == record.uuid:
-        machines.force_stop(name)
+    # Not the files of all machines: this is called for each of many.
+    mine = named_files(machines.xml(name)) if name in machines.names() else None
+    if mine is None or mine.uuid != record.uuid:
         pool.delete(*made)
-        machines.remove(name, keep_nvram=keep_nvram)
-    else:
-        pool.delete(*made)
+        pool.unmark(record.mark, *filter(None, (record.disk, record.seed)))
+        return ()
+    own = belongings(mine, record, pool)
+    volumes = tuple(dict.fromkeys((*made, *own.volumes)))
+    strange = tuple(volume for volume in own.strange if volume not in volumes)
+    own = replace(own, volumes=volumes, strange=strange)
+    machines.force_stop(name)
+    _clear(mine, record, own, machines, pool)
+    return tuple(_what_stays(name, own, mine, machines, pool))
+
+
+def unmark_complete(machines: Machines, pool: Pool) -> None:
+    """Remove the hidden names of volumes whose machine was completed by a run that was killed right then."""
+    if not any(name.startswith(".") for name in pool.names()):
+        return
+    for machine in machines.list(sizes=False):
+        record = machine.record
+        if record and record.complete and record.pool == pool.name:
+            pool.unmark(record.mark, *filter(None, (record.disk, record.seed)))
 
 
 def unused_bases(

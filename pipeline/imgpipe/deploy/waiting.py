@@ -12,12 +12,14 @@ from imgpipe.deploy.definitions import REPORT_PORT
 from imgpipe.deploy.existing import ExistingMachine, Proven
 from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.disclosure import one_line
+from imgpipe.domain_spec import Accelerator
+from imgpipe.emulated_boot import lateness
 from imgpipe.errors import GuestError, HostError
-from imgpipe.events import Listener, Progress
+from imgpipe.events import Listener, Note, Progress
 from imgpipe.identity.compare import duplicates, faults
 from imgpipe.identity.report import LONGEST_LINE, Report, last_report
 from imgpipe.watch.boot import BOOT, NO_PROOF
-from imgpipe.watch.classify import Classifier, Failed
+from imgpipe.watch.classify import Asked, Classifier, Failed
 from imgpipe.watch.console import LineDecoder
 
 _POLL_SECONDS = 0.2
@@ -27,14 +29,19 @@ _LINES_SHOWN = 12
 
 
 def wait_until_up(
-    wanted: Sequence[WantedMachine], machines: Machines, seconds: float, notify: Listener
+    wanted: Sequence[WantedMachine],
+    machines: Machines,
+    seconds: float,
+    notify: Listener,
+    accelerator: Accelerator = "kvm",
 ) -> dict[str, Report]:
     """Return what each machine's guest reports, once all are up and as they were asked for.
 
-    What a machine proved is kept in its metadata. Raises GuestError that names those that are not up when `seconds`
-    are over, with what is wrong and their consoles' last lines, and those that share what must be unique.
+    What a machine proved is kept in its metadata. One whose boot failed is told of at once, and not waited for.
+    Raises GuestError that names those that are not up when `seconds` are over or none is left to wait for, with what
+    is wrong and their consoles' last lines, and those that share what must be unique.
     """
-    watches = [_Watch(machine, machines) for machine in wanted]
+    watches = [_Watch(machine, machines, accelerator) for machine in wanted]
     try:
         _watch_all(watches, machines, time.monotonic() + seconds, notify)
     finally:
@@ -50,13 +57,16 @@ def wait_until_up(
 class _Watch:
     """One machine that is waited for: its report, and the end of its console should it not come."""
 
-    def __init__(self, wanted: WantedMachine, machines: Machines) -> None:
+    def __init__(self, wanted: WantedMachine, machines: Machines, accelerator: Accelerator) -> None:
         self.name = wanted.name
         self.report: Report | None = None
         self.up = False
         self.over = False
+        self.told_of = False
         self._wanted = wanted
         self._machines = machines
+        self._accelerator = accelerator
+        self._late_device: str | None = None
         self._port: MachineStream | None = None
         self._console: MachineStream | None = None
         self._lines = LineDecoder()
@@ -89,18 +99,30 @@ class _Watch:
     def _hear(self, data: bytes) -> None:
         """Read the console: a boot that went wrong is not waited for."""
         for line in self._lines.feed(data):
+            if self._late_device is None:
+                self._late_device = self._classifier.late_device(line)
             meaning = self._classifier.read(line)
-            if isinstance(meaning, Failed):
-                self.over = True
-                self._wrong = (meaning.reason, *self._wrong)
+            if isinstance(meaning, Failed | Asked):
+                self._end(meaning.reason)
+        # A shell's prompt ends in no line break, and whoever waits at one says nothing else.
+        if prompt := self._classifier.peek(self._lines.open_line):
+            self._end(prompt.reason)
+
+    def _end(self, reason: str) -> None:
+        if self.over:
+            return
+        self.over = True
+        late = () if self._late_device is None else (lateness(self._late_device, self._accelerator),)
+        self._wrong = (" ".join((reason, *late)), *self._wrong)
 
     def connect(self, *, active: bool) -> None:
         """Open what is not open; a machine that is off is over."""
-        if self.up:
+        if self.up or self.over:
             return
         if not active:
-            self.over = True
-            self._wrong = ("It is off.", *self._wrong)
+            # What it said last may say why.
+            self._hear(self._console.read() if self._console else b"")
+            self._end("It is off.")
             return
         if self._console is None or self._console.ended:
             self._console = self._machines.open_console(self.name)
@@ -135,11 +157,12 @@ def _watch_all(watches: Sequence[_Watch], machines: Machines, end: float, notify
             active = machines.active()
             for watch in watches:
                 watch.connect(active=watch.name in active)
-        for watch in watches:
-            if not (watch.up or watch.over) and watch.look():
+        for watch in [watch for watch in watches if not (watch.up or watch.over)]:
+            if watch.look():
                 _remember(watch, machines)
                 up += 1
                 _tell(up, len(watches), notify)
+        _tell_of_failed(watches, notify)
         if all(watch.up or watch.over for watch in watches):
             return
         time.sleep(_POLL_SECONDS)
@@ -148,6 +171,19 @@ def _watch_all(watches: Sequence[_Watch], machines: Machines, end: float, notify
 def _tell(up: int, total: int, notify: Listener) -> None:
     percent = 100 * up / total
     notify(Progress(stage="deploy", phase="machines come up", percent=percent, done=up, total=total, unit="machines"))
+
+
+def _tell_of_failed(watches: Sequence[_Watch], notify: Listener) -> None:
+    """Tell at once, and once, whose boot failed while others are waited for: what all come to is told at the end."""
+    if all(watch.up or watch.over for watch in watches):
+        return
+    for watch in watches:
+        if watch.over and not (watch.up or watch.told_of):
+            watch.told_of = True
+            first, *rest = watch.told(console=True)
+            notify(Note(text=first, warning=True))
+            for line in rest:
+                notify(Note(text=line))
 
 
 def _remember(watch: _Watch, machines: Machines) -> None:
@@ -206,6 +242,12 @@ def _known(machine: ExistingMachine) -> Report | None:
 def _not_up(late: Sequence[_Watch], total: int, seconds: float) -> GuestError:
     names = ", ".join(f"'{watch.name}'" for watch in late[:10]) + (" and others" if len(late) > 10 else "")
     details = [line for place, watch in enumerate(late) for line in watch.told(console=place < _CONSOLES_SHOWN)]
+    if all(watch.over for watch in late):
+        return GuestError(
+            f"{len(late)} of {total} machines did not come up as asked: {names}.",
+            hint="Look at one with 'imgpipe machines console NAME', or destroy it and deploy it again.",
+            details=details[:200],
+        )
     return GuestError(
         f"{len(late)} of {total} machines did not come up as asked within {seconds:.0f} seconds: {names}.",
         hint="Look at one with 'imgpipe machines console NAME'; more time can be given with '--wait-seconds'.",

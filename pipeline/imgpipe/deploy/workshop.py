@@ -54,6 +54,7 @@ class Workshop:
     `pool_of` opens another pool by name, for machines made earlier. `at_once` machines are worked on at a time.
     A machine that must stop for its change gets `shutdown_s` seconds to do so, if it `may_stop`; else its change
     takes effect at its next start. `paused` starts machines without letting them run.
+    `despite_unknown` removes machines also where it cannot be seen whether somebody else needs their disks.
     """
 
     machines: Machines
@@ -67,3 +68,4 @@ class Workshop:
     may_stop: bool = False
     shutdown_s: float = 120
     paused: bool = False
+    despite_unknown: bool = False

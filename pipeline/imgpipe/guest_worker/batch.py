@@ -11,6 +11,7 @@ from imgpipe.guest_worker.appliance import Drive, launch
 from imgpipe.guest_worker.edits import Edits
 from imgpipe.guest_worker.files import Files
 from imgpipe.guest_worker.layout import BlockDevices, Layout
+from imgpipe.guest_worker.mac_files import MacFiles
 from imgpipe.guest_worker.text import WorkerError
 
 
@@ -50,19 +51,19 @@ class Batch:
         volumes.mount_for_writing(self.g, device)
         self.ignore_case = True
 
-    def edit(self, steps: list[dict[str, Any]], claims: list[dict[str, Any]]) -> int:
-        """Apply the steps to the mounted system, label what is new, check the claims; return how many paths changed.
+    def edit(self, steps: list[dict[str, Any]], claims: list[dict[str, Any]]) -> list[str]:
+        """Apply the steps to the mounted system, label what is new, check the claims; return remarks on the steps.
 
         Whatever happens, the disk is unmounted and written out afterwards.
         """
         try:
             edits = Edits(self.g, self._files())
-            changed = edits.apply(steps)
+            edits.apply(steps)
             edits.relabel()
             faults = [fault for claim in claims for fault in self._faults(dict(claim))]
             if faults:
                 raise WorkerError(f"{len(faults)} claims do not hold after the edits.", faults)
-            return changed
+            return edits.remarks
         finally:
             self.g.umount_all()
 
@@ -80,6 +81,7 @@ class Batch:
         if kind == "Absent":
             return [f"'{path}' is still there" for path in files.remains(**claim)]
         if kind == "WithoutMacs":
-            return [f"'{path}' holds a MAC address of the source" for path in files.with_macs(**claim)]
+            held = MacFiles(self.g, files, claim["patterns"]).holding(claim["macs"])
+            return [f"'{path}' holds a MAC address of the source" for path in held]
         size = files.size(claim["path"])
         return [] if size == 0 else [f"'{claim['path']}' is not an empty file"]

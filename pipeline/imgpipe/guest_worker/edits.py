@@ -8,18 +8,22 @@ import stat
 from collections.abc import Callable
 from typing import Any
 
-from imgpipe.guest_worker import macs
 from imgpipe.guest_worker.files import Files
+from imgpipe.guest_worker.mac_files import MacFiles
 from imgpipe.guest_worker.text import WorkerError, as_bytes
 
 
 class Edits:
-    """Steps on a mounted guest; `new` are the paths that were made, and lack SELinux labels."""
+    """Steps on a mounted guest; `new` are the paths that were made, and lack SELinux labels.
+
+    `remarks` are sentences about what the steps left to be done in the guest.
+    """
 
     def __init__(self, g: Any, files: Files | None = None) -> None:  # noqa: ANN401 (libguestfs has no types)
         self.g = g
         self.files = files or Files(g)
         self.new: list[str] = []
+        self.remarks: list[str] = []
 
     def apply(self, steps: list[dict[str, Any]]) -> int:
         """Apply the steps in order; return how many paths they changed."""
@@ -86,15 +90,15 @@ class Edits:
                 changed += 1
         return changed
 
-    def replace_macs(self, patterns: list[str], pairs: list[list[str]]) -> int:
-        """Rewrite, in place, the matching files that hold an old address."""
-        changed = 0
-        for name in self.files.regular(patterns):
-            content = self.files.content(name)
-            new = macs.replaced(content, pairs)
-            if new != content:
-                self.g.write(name, new)
-                changed += 1
+    def replace_macs(self, patterns: list[str], pairs: list[list[str]], early: list[str]) -> int:
+        """Replace old addresses in the matching files and their names, and keep what there is to say of it."""
+        found = MacFiles(self.g, self.files, patterns)
+        changed = found.replace(pairs, early)
+        self.remarks += found.remarks
+        for old, new in found.renamed.items():
+            # A folder takes along what is in it.
+            self.new = [new + path[len(old) :] if f"{path}/".startswith(f"{old}/") else path for path in self.new]
+        self.new += found.relinked
         return changed
 
     def copy_file(self, source: str, path: str, where: str) -> int:

@@ -9,7 +9,6 @@ import re
 import stat
 from typing import Any
 
-from imgpipe.guest_worker import macs as addresses
 from imgpipe.guest_worker.text import WorkerError, as_bytes
 
 # A hostile disk may hold anything; nothing read from it is larger than this. The protocol of libguestfs itself
@@ -104,10 +103,6 @@ class Files:
                 return False
             before, offset = piece[len(piece) - overlap :], offset + len(piece)
         return False
-
-    def with_macs(self, patterns: list[str], macs: list[str]) -> list[str]:
-        """Return the regular files that match and hold one of the MAC addresses."""
-        return [path for path in self.regular(patterns) if addresses.found(self.content(path), macs)]
 
     def regular(self, patterns: list[str]) -> list[str]:
         """Return the regular files that match; links, devices and pipes are none."""

@@ -19,6 +19,7 @@ from imgpipe.guest_worker.appliance import try_launch
 from imgpipe.guest_worker.batch import Batch
 from imgpipe.guest_worker.edits import Edits
 from imgpipe.guest_worker.files import Files
+from imgpipe.guest_worker.mac_files import MacFiles
 from imgpipe.guest_worker.session import Session
 from imgpipe.guest_worker.text import WorkerError, printable
 from imgpipe.guest_worker.volume import Volume
@@ -83,7 +84,8 @@ def _of_files(files: Files, edits: Edits) -> Calls:
         "size": files.size,
         "remains": lambda **claim: list(files.remains(**claim)),
         "search": files.search,
-        "with_macs": files.with_macs,
+        "with_macs": lambda patterns, macs: MacFiles(files.g, files, patterns).holding(macs),
+        "remarks": lambda: edits.remarks,
     }
 
 

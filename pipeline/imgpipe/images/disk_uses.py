@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -49,27 +50,71 @@ class UseGraph:
         self._owners: dict[_Key, set[str]] = {}
         self._volumes: dict[_Key, str] = {}
         self._known: set[_Key] = set()
+        self._keys: dict[str, _Key] = {}
+        self._paths: dict[_Key, str] = {}
+        self._told = told.unknown
         for use in told.uses:
             self._add(use)
         # Only then: a volume tells what is below a machine's disk that this process cannot read.
-        hidden = (
-            f"what is below the disk '{use.chain[-1]}' of '{use.owner}' cannot be seen"
+        self._hidden = {
+            f"what is below the disk '{use.chain[-1]}' of '{use.owner}' cannot be seen": self._key(use.chain[-1])
             for use in told.uses
             if not self._follow(use.chain[-1])
-        )
-        self.unknown = tuple(dict.fromkeys((*told.unknown, *hidden)))
+        }
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Return a sentence for each thing that is not known of disks."""
+        return self.unseen(())
+
+    def unseen(self, going: Iterable[Path]) -> tuple[str, ...]:
+        """Return what is not known of disks that stay when the files `going` are deleted."""
+        gone = {self._key(str(path)) for path in going}
+        hidden = (text for text, key in self._hidden.items() if key not in gone)
+        return tuple(dict.fromkeys((*self._told, *hidden)))
 
     def users(self, disk: Path) -> tuple[str, ...]:
         """Return the machines that have `disk` in a chain, and the volumes above it that are no machine's."""
         wanted = self._key(str(disk))
+        above = self._all_above(wanted)
+        names = {owner for key in (wanted, *above) for owner in self._owners.get(key, ())}
+        names |= {self._volumes[key] for key in above if key in self._volumes and not self._owners.get(key)}
+        return tuple(sorted(names))
+
+    def needed_by(self, disk: Path, going: Iterable[Path], leaving: Collection[str]) -> tuple[str, ...]:
+        """Return who needs `disk` though the files `going` are deleted, and the machines `leaving` removed.
+
+        A file above it that stays counts, also one that only a snapshot of a machine `leaving` names: it has what was
+        written last.
+        """
+        wanted = self._key(str(disk))
+        gone = {self._key(str(path)) for path in going}
+        above = self._all_above(wanted)
+        names = {owner for key in (wanted, *above) for owner in self._owners.get(key, ()) if owner not in leaving}
+        names |= {
+            self._paths[key]
+            for key in above - gone - {wanted}
+            if not self._owners.get(key, set()) - set(leaving) and self._may_be_there(key)
+        }
+        return tuple(sorted(names))
+
+    def _all_above(self, wanted: _Key) -> set[_Key]:
         above: set[_Key] = set()
         new = {wanted}
         while new:
             new = {over for key in new for over in self._above.get(key, ())} - above
             above |= new
-        names = {owner for key in (wanted, *above) for owner in self._owners.get(key, ())}
-        names |= {self._volumes[key] for key in above if key in self._volumes and not self._owners.get(key)}
-        return tuple(sorted(names))
+        return above
+
+    def _may_be_there(self, key: _Key) -> bool:
+        """Say whether a file is there, as far as that can be seen: what a snapshot names may be gone long since."""
+        try:
+            os.stat(self._paths[key])  # noqa: PTH116 (a path as libvirt wrote it)
+        except FileNotFoundError:
+            return not self._local
+        except OSError:
+            return True
+        return True
 
     def _add(self, use: DiskUse) -> None:
         keys = [self._key(path) for path in use.chain]
@@ -109,7 +154,16 @@ class UseGraph:
             self._known.add(over)
 
     def _key(self, path: str) -> _Key:
-        """Return what is the same for all paths of a file: its inode where it is here, else the path."""
+        """Return what is the same for all paths of a file: its inode where it is here, else the path.
+
+        What a path was first, it stays: files are deleted while this is asked, and their inodes are taken by others.
+        """
+        if path not in self._keys:
+            self._keys[path] = self._found(path)
+            self._paths.setdefault(self._keys[path], path)
+        return self._keys[path]
+
+    def _found(self, path: str) -> _Key:
         try:
             found = os.stat(path) if self._local else None  # noqa: PTH116 (a path as libvirt wrote it)
         except OSError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -13,6 +12,7 @@ from types import FrameType
 from typing import Protocol
 
 from imgpipe.domain_spec import Accelerator
+from imgpipe.emulated_boot import lateness
 from imgpipe.errors import GuestError, HostError, ImgpipeError
 from imgpipe.events import Listener, Progress
 from imgpipe.machine_state import Activity, MachineState
@@ -140,22 +140,13 @@ def failed(
     if failure.culprit == "guest":
         reason = failure.reason
         if (device := judge.late_device) is not None:
-            reason += f" {_named(device)} did not appear in time."
+            reason += f" {lateness(device, accelerator)}"
             if accelerator == "tcg":
-                reason += f" The host was most likely too slow: it emulates, {_load()}."
                 hint = f"Build again when the host is less busy, or where KVM works ('imgpipe doctor'). {hint}"
         return GuestError(reason, hint=hint, details=judge.last_lines())
     said = machine.last_words()
     words = ("qemu:", *(f"  {line}" for line in said)) if said else ()
     return HostError(failure.reason, hint=hint, details=(*words, *judge.last_lines()))
-
-
-def _named(device: str) -> str:
-    return f"Its device '{device}'" if device else "A device of it"
-
-
-def _load() -> str:
-    return f"with a load of {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
 
 
 @contextmanager

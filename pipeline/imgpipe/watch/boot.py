@@ -11,15 +11,23 @@ BOOT = Console(
         Phase(pattern=r"Reached target .*(Multi-User|multi-user)|\blogin:", label="the system is up", percent=50),
     ),
     troubles=(
+        # Up to systemd 228 it bids welcome; dracut's has no root file system yet.
         Trouble(
-            pattern=r"You are in (emergency|rescue) mode|Entering emergency mode", reason="It fell into emergency mode."
+            pattern=r"(You are in|Welcome to) (emergency|rescue) mode|Started .*Emergency Shell",
+            reason="It fell into emergency mode.",
+        ),
+        Trouble(
+            pattern=r"Entering emergency mode|ALERT! .*Dropping to a shell|Starting .*Dracut Emergency Shell"
+            r"|dracut: (FATAL|Refusing to continue)",
+            reason="It stopped in its initramfs.",
         ),
         Trouble(pattern=r"Failed to start .*Switch Root", reason="Its root file system could not be mounted."),
         Trouble(pattern=r"error: no such (device|partition)|grub rescue>", reason="Its boot loader finds no system."),
         Trouble(pattern=r"No bootable device|BdsDxe: No bootable option", reason="Its disk does not boot."),
     ),
     waiting=(
-        Trouble(pattern=r"^\(initramfs\)|^dracut:/#", reason="It stopped in its initramfs."),
+        Trouble(pattern=r"^\(initramfs\)|^dracut:/", reason="It stopped in its initramfs."),
+        Trouble(pattern=r"^(Give root password|Press Enter) for maintenance", reason="It fell into emergency mode."),
         Trouble(pattern=r"^grub>", reason="It stopped in its boot loader."),
     ),
 )

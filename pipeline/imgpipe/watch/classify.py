@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from imgpipe.os_family import Console, Phase, Proof, Trouble
+from imgpipe.watch.console import plain
 
 Source = Literal["console", "log"]
 
@@ -21,7 +22,7 @@ _KERNEL_HANGS = re.compile(
 """The kernel's own watchdogs. On a slow host they bark at healthy guests too, so that alone is no failure."""
 
 _LATE_DEVICES = re.compile(
-    r"Timed out waiting for device (?P<systemd>\S+)"
+    r"Timed out waiting for device (?:\S+ - (?=/))?(?P<systemd>\S+)"
     r"|Job (?P<job>\S+\.device)/start timed out"
     r"|ALERT! +(?P<initramfs>\S+) does not exist"
     r"|dracut-initqueue.{0,20}: (Warning: )?Could not boot|Warning: (?P<dracut>/dev/\S+) does not exist"
@@ -108,8 +109,10 @@ class Classifier:
         """Return the device that the line says did not appear in time, shortened; '' for one without a name."""
         if not (match := _LATE_DEVICES.search(line)):
             return None
-        found = next((text for text in match.groupdict().values() if text), "")
-        return found.rstrip(".").removesuffix(".device")[:120]
+        found = next((text for text in match.groupdict().values() if text), "").rstrip(".")
+        if found.startswith("dev-"):
+            found = _path_of_unit(found.removesuffix(".device"))
+        return found[:120]
 
     def _meaning(self, line: str, source: Source) -> Meaning | None:
         if source == "console" and line == self._proof.console:
@@ -131,6 +134,12 @@ class Classifier:
             if match := pattern.search(line):
                 return _reached(phase, match)
         return None
+
+
+def _path_of_unit(name: str) -> str:
+    """Return the path that systemd made a device unit's name of (systemd.unit(5), "String escaping")."""
+    path = "/" + name.replace("-", "/")
+    return plain(re.sub(r"\\x([0-9a-f]{2})", lambda code: chr(int(code[1], 16)), path))
 
 
 def _compiled(troubles: tuple[Trouble, ...]) -> list[tuple[re.Pattern[str], Trouble]]:

@@ -101,7 +101,10 @@ class FakeMachines:
         self.fakes.note("end", name)
         self.running.discard(name)
 
-    def remove(self, name, *, keep_nvram=False):
+    def is_there(self, path):
+        return False
+
+    def remove(self, name, *, keep_nvram, keep_tpm):
         self.kept_nvram = keep_nvram
         self.fakes.note("remove", name)
         self.running.discard(name)
@@ -138,6 +141,7 @@ class FakePool:
         self.local = local
         self.volumes = {}
         self.backings = {}
+        self.marks = {}
         self.machines = None
 
     def names(self):
@@ -152,24 +156,42 @@ class FakePool:
             self.volumes[volume] = "base"
         return Base(path=source, format="qcow2", virtual_size=1)
 
-    def overlay(self, name, base, size):
+    def overlay(self, name, base, size, mark=""):
         self.fakes.note("overlay", name)
         if name in self.volumes:
             raise HostError(f"'{name}' is there already")
         self.volumes[name] = "overlay"
+        self.marks[name] = mark
 
-    def copy(self, name, base, size, moved=None):
+    def copy(self, name, base, size, moved=None, mark=""):
         self.fakes.note("copy", name)
         self.volumes[name] = "copy"
+        self.marks[name] = mark
 
     def backing(self, name):
         return self.backings.get(name)
 
-    def write_small(self, name, data, *, new=False):
+    def write_small(self, name, data, mark=""):
         self.fakes.note("write", name)
-        if new and name in self.volumes:
+        if mark and name in self.volumes:
             raise HostError(f"'{name}' is there already")
         self.volumes[name] = data
+        self.marks[name] = mark
+
+    def proof(self, name):
+        return f"{name} is {self.volumes[name]!r}" if name in self.volumes else ""
+
+    def is_own(self, name, mark, proof):
+        return (self.local and bool(mark) and self.marks.get(name) == mark) or (
+            bool(proof) and self.proof(name) == proof
+        )
+
+    def hidden(self, name, mark):
+        return ()
+
+    def unmark(self, mark, *names):
+        for name in names:
+            self.marks.pop(name, None)
 
     def grow(self, name, size):
         self.fakes.note("grow", name, size)
@@ -180,6 +202,7 @@ class FakePool:
                 used = {name for one in self.machines.running for name in [self.machines.find(one).disk]}
                 assert str(self.path / name) not in used, f"{name} is deleted under a running machine"
             self.volumes.pop(name, None)
+            self.marks.pop(name, None)
 
     def refresh(self):
         self.fakes.note("refresh")
@@ -200,6 +223,8 @@ class FakeStream:
         self.closed = True
 
 
-def incomplete(machines, name):
+def incomplete(machines, name, pool):
     """Make a machine what a killed run left."""
-    machines.set_record(name, replace(machines.find(name).record, complete=False))
+    record = machines.find(name).record
+    machines.set_record(name, replace(record, complete=False))
+    pool.marks[record.disk] = record.mark

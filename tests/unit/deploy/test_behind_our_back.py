@@ -12,6 +12,7 @@ from test_bring_up import Run
 from imgpipe.cli.machine_views import state, values
 from imgpipe.deploy import bring_up, metadata
 from imgpipe.deploy.changes import Make, change_of
+from imgpipe.deploy.needed import survey
 from imgpipe.deploy.ownership import COPIED, UNCERTAIN, believed
 from imgpipe.deploy.removal import remove_leftover, remove_machine
 from imgpipe.deploy.selection import Choice, chosen
@@ -70,7 +71,7 @@ def test_a_copy_that_is_handed_to_removal_costs_nobody_a_disk(run):
         bring_up.remove([run.machines.find("copy")], run.shop)
     believing = dataclasses.replace(run.machines.find("copy"), record=run.machines.find(run.names[0]).record)
     with pytest.raises(RecipeError, match="not made by imgpipe|not imgpipe's"):
-        remove_machine(believing, run.machines, run.shop.pool_of)
+        remove_machine(believing, run.machines, run.shop.pool_of, survey((), run.machines, run.shop.pool_of))
     assert run.pool.volumes == {**before, "copy.qcow2": "a copy"}
     assert "copy" in run.machines.known
 

@@ -120,7 +120,7 @@ def test_what_cannot_be_removed_is_left_for_the_next_run_with_a_warning(run):
 
 def test_half_a_machine_is_removed_first(run):
     run.apply()
-    incomplete(run.machines, run.names[0])
+    incomplete(run.machines, run.names[0], run.pool)
     run.fakes.calls.clear()
     (change, *_) = run.changes()
     assert isinstance(change, Make)
@@ -311,7 +311,7 @@ def test_an_uploaded_image_stays_while_anybody_may_need_it(tmp_path, use, unknow
     chain = tuple(path.replace("BASE", base) for path in use.chain)
     run.machines.uses = [dataclasses.replace(use, chain=chain)]
     run.machines.unknown = unknown
-    bring_up.remove(run.machines.list(), run.shop)
+    bring_up.remove(run.machines.list(), dataclasses.replace(run.shop, despite_unknown=True))
     assert set(run.pool.volumes) == {base}
     assert any(f"'{base}' stays" in note.text for note in run.heard if isinstance(note, Note))
 
@@ -319,7 +319,14 @@ def test_an_uploaded_image_stays_while_anybody_may_need_it(tmp_path, use, unknow
 def test_an_uploaded_image_stays_while_libvirt_cannot_say_who_needs_it(tmp_path):
     run = Run(tmp_path, local=False)
     run.apply()
-    run.machines.disk_uses = lambda: (_ for _ in ()).throw(HostError("no answer"))
+    answers = [run.machines.disk_uses()]
+
+    def disk_uses():
+        if not answers:
+            raise HostError("no answer")
+        return answers.pop()
+
+    run.machines.disk_uses = disk_uses
     bring_up.remove(run.machines.list(), run.shop)
     assert set(run.pool.volumes) == {base_volume(run.wanted[0].template)}
     assert any(note.warning and "no answer" in note.text for note in run.heard if isinstance(note, Note))
@@ -388,3 +395,34 @@ def test_the_image_of_a_finished_copy_is_not_needed(run):
 def test_a_machines_disk_that_is_called_like_an_image_is_none(run):
     assert bases(run, linked=False, disk="imgpipe-x-1-12345678.qcow2") == ()
     assert bases(run, linked=False, volumes=("imgpipe-y-1-12345678.qcow2", "x.qcow2")) == ()
+
+
+def with_secret(machine):
+    files = (WantedFile(path="/etc/t", text="hush", secret=True),)
+    return dataclasses.replace(machine, identity=dataclasses.replace(machine.identity, files=files))
+
+
+def test_a_seed_that_a_machine_gets_later_replaces_nobodys_volume(run):
+    run.apply()
+    machine, seed = with_secret(run.wanted[0]), f"{run.names[0]}-seed.iso"
+    run.pool.volumes[seed] = "precious"
+    with pytest.raises(HostError, match="is there already"):
+        run.apply(machine)
+    assert run.pool.volumes[seed] == "precious"
+    assert run.machines.find(machine.name).record.seed == ""
+    del run.pool.volumes[seed]
+    run.apply(machine)
+    assert run.pool.volumes[seed] != "precious"
+    assert run.machines.find(machine.name).record.seed == seed
+
+
+def test_a_seed_whose_making_was_killed_is_made_again(run):
+    run.apply()
+    machine, seed = with_secret(run.wanted[0]), f"{run.names[0]}-seed.iso"
+    run.fakes.raising["define", machine.name] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run.apply(machine)
+    assert seed in run.pool.volumes
+    run.fakes.raising.clear()
+    run.apply(machine)
+    assert run.machines.find(machine.name).record.seed == seed

@@ -21,6 +21,7 @@ from imgpipe.deploy.existing import Proven
 from imgpipe.deploy.ownership import COPIED
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import GuestError, HostError, RecipeError
+from imgpipe.images.disk_uses import DiskUses
 
 FLEET = f"""
 name = "shop"
@@ -63,6 +64,9 @@ class Host:
             for one in self.facts.machines
         )
 
+    def disk_uses(self):
+        return DiskUses(uri=self.uri, local=False)
+
     def drop_record(self, name):
         self.said.append(("drop_record", name))
 
@@ -83,7 +87,8 @@ class Host:
         kept = [one for one in self.facts.machines if one.name not in gone | set(made)]
         self.facts = with_machines(*kept, *made.values())
 
-    def wait(self, wanted, machines, seconds, notify):
+    def wait(self, wanted, machines, seconds, notify, accelerator):
+        assert accelerator in {"kvm", "tcg"}
         self.waited += [machine.name for machine in wanted]
         return {machine.name: None for machine in wanted}
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +28,9 @@ RECORDS = st.builds(
     fleet_id=st.one_of(st.just(""), TEXT),
     complete=st.booleans(),
     proven=st.one_of(st.none(), PROVEN),
+    mark=st.from_regex(r"([0-9a-f]{16})?", fullmatch=True),
+    proofs=st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
+    state=st.sampled_from(["", "started", "own"]),
 )
 RECORD = MachineRecord(
     fleet="web",
@@ -69,6 +74,11 @@ def test_what_cannot_be_read_is_no_record(text):
 def test_a_record_of_an_earlier_version_has_no_id_of_its_fleet():
     assert "fleet-id" not in metadata.to_xml(RECORD)
     assert metadata.from_xml(metadata.to_xml(RECORD)).fleet_id == ""
+
+
+@pytest.mark.parametrize("mark", ["../../etc/passwd", "0123456789ABCDEF", "0123"])
+def test_a_mark_that_is_none_names_no_file(mark):
+    assert metadata.from_xml(metadata.to_xml(replace(RECORD, mark=mark))).mark == ""
 
 
 @pytest.mark.parametrize("text", ["a\nb", "\x1b[31m", "\x00"])

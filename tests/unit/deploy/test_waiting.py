@@ -14,6 +14,7 @@ from imgpipe.deploy.existing import Proven
 from imgpipe.deploy.record import record_of
 from imgpipe.deploy.waiting import wait_until_up
 from imgpipe.errors import GuestError
+from imgpipe.events import Note
 from imgpipe.identity.digest import identity_digest
 
 POLICY = HostPolicy(folder=Path("/pool"), accelerator="kvm")
@@ -101,6 +102,62 @@ def test_one_that_ends_is_not_waited_for(machines):
     with pytest.raises(GuestError) as caught:
         wait_until_up(WANTED, machines, 10_000, lambda _: None)
     assert f"{WANTED[0].name}: It is off." in caught.value.details
+
+
+SHOWN = b"[ TIME ] Timed out waiting for device dev-vdb1.device.\r\n[DEPEND] Dependency failed for srv.mount.\r\n"
+FAILURES = {
+    b'You are in emergency mode. After logging in, type "journalctl -xb" to view\r\n': "It fell into emergency mode.",
+    b'Welcome to emergency mode! After logging in, type "journalctl -xb"\r\n': "It fell into emergency mode.",
+    b"[  OK  ] Started emergency.service - Emergency Shell.\r\n": "It fell into emergency mode.",
+    b"Press Enter for maintenance\r\n(or press Control-D to continue): ": "It fell into emergency mode.",
+    b"Entering emergency mode. Exit the shell to continue.\r\n": "It stopped in its initramfs.",
+    b"         Starting dracut-emergency.service - Dracut Emergency Shell...\r\n": "It stopped in its initramfs.",
+    b"ALERT!  UUID=5ae1 does not exist.  Dropping to a shell!\r\n": "It stopped in its initramfs.",
+    # Prompts, behind which no line break comes.
+    b"dracut:/# ": "It stopped in its initramfs.",
+    b"(initramfs) ": "It stopped in its initramfs.",
+    b"Give root password for maintenance": "It fell into emergency mode.",
+    b"grub> ": "It stopped in its boot loader.",
+}
+
+
+@pytest.mark.parametrize("words", FAILURES)
+def test_a_boot_that_ended_in_a_shell_is_told_at_once_with_its_console(machines, words):
+    machines.ports[WANTED[0].name] = FakeStream()
+    machines.consoles[WANTED[0].name] = FakeStream(SHOWN, words)
+    with pytest.raises(GuestError) as caught:
+        wait_until_up(WANTED[:1], machines, 10_000, lambda _: None, "tcg")
+    name = WANTED[0].name
+    assert str(caught.value) == f"1 of 1 machines did not come up as asked: '{name}'."
+    reason, *_ = caught.value.details
+    assert reason.startswith(f"{name}: {FAILURES[words]}")
+    assert "Its device '/dev/vdb1' did not appear in time." in reason
+    assert "The host was most likely too slow: it emulates, with a load of " in reason
+    assert "  [DEPEND] Dependency failed for srv.mount." in caught.value.details
+    assert f"  {words.decode().splitlines()[0].strip()}" in caught.value.details
+
+
+def test_under_kvm_a_late_device_is_named_and_no_slowness_claimed(machines):
+    machines.ports[WANTED[0].name] = FakeStream()
+    machines.consoles[WANTED[0].name] = FakeStream(SHOWN, b"You are in emergency mode.\r\n")
+    with pytest.raises(GuestError) as caught:
+        wait_until_up(WANTED[:1], machines, 10_000, lambda _: None)
+    assert caught.value.details[0].endswith("emergency mode. Its device '/dev/vdb1' did not appear in time.")
+
+
+def test_whose_boot_failed_is_told_while_the_others_are_waited_for(machines):
+    late = FakeStream(*[b""] * 500, said(WANTED[1], 1))
+    machines.ports[WANTED[0].name], machines.ports[WANTED[1].name] = FakeStream(), late
+    machines.consoles[WANTED[0].name] = FakeStream(SHOWN, b"You are in emergency mode.\r\n")
+    told = []
+    with pytest.raises(GuestError, match="1 of 3"):
+        wait_until_up(WANTED, machines, 10_000, told.append)
+    notes = [(place, event) for place, event in enumerate(told) if isinstance(event, Note)]
+    assert [event.warning for _place, event in notes] == [True, *[False] * (len(notes) - 1)]
+    assert notes[0][1].text.startswith(f"{WANTED[0].name}: It fell into emergency mode.")
+    assert notes[-1][1].text == "  You are in emergency mode."
+    assert notes[-1][0] < len(told) - 2
+    assert late.pieces == []
 
 
 def test_a_guest_that_floods_its_port_is_late_and_takes_no_memory(machines):

@@ -41,6 +41,11 @@ class FakeGuestFS:
         return self._at(path).exists()
 
     def realpath(self, path: str) -> str:
+        # A link that starts with a slash does so in the guest.
+        if self._at(path).is_symlink() and (target := self._at(path).readlink()).is_absolute():
+            return self.realpath(target.as_posix())
+        if not self._at(path).exists():
+            raise RuntimeError("realpath: No such file or directory")
         return "/" + os.path.relpath(self._at(path).resolve(), self.root.resolve())
 
     def filesize(self, path: str) -> int:
@@ -66,6 +71,9 @@ class FakeGuestFS:
 
     def rm_rf(self, path: str) -> None:
         shutil.rmtree(self._at(path))
+
+    def rename(self, path: str, new: str) -> None:
+        self._at(path).rename(self._at(new))
 
     def truncate(self, path: str) -> None:
         os.truncate(self._at(path), 0)

@@ -38,8 +38,10 @@ class Appliances:
             assert arguments["steps"] == [{"kind": "WriteFile", "path": "/etc/hostname", "content": "x\n", "mode": 420}]
             assert arguments["claims"] == [{"kind": "Empty", "path": "/etc/machine-id"}]
             self._edit()
+            return [f"Look at {self.current}."]
         elif call == "close_batch":
             self.closed += 1
+        return None
 
     def _edit(self):
         if self.current.startswith("deadly"):
@@ -86,6 +88,14 @@ def test_a_disk_that_fails_is_named_and_the_others_are_edited(appliances):
     assert run("a", "broken", "b") == {"broken": ("No.", "why")}
     assert appliances.edited == ["a", "b"]
     assert len(appliances.launches) == 1
+
+
+def test_what_edits_left_to_be_done_is_told_with_its_disk(appliances):
+    heard = []
+    disks = [(Path(f"/d/{name}.qcow2"), STEPS) for name in ("a", "broken", "b")]
+    claims = (Empty(path="/etc/machine-id"),)
+    inject(disks, "tcg", claims=claims, remark=lambda path, text: heard.append((path.stem, text)))
+    assert heard == [("a", "Look at a."), ("b", "Look at b.")]
 
 
 def test_a_system_that_is_not_found_is_looked_for_alone(appliances):

@@ -1,6 +1,7 @@
 """Who needs a file, by what libvirt told and by what lies on this host's disks."""
 
 import os
+from pathlib import Path
 
 import pytest
 from test_backing_names import overlay
@@ -115,3 +116,41 @@ def test_symbolic_links_in_a_searched_folder_are_not_followed(tmp_path):
     (tmp_path / "machines" / "link.qcow2").symlink_to(elsewhere)
     (tmp_path / "machines" / "endless").symlink_to(tmp_path / "machines")
     assert overlays_in([tmp_path / "machines"])(golden) == ()
+
+
+def test_what_stays_above_a_disk_needs_it_though_its_machine_goes(tmp_path):
+    disk = tmp_path / "web.qcow2"
+    disk.touch()
+    newest = overlay(tmp_path / "newest.qcow2", str(disk))
+    uses = (DiskUse(owner="web", chain=(str(disk),)), DiskUse(owner="web", chain=(str(newest),)))
+    assert told(*uses).needed_by(disk, (disk,), {"web"}) == (str(newest),)
+    assert told(*uses).needed_by(disk, (disk, newest), {"web"}) == ()
+    theirs = DiskUse(owner="stranger", chain=(str(newest),))
+    assert told(*uses, theirs).needed_by(disk, (disk, newest), {"web"}) == ("stranger",)
+    assert told(*uses).needed_by(disk, (disk, newest), ()) == ("web",)
+    graph = told(*uses)
+    newest.unlink()
+    assert graph.needed_by(disk, (disk,), {"web"}) == ()
+
+
+def test_a_file_keeps_its_place_in_what_was_told_when_another_takes_its_inode(tmp_path):
+    disk, top = tmp_path / "web.qcow2", tmp_path / "top.qcow2"
+    disk.touch()
+    overlay(top, str(disk))
+    graph = told(DiskUse(owner="web", chain=(str(top),)), DiskUse(owner=str(disk), chain=(str(disk),), volume=True))
+    top.unlink()
+    assert graph.needed_by(disk, (disk, top), {"web"}) == ()
+
+
+def test_what_cannot_be_seen_of_files_that_go_is_no_matter():
+    graph = told(
+        DiskUse(owner="web", chain=("/srv/web.qcow2",)),
+        DiskUse(owner="db", chain=("/srv/db.qcow2",)),
+        local=False,
+        unknown=("the storage pool 'x' is not active",),
+    )
+    assert graph.unseen(()) == graph.unknown
+    assert graph.unseen([Path("/srv/web.qcow2")]) == (
+        "the storage pool 'x' is not active",
+        "what is below the disk '/srv/db.qcow2' of 'db' cannot be seen",
+    )

@@ -80,9 +80,15 @@ def test_a_line_that_a_narrow_terminal_cut_is_read_whole():
 @pytest.mark.parametrize(
     ("line", "device"),
     [
-        ("[ TIME ] Timed out waiting for device dev-vdb1.device - /dev/vdb1.", "dev-vdb1"),
+        ("[ TIME ] Timed out waiting for device dev-vdb1.device - /dev/vdb1.", "/dev/vdb1"),
+        # As a Debian 13 on a terminal of 80 columns shortens it, and as its journal has it.
+        ("[ TIME ] Timed out waiting for device dev-d\u2026e - /dev/disk/by-label/data.", "/dev/disk/by-label/data"),
+        (
+            r"systemd[1]: dev-disk-by\x2dlabel-data.device: Job dev-disk-by\x2dlabel-data.device/start timed out.",
+            "/dev/disk/by-label/data",
+        ),
         ("[ TIME ] Timed out waiting for device /dev/disk/by-label/data.", "/dev/disk/by-label/data"),
-        ("systemd[1]: dev-vda3.device: Job dev-vda3.device/start timed out.", "dev-vda3"),
+        ("systemd[1]: dev-vda3.device: Job dev-vda3.device/start timed out.", "/dev/vda3"),
         ("ALERT!  UUID=5ae1 does not exist.  Dropping to a shell!", "UUID=5ae1"),
         ("dracut-initqueue[398]: Warning: /dev/mapper/rl-root does not exist", "/dev/mapper/rl-root"),
         ("dracut-initqueue[398]: Warning: Could not boot.", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 
 from imgpipe.adapters import batch_guest, qemu_img
 from imgpipe.adapters.batch_guest import Refused, inject
-from imgpipe.deploy.foreign import MAC_FILES
-from imgpipe.offline_edits import Absent, Empty, Remove, ReplaceMacs, Step, WithoutMacs, WriteFile
+from imgpipe.deploy.foreign import EARLY_FILES, MAC_FILES
+from imgpipe.offline_edits import Absent, Empty, Remove, ReplaceMacs, Step, Symlink, WithoutMacs, WriteFile
 from vm import dirty_guest
 
 pytestmark = pytest.mark.appliance
@@ -33,7 +34,17 @@ PROFILES = {
     "/etc/netplan/01-netcfg.yaml": ("network:\n  ethernets:\n    a:\n      match: {{macaddress: '{1}'}}\n", 0o600),
     "/etc/systemd/network/10-inside.network": ("[Match]\nMACAddress={1}\n", 0o644),
     "/etc/network/interfaces.d/inside": ("iface eth1 inet dhcp\n  hwaddress {1}\n  client 01:{0}\n", 0o644),
+    "/usr/lib/udev/rules.d/70-persistent-net.rules": ('ATTR{{address}}=="{0}", NAME="outside"\n', 0o644),
+    "/usr/lib/systemd/network/10-inside.link": ("[Match]\nMACAddress={1}\n", 0o644),
+    "/var/lib/cloud/seed/nocloud/network-config": ("ethernets: {{a: {{match: {{macaddress: '{0}'}}}}}}\n", 0o600),
+    "/opt/profiles/linked.yaml": ("network: {{ethernets: {{a: {{macaddress: '{0}'}}}}}}\n", 0o600),
 }  # fmt: skip
+LINK = ("/etc/netplan/02-linked.yaml", "/opt/profiles/linked.yaml")
+# Where a NIC is called after its address, and its file too.
+NAMED = {
+    "/etc/network/interfaces.d/enx{0}": "auto enx{0}\niface enx{0} inet dhcp\n",
+    "/etc/systemd/network/10-enx{1}.network": "[Match]\nName=enx{1}\n",
+}
 LABEL = "system_u:object_r:etc_t:s0"
 
 
@@ -45,16 +56,27 @@ def steps(name: str) -> tuple[Step, ...]:
         WriteFile(path="/etc/imgpipe/new", content=f"{name}\n", mode=0o600),
         WriteFile(path="/boot/mark", content=f"{name}\n"),
         *(WriteFile(path=path, content=text.format(*OLD), mode=mode) for path, (text, mode) in PROFILES.items()),
-        ReplaceMacs(patterns=MAC_FILES, pairs=tuple(zip(OLD, NEW.get(name, OLD), strict=True))),
+        *(WriteFile(path=path.format(*bare(OLD)), content=text.format(*bare(OLD))) for path, text in NAMED.items()),
+        Symlink(path=LINK[0], target=LINK[1]),
+        WriteFile(path="/boot/initrd.img-6.1", content="an archive"),
+        ReplaceMacs(patterns=MAC_FILES, pairs=tuple(zip(OLD, NEW.get(name, OLD), strict=True)), early=EARLY_FILES),
     )
+
+
+def bare(macs: Iterable[str]) -> list[str]:
+    """Return addresses as they are in names of NICs."""
+    return [mac.replace(":", "") for mac in macs]
 
 
 @dataclass(frozen=True)
 class Made:
-    """Clones by name, what was refused, how often many disks were launched together, and which disks alone."""
+    """Clones by name, what was refused, what was remarked of each, how often many disks were launched together, and
+    which disks alone.
+    """
 
     disks: dict[str, Path]
     refused: tuple[Refused, ...]
+    remarks: dict[str, list[str]]
     together: int
     alone: tuple[str, ...]
 
@@ -78,6 +100,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     qemu_img.create_overlay(disks["stubborn"], backing=folder / "plain.qcow2")
     order = ("plain1", "empty", "lvm1", "stubborn", "plain2", "lvm2")
     asked = {name: steps(name) for name in order} | {"stubborn": (WriteFile(path="/etc", content=""),)}
+    remarks: dict[str, list[str]] = {}
     together: list[Path | None] = []
     alone: list[Path] = []
     start, open_one = batch_guest.start_worker, batch_guest.open_disk
@@ -85,8 +108,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         patch.setattr(batch_guest, "start_worker", lambda log: together.append(log) or start(log))
         patch.setattr(batch_guest, "open_disk", lambda path, **how: alone.append(path) or open_one(path, **how))
         work = [(disks[name], asked[name]) for name in order]
-        refused = inject(work, "tcg", folder / "inject.log", claims=CLAIMS)
-    return Made(disks=disks, refused=refused, together=len(together), alone=tuple(path.stem for path in alone))
+        refused = inject(
+            work,
+            "tcg",
+            folder / "inject.log",
+            claims=CLAIMS,
+            remark=lambda path, text: remarks.setdefault(path.stem, []).append(text),
+        )
+    return Made(
+        disks=disks,
+        refused=refused,
+        remarks=remarks,
+        together=len(together),
+        alone=tuple(path.stem for path in alone),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +162,22 @@ def test_each_clones_profiles_have_its_own_addresses_and_none_of_the_source(made
             assert archived.getmember(f".{path}").mode == mode
 
 
+@pytest.mark.parametrize("name", CLONES)
+def test_each_clones_nics_are_called_after_its_own_addresses(listings, name):
+    for path, text in NAMED.items():
+        assert path.format(*bare(OLD)) not in listings[name]
+        assert listings[name][path.format(*bare(NEW[name]))] == ("file", text.format(*bare(NEW[name])))
+    assert listings[name][LINK[0]] == ("link", LINK[1])
+
+
+def test_what_an_initramfs_may_have_copies_of_is_told_of_each_clone(made):
+    assert made.remarks.keys() == set(CLONES)
+    for remarks in made.remarks.values():
+        (text,) = remarks
+        folders = ("/etc/systemd/network", "/usr/lib/systemd/network", "/usr/lib/udev/rules.d")
+        assert all(f"'{folder}'" in text for folder in folders)
+
+
 def test_one_launch_serves_all_disks_but_the_one_without_a_system(made):
     assert (made.together, made.alone) == (1, ("empty",))
 
@@ -156,5 +207,6 @@ def test_a_broken_claim_refuses_the_disk(made, tmp_path):
     theirs = WithoutMacs(patterns=MAC_FILES, macs=(NEW["plain1"][1],))
     (refused,) = inject([(disk, ())], "tcg", claims=(Absent(patterns=("/etc/hostname",)), theirs))
     holders = [path for path, (text, _mode) in PROFILES.items() if "{1}" in text]
+    holders += [path.format(*bare(NEW["plain1"])) for path, text in NAMED.items() if "{1}" in text]
     told = [f"'{path}' holds a MAC address of the source" for path in sorted(holders)]
     assert (refused.path, sorted(refused.details)) == (disk, sorted(["'/etc/hostname' is still there", *told]))

@@ -65,6 +65,6 @@ def test_port_and_console_of_a_running_guest_are_read_and_end_with_it() -> None:
             console.read()
             time.sleep(0.1)
         assert machines.active() == frozenset()
-        machines.remove("speaker")
+        machines.remove("speaker", keep_nvram=False, keep_tpm=False)
         assert machines.names() == frozenset()
         hypervisor.close()

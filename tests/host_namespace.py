@@ -52,6 +52,7 @@ id={name}
 uuid={uuid}
 type=ethernet
 interface-name={nic}
+zone=internal
 
 [ipv4]
 method={method}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from imgpipe.domain_spec import DomainDisk, DomainNic, DomainSpec, LogChannel
+from imgpipe.domain_spec import DomainDisk, DomainNic, DomainSpec
 
 _DISK_NAMES = {"virtio": "vda", "sata": "sda", "scsi": "sda"}
 _AGENT = "org.qemu.guest_agent.0"
@@ -27,9 +27,7 @@ def add_devices(domain: ET.Element, spec: DomainSpec) -> None:
         ET.SubElement(devices, "controller", type="scsi", index="0", model="virtio-scsi")
     for nic in spec.nics:
         _add_nic(devices, nic, spec.hardware.nic_model)
-    _add_console(devices, spec.console)
-    for log in spec.channels:
-        _add_log_channel(devices, log)
+    _add_console(devices)
     for port in (*spec.ports, *([_AGENT] if spec.guest_agent else [])):
         # Without a path libvirt chooses one, which it knows and the guest's owner need not.
         channel = ET.SubElement(devices, "channel", type="unix")
@@ -108,20 +106,10 @@ def _add_nic(devices: ET.Element, nic: DomainNic, model: str) -> None:
         ET.SubElement(element, "link", state="down")
 
 
-def _add_console(devices: ET.Element, file: Path | None) -> None:
-    kind = "file" if file else "pty"
-    serial = ET.SubElement(devices, "serial", type=kind)
-    console = ET.SubElement(devices, "console", type=kind)
-    for element, target in ((serial, "isa-serial"), (console, "serial")):
-        if file:
-            ET.SubElement(element, "source", path=str(file))
-        ET.SubElement(element, "target", type=target, port="0")
-
-
-def _add_log_channel(devices: ET.Element, channel: LogChannel) -> None:
-    element = ET.SubElement(devices, "channel", type="file")
-    ET.SubElement(element, "source", path=str(channel.file))
-    ET.SubElement(element, "target", type="virtio", name=channel.name)
+def _add_console(devices: ET.Element) -> None:
+    """Add the one serial port: libvirt opens consoles to callers, near and far, that are ptys."""
+    for tag, target in (("serial", "isa-serial"), ("console", "serial")):
+        ET.SubElement(ET.SubElement(devices, tag, type="pty"), "target", type=target, port="0")
 
 
 def _add_screen(devices: ET.Element, spec: DomainSpec) -> None:

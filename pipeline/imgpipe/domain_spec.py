@@ -52,23 +52,14 @@ class DirectKernel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogChannel:
-    """A virtio-serial port whose bytes the host keeps in a file."""
-
-    name: str
-    file: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DomainSpec:
     """A virtual machine.
 
-    `console` is the file that the serial port is written to; without it the port is a pty for `virsh console`.
-    `nvram` is where UEFI keeps its variables; without it libvirt chooses, and removes it with the domain.
-    `screen` adds a display adapter, for screenshots; `hotplug` free ports, for devices added while it runs.
-    `ports` are virtio-serial ports that a host opens through libvirt. `as_root` has QEMU run as root, where its own
-    user cannot reach the files. `oem_strings` are SMBIOS type 11 strings that the guest can read. `os_id` is a
-    libosinfo id (a URL).
+    Its serial port is a pty, for libvirt's console. `nvram` is where UEFI keeps its variables; without it libvirt
+    chooses, and removes it with the domain. `screen` adds a display adapter, for screenshots; `hotplug` free ports,
+    for devices added while it runs. `ports` are virtio-serial ports that a host opens through libvirt. `as_root`
+    has QEMU run as root, where its own user cannot reach the files. `oem_strings` are SMBIOS type 11 strings that
+    the guest can read. `os_id` is a libosinfo id (a URL).
     """
 
     name: str
@@ -79,8 +70,6 @@ class DomainSpec:
     nics: tuple[DomainNic, ...] = ()
     cds: tuple[Path, ...] = ()
     direct: DirectKernel | None = None
-    console: Path | None = None
-    channels: tuple[LogChannel, ...] = ()
     ports: tuple[str, ...] = ()
     guest_agent: bool = False
     nvram: Path | None = None

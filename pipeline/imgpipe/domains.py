@@ -16,7 +16,6 @@ from imgpipe.domain_spec import (
     DomainDisk,
     DomainNic,
     DomainSpec,
-    LogChannel,
     passing_mac,
 )
 from imgpipe.os_family import CacheMode, Hardware
@@ -58,7 +57,7 @@ class FinalMachine:
 
 
 def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, folder: Path, accelerator: Accelerator) -> DomainSpec:
-    """Return the machine that the installer runs in; its disk, console and log are files of `folder`."""
+    """Return the machine that the installer runs in; its disk is a file of `folder`."""
     direct = None
     if seed.kernel:
         direct = DirectKernel(kernel=seed.kernel, initrd=seed.initrd, arguments=seed.arguments)
@@ -72,8 +71,7 @@ def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, folder: Path, ac
         nics=_passing_nics(plan, plan.install_network),
         cds=(medium.path, *(other.path for other in medium.further), *((seed.iso,) if seed.iso else ())),
         direct=direct,
-        console=folder / CONSOLE,
-        channels=(LogChannel(name=log, file=folder / INSTALLER_LOG),) if log else (),
+        ports=(log,) if log else (),
         # What seals itself installs its drivers and its agent before, which look for the devices they are for.
         guest_agent=plan.unattended.sealing is not None,
         nvram=folder / "install-nvram.fd",
@@ -82,7 +80,7 @@ def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, folder: Path, ac
 
 
 def verify_domain(plan: Plan, disk: DomainDisk, folder: Path, accelerator: Accelerator) -> DomainSpec:
-    """Return the throwaway machine that boots `disk`; its console and report are files of `folder`."""
+    """Return the throwaway machine that boots `disk`; its UEFI variables are a file of `folder`."""
     return DomainSpec(
         name=f"imgpipe-{folder.name}",
         machine=plan.machine,
@@ -90,8 +88,7 @@ def verify_domain(plan: Plan, disk: DomainDisk, folder: Path, accelerator: Accel
         accelerator=accelerator,
         disk=disk,
         nics=_passing_nics(plan, "user"),
-        console=folder / CONSOLE,
-        channels=(LogChannel(name=REPORT_CHANNEL, file=folder / REPORT),),
+        ports=(REPORT_CHANNEL,),
         guest_agent=True,
         nvram=folder / "nvram.fd",
         screen=True,

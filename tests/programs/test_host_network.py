@@ -128,6 +128,7 @@ def test_the_runbooks_network_comes_up_keeps_its_address_and_is_kept(host, wante
     assert host.staged() == ["lo.nmconnection"]
     new = [host.profiles()[f"{name}.nmconnection"] for name in ("br1", "br2", "eth0", "eth1")]
     assert len({line for text in new for line in text.splitlines() if line.startswith("uuid=")}) == 4
+    assert ["zone=internal" in text.splitlines() for text in new] == [True, True, False, False]
     folder = host.folder / "etc/system-connections"
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     assert "autoconnect=false" in host.profiles()["old-eth0.nmconnection"]

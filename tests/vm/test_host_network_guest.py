@@ -9,6 +9,7 @@ import private_libvirt
 import tiny_guest
 from host_namespace import Host, missing, until
 from imgpipe.adapters.hypervisor import connect
+from imgpipe.adapters.records import Recorded
 from imgpipe.domain_spec import DirectKernel, DomainNic, DomainSpec, stable_mac
 from imgpipe.domain_xml import domain_xml
 from imgpipe.os_family import Hardware
@@ -72,7 +73,6 @@ def guest(folder):
         accelerator="tcg",
         nics=tuple(DomainNic(kind="bridge", source=bridge, mac=mac) for bridge, mac in MACS.items()),
         direct=DirectKernel(kernel=kernel, initrd=initrd, arguments=("console=ttyS0", "quiet")),
-        console=folder / "console.log",
     )
 
 
@@ -85,12 +85,13 @@ def test_a_guest_on_both_bridges_gets_its_addresses_and_reaches_the_gateway(host
     with private_libvirt.private_libvirt(within=host.namespace.in_its_network) as daemon:
         spec = guest(daemon.folder)
         with closing(connect(daemon.uri, print)) as hypervisor:
-            machine = hypervisor.start_transient(domain_xml(spec))
+            console = daemon.folder / "console.log"
+            machine = hypervisor.start_transient(domain_xml(spec), recorded=Recorded(console=console))
             try:
-                until(lambda: "that is all" in spec.console.read_text(errors="replace"))
+                until(lambda: "that is all" in console.read_text(errors="replace"))
             finally:
                 machine.destroy()
-        told = spec.console.read_text(errors="replace")
+        told = console.read_text(errors="replace")
     nics = dict(re.findall(r"eth\d (\S+) (\S+)\r?\n", told))
     assert nics == {mac: host.leases()[mac] for mac in MACS.values()}, told
     assert nics[MACS["br1"]].startswith("10.99.0.")

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from imgpipe.adapters.machine import RunningMachine
 from imgpipe.adapters.qemu_on_kvm import qemu_aborts
+from imgpipe.adapters.records import Recorded
 from imgpipe.domain_spec import Accelerator, DirectKernel, DomainSpec
 from imgpipe.domain_xml import domain_xml
 from imgpipe.errors import HostError, RecipeError
@@ -50,7 +51,7 @@ class _Starter(Protocol):
     def versions(self) -> dict[str, str]:
         """Return the versions of libvirt and QEMU."""
 
-    def start_transient(self, xml: str) -> RunningMachine:
+    def start_transient(self, xml: str, *, recorded: Recorded) -> RunningMachine:
         """Start a machine that ends with this process."""
 
 
@@ -106,7 +107,8 @@ class AcceleratorProbe:
             shutil.copyfile(kernel, copy)
             console = folder / "console.log"
             try:
-                machine = self._starter.start_transient(domain_xml(_probe_domain(copy, console)))
+                xml = domain_xml(_probe_domain(copy))
+                machine = self._starter.start_transient(xml, recorded=Recorded(console=console))
             except HostError as error:
                 if "kvm" not in " ".join(error.details).lower():
                     raise
@@ -190,14 +192,13 @@ def newest_host_kernel(boot: Path = Path("/boot")) -> Path | None:
     return max(readable, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _probe_domain(kernel: Path, console: Path) -> DomainSpec:
+def _probe_domain(kernel: Path) -> DomainSpec:
     return DomainSpec(
         name=f"imgpipe-probe-{os.getpid()}",
         machine=Machine(cpus=1, memory=512 * MIB),
         hardware=Hardware(),
         accelerator="kvm",
         direct=DirectKernel(kernel=kernel, initrd=None, arguments=_ARGUMENTS),
-        console=console,
     )
 
 
@@ -207,6 +208,7 @@ def _first_line_shows(machine: RunningMachine, console: Path) -> bool:
         if _has_first_line(console):
             return True
         if machine.state().situation == "ended":
+            machine.finish_records()
             return _has_first_line(console)
         time.sleep(0.1)
     return False

@@ -129,8 +129,7 @@ def _error(message: str, details: list[str], call: str) -> ImgpipeError:
     if "cannot read NTFS" in text:
         return HostError(
             "libguestfs cannot read NTFS on this host.",
-            hint="Install 'ntfs-3g'. Enterprise Linux's own libguestfs opens NTFS for virt-v2v alone, with "
-            "libguestfs-winsupport too: build Windows on a Debian or Ubuntu host.",
+            hint="Install 'ntfs-3g', on Enterprise Linux 'libguestfs-winsupport'; 'imgpipe host setup' does.",
         )
     if call in ("open", "launch") and "launch" in text:
         return HostError("libguestfs' appliance does not start.", hint=LAUNCH_HINT, details=details)

@@ -22,7 +22,9 @@ from imgpipe.adapters.accelerator import AcceleratorProbe
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_as_host_error
 from imgpipe.adapters.libvirt_events import start_event_loop
 from imgpipe.adapters.machine import RunningMachine
+from imgpipe.adapters.machine_streams import recorders
 from imgpipe.adapters.qemu_user import run_as_root_if_needed
+from imgpipe.adapters.records import NOTHING_RECORDED, Recorded
 from imgpipe.disk_source import Format, of_definition
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError, RecipeError
@@ -155,11 +157,13 @@ class Hypervisor:
             else:
                 domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
 
-    def start_transient(self, xml: str, *, prepare: Callable[[], None] = lambda: None) -> RunningMachine:
+    def start_transient(
+        self, xml: str, *, prepare: Callable[[], None] = lambda: None, recorded: Recorded = NOTHING_RECORDED
+    ) -> RunningMachine:
         """Start a machine that leaves nothing behind, and that libvirt ends when this process does.
 
         A leftover of the same name, from a daemon that died, is ended first; then `prepare` is called, when
-        nothing uses the machine's files any more.
+        nothing uses the machine's files any more. What it says goes to the files of `recorded`, from its first byte.
         """
         self.hold_log_daemon()
         name = ET.fromstring(xml).findtext("name") or ""  # noqa: S314 (our own text)
@@ -170,9 +174,17 @@ class Hypervisor:
         with told_as_host_error(self.uri, f"start the machine '{name}'"):
             flags = libvirt.VIR_DOMAIN_START_AUTODESTROY | libvirt.VIR_DOMAIN_START_PAUSED
             domain = self._connection.createXML(xml, flags)
-            machine = RunningMachine(domain, self.uri, self._reconnect)
-            # Started paused, so that no event is missed between its start and the first listener.
-            domain.resume()
+        try:
+            with told_as_host_error(self.uri, f"start the machine '{name}'"):
+                # Started paused, so that no event and no byte is missed between its start and the first listener.
+                heard = recorders(domain, recorded, self.uri)
+                machine = RunningMachine(domain, self.uri, self._reconnect, heard)
+                for recorder in heard:
+                    recorder.start()
+                domain.resume()
+        except HostError:
+            self._end_leftover(name)
+            raise
         return machine
 
     def domain_names(self) -> tuple[str, ...]:

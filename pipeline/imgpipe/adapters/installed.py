@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.adapters import process
@@ -14,7 +15,15 @@ from imgpipe.host.distribution import Family
 
 # Where Enterprise Linux keeps QEMU, off PATH.
 _QEMU = ("qemu-system-x86_64", "/usr/libexec/qemu-kvm", "qemu-kvm")
-_DAEMONS = ("libvirtd", "virtqemud")
+# libvirt is one daemon, or one for each of its drivers. Those that serve pools, networks, consoles and remote callers
+# go with the one of the machines.
+_MODULAR = "virtqemud"
+_MONOLITHIC = "libvirtd"
+_HELPERS = {
+    _MODULAR: ("virtstoraged", "virtnetworkd", "virtlogd", "virtproxyd"),
+    _MONOLITHIC: ("virtlogd",),
+}
+_SYSTEMD = Path("/run/systemd/system")
 _VERSION = re.compile(r"\b(\d+)\.(\d+)\.(\d+)")
 
 
@@ -23,26 +32,67 @@ def qemu_program() -> Path | None:
     return next((Path(found) for name in _QEMU if (found := shutil.which(name))), None)
 
 
-def daemon_program() -> str:
-    """Return which daemon serves QEMU here; empty where none is installed."""
-    return next((name for name in _DAEMONS if process.is_installed(name)), "")
+@dataclass(frozen=True, slots=True)
+class Daemons:
+    """Which of libvirt's daemons serve this host: `program` runs the machines, `helpers` what belongs to it."""
+
+    program: str
+    helpers: tuple[str, ...]
+
+    @property
+    def sockets(self) -> tuple[str, ...]:
+        """The units of systemd that listen for them."""
+        return tuple(f"{name}.socket" for name in (self.program, *self.helpers))
+
+
+def daemons() -> Daemons | None:
+    """Return which daemons serve QEMU here; None where none is installed.
+
+    Where both kinds are installed, as Enterprise Linux 10 does with 'dnf install libvirt', systemd's presets enable one
+    of them: the modular ones serve unless libvirtd is enabled or runs. Their units exclude each other, so that only one
+    may be started. Without systemd the monolithic one is taken, as it needs no other.
+    """
+    there = [name for name in (_MONOLITHIC, _MODULAR) if process.is_installed(name)]
+    if not there:
+        return None
+    program = there[0] if len(there) == 1 or not (_SYSTEMD.is_dir() and _modular_is_chosen()) else _MODULAR
+    return Daemons(program, tuple(name for name in _HELPERS[program] if process.is_installed(name)))
+
+
+def _modular_is_chosen() -> bool:
+    """Say whether systemd knows virtqemud's socket, and libvirtd is neither enabled nor running."""
+    wants = ("is-enabled", "is-active")
+    units = (f"{_MONOLITHIC}.socket", f"{_MONOLITHIC}.service")
+    return _systemctl("cat", f"{_MODULAR}.socket") and not any(_systemctl(ask, unit) for ask in wants for unit in units)
+
+
+def _systemctl(*words: str) -> bool:
+    try:
+        process.run("systemctl", "--quiet", *words, timeout_s=20)
+    except HostError:
+        return False
+    return True
 
 
 def versions() -> dict[str, str]:
     """Return the versions of libvirt's daemon and of QEMU, as far as they are installed."""
-    programs = {"libvirt": daemon_program(), "qemu": os.fspath(qemu_program() or "")}
+    serving = daemons()
+    programs = {"libvirt": serving.program if serving else "", "qemu": os.fspath(qemu_program() or "")}
     found = ((name, _version(program)) for name, program in programs.items() if program)
     return {name: version for name, version in found if version}
 
 
 def missing_packages(family: Family, packages: Iterable[str]) -> tuple[str, ...]:
-    """Return those packages that are not installed; none where the family's package manager cannot be asked."""
-    names = tuple(packages)
+    """Return those packages that are not installed; none where the family's package manager cannot be asked.
+
+    A package may have alternatives, as `Wanted` has them: 'a+b|c' is there where a and b are, or c.
+    """
+    wanted = {package: [one.split("+") for one in package.split("|")] for package in packages}
     if family in ("debian", "ubuntu") and process.is_installed("dpkg-query"):
-        there = _debian_packages(names)
-        return tuple(name for name in names if name not in there)
+        there = _debian_packages()
+        return tuple(name for name, ways in wanted.items() if not any(there.issuperset(way) for way in ways))
     if family in ("el", "openeuler") and process.is_installed("rpm"):
-        return tuple(name for name in names if not _rpm_provides(name))
+        return tuple(name for name, ways in wanted.items() if not any(all(map(_rpm_provides, way)) for way in ways))
     return ()
 
 
@@ -54,10 +104,10 @@ def _version(program: str) -> str:
     return ".".join(match.groups()) if match else ""
 
 
-def _debian_packages(names: tuple[str, ...]) -> set[str]:
+def _debian_packages() -> set[str]:
     """Ask for all packages at once: dpkg-query fails if it does not know one of those it is asked for."""
     lines = process.run("dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\\n").splitlines()
-    return {line.split()[0] for line in lines if line.endswith(" installed")} & set(names)
+    return {line.split()[0] for line in lines if line.endswith(" installed")}
 
 
 def _rpm_provides(name: str) -> bool:

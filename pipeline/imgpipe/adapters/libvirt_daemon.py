@@ -17,26 +17,31 @@ from contextlib import suppress
 from pathlib import Path
 
 from imgpipe.adapters import process
+from imgpipe.adapters.installed import Daemons, daemons
 from imgpipe.errors import HostError
 from imgpipe.store import finished_file
 
 QEMU_CONF = Path("/etc/libvirt/qemu.conf")
 _RUN = Path("/run/libvirt")
 _KVM = Path("/dev/kvm")
+# The log daemon is started by whoever needs it, and the proxy serves callers from elsewhere.
+_ON_DEMAND = frozenset(["virtlogd", "virtproxyd"])
 _IDLE_SECONDS = 120
 _PATIENCE_SECONDS = 15
-_SERVERS = (("libvirtd", "libvirt-sock"), ("virtqemud", "virtqemud-sock"))
+# virtproxyd listens for the monolithic daemon's clients, on its socket.
+_SOCKETS = {"libvirtd": "libvirt-sock", "virtproxyd": "libvirt-sock"}
 
 
 def system_daemon_answers() -> bool:
-    """Say whether someone listens on a socket of the system daemon."""
-    return any(_answers(_RUN / name) for _, name in _SERVERS)
+    """Say whether the daemons listen that serve this host: modular ones serve pools and networks apart."""
+    serving = daemons()
+    return serving is not None and all(_answers(_socket(name)) for name in _standing(serving))
 
 
 def session_daemon_answers() -> bool:
     """Say whether this user's own daemon runs; libvirt starts it with the first connection."""
     runtime = os.environ.get("XDG_RUNTIME_DIR") or os.path.expanduser("~/.cache")  # noqa: PTH111 (as libvirt does)
-    return any(_answers(Path(runtime, "libvirt", name)) for _, name in _SERVERS)
+    return any(_answers(Path(runtime, "libvirt", _socket(name).name)) for name in ("libvirtd", "virtqemud"))
 
 
 def may_start_system_daemon() -> bool:
@@ -45,15 +50,18 @@ def may_start_system_daemon() -> bool:
 
 
 def start_system_daemon() -> str:
-    """Start what is missing of the log daemon and the QEMU daemon; return the latter's name.
+    """Start the daemons that serve this host and do not listen; return the name of the one that runs machines.
 
-    Raises HostError if none is installed or it does not come up.
+    Raises HostError if none is installed or one does not come up.
     """
-    for program, name in _SERVERS:
-        if process.is_installed(program):
-            _start(program, _RUN / name)
-            return program
-    raise HostError("No libvirt daemon is installed.", hint="Install 'libvirt-daemon-system' or 'libvirt-daemon'.")
+    serving = daemons()
+    if serving is None:
+        raise HostError("No libvirt daemon is installed.", hint="Run 'imgpipe host setup'.")
+    # The drivers' first: the daemon of the machines asks them when it starts machines by itself.
+    for name in _standing(serving):
+        if not _answers(_socket(name)):
+            _start(name, _socket(name))
+    return serving.program
 
 
 def adapt_to_chroot() -> bool:
@@ -78,10 +86,10 @@ def adapt_to_chroot() -> bool:
 def ensure_log_daemon() -> socket.socket | None:
     """Start virtlogd if nobody listens; return a connection to it, None where it is not installed.
 
-    Consoles that are written to files go through it. Its time-out does not count the files that it writes, so it
-    would end in the middle of an installation, and the console with it: whoever needs it must hold the connection.
+    What QEMU itself says goes through it. Its time-out does not count the files that it writes, so it would end in the
+    middle of an installation, and QEMU's last words with it: whoever needs it must hold the connection.
     """
-    name = _RUN / "virtlogd-sock"
+    name = _socket("virtlogd")
     if not process.is_installed("virtlogd"):
         return None
     if not _answers(name):
@@ -102,6 +110,14 @@ def give_kvm_to_its_group() -> None:
         if _KVM.stat().st_gid != group:
             os.chown(_KVM, -1, group)
             _KVM.chmod(0o660)
+
+
+def _standing(serving: Daemons) -> tuple[str, ...]:
+    return (*(name for name in serving.helpers if name not in _ON_DEMAND), serving.program)
+
+
+def _socket(program: str) -> Path:
+    return _RUN / _SOCKETS.get(program, f"{program}-sock")
 
 
 def _answers(path: Path) -> bool:

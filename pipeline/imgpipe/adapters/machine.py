@@ -14,6 +14,7 @@ from PIL import Image
 from imgpipe.adapters.keys import key_code
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, told_as_host_error
 from imgpipe.adapters.qemu_log import last_words
+from imgpipe.adapters.records import Recorder
 from imgpipe.errors import HostError
 from imgpipe.machine_state import Activity, Ending, MachineState, Situation
 
@@ -32,11 +33,18 @@ _PNG_LIMIT = 64 * 2**20
 class RunningMachine:
     """A machine that was started and is watched through libvirt's events."""
 
-    def __init__(self, domain: libvirt.virDomain, uri: str, reconnect: Callable[[], libvirt.virConnect]) -> None:
+    def __init__(
+        self,
+        domain: libvirt.virDomain,
+        uri: str,
+        reconnect: Callable[[], libvirt.virConnect],
+        recorders: Sequence[Recorder] = (),
+    ) -> None:
         self._domain = domain
         self._connection = domain.connect()
         self._uri = uri
         self._reconnect = reconnect
+        self._recorders = recorders
         self._reboots = 0
         self._ending: Ending | None = None
         self._over = threading.Event()
@@ -97,6 +105,11 @@ class RunningMachine:
         """Return what QEMU itself said before it ended; nothing where its log is not ours to read."""
         return last_words(self._uri, self.name)
 
+    def finish_records(self) -> None:
+        """Wait until all that a machine which is over said is in its files."""
+        for recorder in self._recorders:
+            recorder.finish()
+
     def press(self, keys: Sequence[str], hold_ms: int = 100) -> None:
         """Press keys one after another, by libvirt's Linux names ('KEY_SPACE')."""
         with told_as_host_error(self._uri, f"press keys in '{self.name}'"):
@@ -110,6 +123,7 @@ class RunningMachine:
         except libvirt.libvirtError as error:
             if not (is_gone(error) or error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID):
                 self._destroy_anew(error)
+        self.finish_records()
         self._stop_listening()
 
     def _destroy_anew(self, error: libvirt.libvirtError) -> None:

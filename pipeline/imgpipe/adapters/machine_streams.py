@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
 import libvirt
 
 from imgpipe.adapters.libvirt_errors import host_error
+from imgpipe.adapters.records import Recorded, Recorder, Stream
+from imgpipe.errors import HostError
 
 _CHUNK = 65_536
 _MOST_AT_ONCE = 1_048_576
@@ -64,3 +70,48 @@ def open_console(domain: libvirt.virDomain) -> MachineStream | None:
     except libvirt.libvirtError:
         return None
     return MachineStream(stream)
+
+
+class _Ended:
+    """A stream that could not be opened now."""
+
+    ended = True
+
+    def read(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+def recorders(domain: libvirt.virDomain, recorded: Recorded, uri: str) -> tuple[Recorder, ...]:
+    """Open what is to be recorded of a machine that is paused still; raises HostError."""
+    openers: list[tuple[Callable[[], MachineStream | None], Path]] = []
+    if recorded.console:
+        openers.append((partial(open_console, domain), recorded.console))
+    openers += [(partial(_port, domain, name, uri), path) for name, path in recorded.ports.items()]
+    made = []
+    for opened, path in openers:
+        stream = opened()
+        if stream is None:
+            raise HostError(f"libvirt could not open what '{path.name}' of '{domain.name()}' is recorded from.")
+        made.append(Recorder(stream, partial(_again, domain, opened), path))
+    return tuple(made)
+
+
+def _port(domain: libvirt.virDomain, name: str, uri: str) -> MachineStream | None:
+    try:
+        return open_port(domain, name, uri)
+    except HostError:
+        return None
+
+
+def _again(domain: libvirt.virDomain, opened: Callable[[], MachineStream | None]) -> Stream | None:
+    try:
+        if not domain.isActive():
+            return None
+    except libvirt.libvirtError:
+        # The machine or the daemon is gone: machines of ours end with their connection.
+        return None
+    return opened() or _Ended()

@@ -167,6 +167,7 @@ class NetworkManager:
             mac=bytes(mac).hex(":"),
             autoconnect=connection.get("autoconnect", True),
             file=about.get("Filename", ""),
+            zone=connection.get("zone", ""),
         )
 
     def _gone_is_empty(self, path: str, interface: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from imgpipe.adapters import process
+from imgpipe.errors import HostError
 from imgpipe.json_text import parse_json
 from imgpipe.named_files import open_regular
 
@@ -105,10 +106,24 @@ def info(path: Path, form: str = "qcow2") -> ImageInfo:
 
 
 def convert(source: Path, target: Path, *, compress: bool = False, moved: Moved = _unheard) -> None:
-    """Copy an image, its backing files merged in, to a qcow2 of its own; sparse, zstd-compressed on request."""
-    options = ("-c", "-o", "compression_type=zstd") if compress else ()
+    """Copy an image, its backing files merged in, to a qcow2 of its own; sparse, compressed on request."""
+    options = ("-c", "-o", f"compression_type={_compression(target)}") if compress else ()
     # -W: writes may come in any order, which lets the compressing threads run free.
     _convert(source, target, ("-O", "qcow2", *options, "-m", "8", "-W"), moved)
+
+
+def _compression(target: Path) -> str:
+    """Return the best compression that this qemu-img has, by asking it for an empty image at `target`.
+
+    Enterprise Linux 8, and 9 before 9.4, build QEMU without zstd.
+    """
+    try:
+        process.run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "compression_type=zstd", target, "65536")
+    except HostError:
+        return "zlib"
+    finally:
+        target.unlink(missing_ok=True)
+    return "zstd"
 
 
 def export(source: Path, target: Path, form: ForeignFormat, *, moved: Moved = _unheard) -> None:

@@ -13,7 +13,7 @@ from imgpipe.home import login_name
 
 _LONGEST_SECONDS = 3600
 # Package managers take minutes: what they say is shown as it comes, and that is their stderr too.
-_SHOWN = 'exec bash "$0" --yes 2>&1'
+_SHOWN = 'exec bash "$0" "$@" 2>&1'
 
 
 def set_up(
@@ -31,17 +31,26 @@ def set_up(
 
       sudo imgpipe host setup
     """
-    from imgpipe.adapters import process
+    from imgpipe.adapters import installed
     from imgpipe.cli import doctor
-    from imgpipe.host.distribution import SCRIPT, this_host
+    from imgpipe.host.distribution import this_host
 
     for line in _to_do():
         output.tell(line)
     output.confirm(f"Set this host ({this_host().title}) up?", yes=yes)
-    process.follow("sh", "-c", _SHOWN, SCRIPT, heard=_hear, timeout_s=_LONGEST_SECONDS)
+    _run_script("--yes")
+    if serving := installed.daemons():
+        _run_script("--start", *serving.sockets)
     _make_pool()
     # Again, because what was mended shows what else there is: folders that QEMU may not enter, labels, pools.
     doctor.doctor(fix=True, yes=True)
+
+
+def _run_script(*words: str) -> None:
+    from imgpipe.adapters import process
+    from imgpipe.host.distribution import SCRIPT
+
+    process.follow("sh", "-c", _SHOWN, SCRIPT, *words, heard=_hear, timeout_s=_LONGEST_SECONDS)
 
 
 def _to_do() -> tuple[str, ...]:
@@ -49,7 +58,7 @@ def _to_do() -> tuple[str, ...]:
     from imgpipe.host.distribution import this_host
 
     here = this_host()
-    wanted = {one.package: one.reason for one in here.wanted() if one.group != "test"}
+    wanted = {one.package: one.reason for one in here.used()}
     lacking = missing_packages(here.family, wanted)
     untried = "" if here.tried() else " (this list has not been tried)"
     packages = [f"to install: '{name}', {wanted[name]}{untried}" for name in lacking]

@@ -10,6 +10,9 @@ import guestfs
 from imgpipe.guest_worker.text import printable
 
 MOST_LOG = 2**24
+# Enterprise Linux patches libguestfs so that it opens NTFS for programs of a name like this alone ("RHEL: Reject use of
+# libguestfs-winsupport features except for virt-* tools"); others are told that the file system is unsupported.
+PROGRAM = "virt-imgpipe"
 MEMORY_MIB = 1024
 
 
@@ -38,6 +41,7 @@ class ApplianceLog:
 
 def launch(g: Any, drives: list[Drive], force_tcg: bool) -> None:  # noqa: ANN401 (libguestfs has no types)
     """Launch the appliance with the drives, without a network."""
+    g.set_program(PROGRAM)
     g.set_event_callback(ApplianceLog(), guestfs.EVENT_APPLIANCE | guestfs.EVENT_WARNING)
     g.set_backend("direct")
     if force_tcg:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
+
+from imgpipe.adapters.process import is_installed
 
 Family = Literal["debian", "ubuntu", "el", "openeuler", "unknown"]
 
 OS_RELEASE = Path("/etc/os-release")
 _LISTS = Path(__file__).parent / "packages"
+_SYSTEMS = Path(__file__).parent / "distributions"
 SCRIPT = Path(__file__).parent / "setup.sh"
 """What installs the packages and starts the services."""
 
+_LAST_NUMBER = re.compile(r"\d+$")
 _TRIED = "# Tried on:"
 # What is needed, as the families call it; a family's own is the one that its list has.
 _CALLED: dict[str, tuple[str, ...]] = {
@@ -30,7 +36,10 @@ _KERNELS = {"debian": "linux-image-cloud-amd64", "ubuntu": "linux-image-virtual"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A package, and what it is for; `group` is `run`, `test`, or `backports`."""
+    """A package, and what it is for; packages/README.md says what groups there are.
+
+    `package` may have alternatives: 'a+b|c' is a and b together, or c.
+    """
 
     group: str
     package: str
@@ -54,9 +63,13 @@ class Distribution:
                 continue
             group, named, reason = line.split(maxsplit=2)
             package, _, only = named.partition("@")
-            if not only or only == self.release:
+            if not only or self.release in only.split(","):
                 found.append(Wanted(group=group, package=package, reason=reason.strip()))
         return tuple(found)
+
+    def used(self) -> tuple[Wanted, ...]:
+        """Return the packages that a running imgpipe uses: neither those of tests nor the Python that it runs on."""
+        return tuple(one for one in self.wanted() if one.group not in ("test", "python"))
 
     def tried(self) -> bool:
         """Say whether the list of packages was tried on this very release."""
@@ -65,7 +78,7 @@ class Distribution:
 
     def install(self, *needs: str) -> tuple[str, ...]:
         """Return the command that installs what is needed ('firmware', 'tpm'); none for an unknown family."""
-        known = {wanted.package for wanted in self.wanted()}
+        known = {package.partition("|")[0] for package in (wanted.package for wanted in self.wanted())}
         packages = [name for need in needs for name in _CALLED[need] if name in known]
         if not packages:
             return ()
@@ -101,31 +114,34 @@ class Distribution:
         return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
 
-def this_host(path: Path = OS_RELEASE) -> Distribution:
-    """Read os-release(5)."""
+def this_host(path: Path = OS_RELEASE, programs: Callable[[str], bool] = is_installed) -> Distribution:
+    """Read os-release(5); `programs` says whether this host has a program."""
     fields = _fields(path)
-    family = _family(fields.get("ID", ""), fields.get("ID_LIKE", "").split())
-    release = fields.get("VERSION_ID", "")
+    family, release = _system(fields, programs)
     return Distribution(
         family=family,
         title=fields.get("PRETTY_NAME") or "an unknown system",
-        release=release.partition(".")[0] if family in ("debian", "el") else release,
+        release=release,
         codename=fields.get("VERSION_CODENAME", ""),
     )
 
 
-def _family(name: str, like: list[str]) -> Family:
-    """Return the family; setup.sh decides in the same way."""
-    names = {name.lower(), *like}
-    if "ubuntu" in names:
-        return "ubuntu"
-    if "debian" in names:
-        return "debian"
-    if "openeuler" in names:
-        return "openeuler"
-    if names & {"rhel", "fedora", "centos"}:
-        return "el"
-    return "unknown"
+def _system(fields: dict[str, str], programs: Callable[[str], bool]) -> tuple[Family, str]:
+    """Return family and release by the table in `distributions`, which setup.sh reads too."""
+    names = f"{fields.get('ID', '')} {fields.get('ID_LIKE', '')}".lower().split()
+    full = fields.get("VERSION_ID", "")
+    for line in _SYSTEMS.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        word, family, kind, needs = line.split()
+        if word not in names:
+            continue
+        if needs != "-" and not programs(needs):
+            break
+        platform = _LAST_NUMBER.search(fields.get("PLATFORM_ID", "")) if kind == "platform" else None
+        major = full.partition(".")[0]
+        return cast("Family", family), full if kind == "full" else platform[0] if platform else major
+    return "unknown", full
 
 
 def _fields(path: Path) -> dict[str, str]:

@@ -2,8 +2,9 @@
 # Sets a checkout or a host up; sourced by ./imgpipe and tests/run, which set `checkout` to its folder.
 #
 #   set_up LOCK GROUP...   makes sure that the packages of the groups and the environment of LOCK are there
-#   set_host_up            installs what is missing to run, starts libvirt's services, lets this user use them
+#   set_host_up            installs what is missing to run, and lets this user use libvirt
 #   bash setup.sh --yes    does the latter, by itself and without asking; 'imgpipe host setup' runs it so
+#   bash setup.sh --start  starts units of systemd; 'imgpipe host setup' says which serve this host
 #
 # `packages` says what is done about missing packages: 'ask' (the default; without a terminal they are named and not
 # installed), 'install' (without a terminal that needs no answer) or 'skip' (they are named). `assume_yes=1` answers.
@@ -14,7 +15,10 @@
 # bash ignores 'set -e' in whatever stands in '||', '&&' or 'if'. So each command that can fail is run by 'step' or
 # 'manage_packages', which end the set-up themselves.
 
-lists=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)/packages
+# shellcheck source=package_lists.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/package_lists.sh"
+
+every_group=(run backports python demo windows)
 
 say() { printf 'imgpipe: %s\n' "$*" >&2; }
 die() { say "$@"; exit 3; }
@@ -86,70 +90,6 @@ manage_packages() {
     [ "$code" = 0 ] || failed "$code" "$@"
 }
 
-# As host/distribution.py decides.
-family() {
-    # shellcheck disable=SC1091
-    (. /etc/os-release && case " ${ID,,} ${ID_LIKE:-} " in
-        *" ubuntu "*) echo ubuntu ;;
-        *" debian "*) echo debian ;;
-        *" openeuler "*) echo openeuler ;;
-        *" rhel "* | *" fedora "* | *" centos "*) echo el ;;
-        *) echo "${ID:-unknown}" ;;
-    esac)
-}
-
-has_package() {
-    case $1 in
-        debian | ubuntu) dpkg-query -W -f '${db:Status-Status}\n' "$2" 2>/dev/null | grep -qx installed ;;
-        el | openeuler) rpm -q --quiet --whatprovides "$2" ;;
-    esac
-}
-
-has_kernel() { compgen -G '/boot/vmlinuz-*' >/dev/null; }
-
-# Says whether all of these packages are installed, by one query; a package of two architectures counts once.
-have_packages() {
-    case $1 in
-        debian | ubuntu)
-            local installed
-            installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${@:2}" 2>/dev/null |
-                grep '^installed ' | sort -u | wc -l) || true
-            [ "$installed" = $(($# - 1)) ]
-            ;;
-        el | openeuler) rpm -q --quiet --whatprovides "${@:2}" ;;
-        *) return 1 ;;
-    esac
-}
-
-# Prints 'package<TAB>reason' for each package of the groups that this release should have.
-wanted_packages() {
-    local system=$1 groups=" ${*:2} " group package reason release
-    # shellcheck disable=SC1091
-    release=$(. /etc/os-release && echo "${VERSION_ID:-}")
-    while read -r group package reason; do
-        # 'package@22.04' is for that release alone.
-        case $package in *@*) [ "${package#*@}" = "$release" ] || continue ;; esac
-        case $groups in *" $group "*) printf '%s\t%s\n' "${package%@*}" "$reason" ;; esac
-    done < <(grep -v '^#' "$lists/$system")
-}
-
-# Prints 'package<TAB>reason' for each package of the groups that is not installed.
-missing_packages() {
-    local system=$1 wanted package reason
-    wanted=$(wanted_packages "$@")
-    while IFS=$'\t' read -r package reason; do
-        has_package "$system" "$package" || printf '%s\t%s\n' "$package" "$reason"
-    done <<<"$wanted"
-    # The appliance of libguestfs boots the host's own kernel; a container or chroot has none.
-    ! has_kernel || return 0
-    case $system in
-        debian) package=linux-image-cloud-amd64 ;;
-        ubuntu) package=linux-image-virtual ;;
-        *) package=kernel ;;
-    esac
-    printf '%s\tthe kernel of the offline editor; this host has none\n' "$package"
-}
-
 # Debian 12 alone: adds its backports as a source, on the mirror that this host already uses.
 add_backports() {
     local target
@@ -183,16 +123,25 @@ may_install() {
 
 apt_install() { manage_packages apt-get install -q -y --no-install-recommends "$@"; }
 
+is_bookworm() {
+    # shellcheck disable=SC1091
+    (. /etc/os-release && [ "${VERSION_CODENAME:-}" = bookworm ])
+}
+
+# Reads the lists of apt's repositories; Debian 12 gets its backports as one more.
+prepare_apt() {
+    manage_packages apt-get update -q
+    [ "$1" = debian ] && is_bookworm || return 0
+    add_backports
+    manage_packages apt-get update -q
+}
+
 install_debian_packages() {
     local newer=() rest=() package
-    manage_packages apt-get update -q
-    # shellcheck disable=SC1091
-    if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != bookworm ]; then
+    if ! is_bookworm; then
         apt_install "$@"
         return
     fi
-    add_backports
-    manage_packages apt-get update -q
     for package in "$@"; do
         if grep -qE "^backports +$package " "$lists/debian"; then
             newer+=("$package")
@@ -223,7 +172,7 @@ hold_network_manager() {
 has_network_manager() {
     local states='installed|unpacked|half-installed|half-configured|triggers-awaited|triggers-pending'
     case $1 in
-        el | openeuler) has_package "$1" NetworkManager ;;
+        el | openeuler) [ -z "$(absent_packages "$1" NetworkManager)" ] ;;
         *) dpkg-query -W -f '${db:Status-Status}\n' network-manager 2>/dev/null | grep -qxE "$states" ;;
     esac
 }
@@ -242,64 +191,137 @@ settle_network_manager() {
     trap - EXIT INT TERM HUP
 }
 
-install_packages() {
-    local system=$1 names=("${@:2}")
-    settle_network_manager "$system"
-    hold_network_manager "${names[@]}"
+# dnf ends with an error where it is given a repository or a package that it does not know, and installs nothing then.
+# So the repositories are looked up: the one with headers, which has another name on each system, and EPEL.
+find_repositories() {
+    local listed builder
+    if [ -n "${repositories:-}" ]; then return; fi
+    listed=$(as_root env LC_ALL=C.UTF-8 dnf -q repolist --all </dev/null | awk '{ print $1 }') ||
+        die "'dnf repolist --all' failed: its repositories cannot be read"
+    builder=$(grep -iE '^(crb|powertools|.*codeready[-_]builder.*)$' <<<"$listed" |
+        grep -viE 'debug|source|src|beta|eus|aus|e4s|tus' | head -n 1) || true
+    repositories=(-y --setopt=exit_on_lock=True '--setopt=*.skip_if_unavailable=1' ${builder:+"--enablerepo=$builder"})
+    has_epel=$(grep -cix epel <<<"$listed") || true
+}
+
+# Prints the names to install for a package of the lists: the first alternative that the repositories have.
+choose() {
+    local name names found
+    while read -ra names; do
+        found=1
+        for name in "${names[@]}"; do
+            case $1 in
+                debian | ubuntu) apt-cache show "$name" >/dev/null 2>&1 || found='' ;;
+                *)
+                    as_root dnf -q "${repositories[@]}" repoquery --whatprovides "$name" </dev/null 2>/dev/null |
+                        grep -q . || found=''
+                    ;;
+            esac
+        done
+        if [ -n "$found" ]; then break; fi
+    done < <(alternatives "$2")
+    # Without any, the last one is named, and the package manager says that it has none.
+    printf '%s\n' "${names[@]:-}"
+}
+
+# Installs packages of the lists; its failure ends the set-up.
+install_names() {
+    local system=$1 package names=()
+    case $system in el | openeuler) find_repositories ;; esac
+    for package in "${@:2}"; do
+        case $package in
+            *[\|+]*) mapfile -t -O ${#names[@]} names < <(choose "$system" "$package") ;;
+            *) names+=("$package") ;;
+        esac
+    done
     case $system in
         debian) install_debian_packages "${names[@]}" ;;
-        ubuntu)
-            manage_packages apt-get update -q
-            apt_install "${names[@]}"
-            ;;
-        openeuler) manage_packages dnf -y --setopt=exit_on_lock=True install "${names[@]}" ;;
-        el)
-            # In a subshell its failure is no end: RHEL has EPEL elsewhere, and the last look tells what is missing.
-            (manage_packages dnf -y --setopt=exit_on_lock=True install epel-release) ||
-                say "EPEL could not be enabled; the demo needs it"
-            manage_packages dnf -y --setopt=exit_on_lock=True --enablerepo=crb install "${names[@]}"
-            ;;
+        ubuntu) apt_install "${names[@]}" ;;
+        *) manage_packages dnf "${repositories[@]}" install "${names[@]}" ;;
     esac
-    settle_network_manager "$system"
+}
+
+install_packages() {
+    settle_network_manager "$1"
+    hold_network_manager "${@:2}"
+    install_names "$@"
+    settle_network_manager "$1"
+}
+
+# What a group is for that not every system can have; empty for the others.
+purpose() {
+    case $1 in
+        demo) echo "'build demo' does not work" ;;
+        windows) echo "the disks of Windows cannot be opened offline" ;;
+    esac
+}
+
+# Installs a group that not every system can have. In a subshell its failure ends nothing else; Ctrl-C does.
+try_to_install() {
+    local group=$1 system=$2 code=0
+    if [ "$group" = demo ] && [ "$system" = el ]; then
+        find_repositories
+        if [ "$has_epel" = 0 ]; then
+            (manage_packages dnf "${repositories[@]}" install epel-release) || code=$?
+            repositories=()
+        fi
+    fi
+    [ "$code" = 130 ] || { (install_packages "${@:2}") && return 0 || code=$?; }
+    case $code in 130 | 143) exit "$code" ;; esac
+    # Whether there is a Python that serves is seen when one is needed.
+    [ "$group" = python ] || say "the set-up goes on without these packages: $(purpose "$group") on this host"
+}
+
+# Prints the packages of one group out of what missing_packages printed.
+of_group() { awk -F '\t' -v group="$1" '$1 == group { print $2 }' <<<"$2"; }
+
+install_missing_packages() {
+    local system=$1 missing=$2 group names
+    case $system in debian | ubuntu) prepare_apt "$system" ;; esac
+    mapfile -t names < <(grep -vE '^(python|demo|windows)' <<<"$missing" | cut -f2)
+    [ ${#names[@]} = 0 ] || install_packages "$system" "${names[@]}"
+    for group in python demo windows; do
+        mapfile -t names < <(of_group "$group" "$missing")
+        [ ${#names[@]} = 0 ] || try_to_install "$group" "$system" "${names[@]}"
+    done
 }
 
 # Installs what is missing of the groups where that is allowed; says nothing where nothing is. Sets `lacking` to the
-# names of what is missing afterwards, and ends the set-up where an installation left something out.
+# names of what is missing afterwards and `borne` to those that this host cannot have, and ends the set-up where an
+# installation left something else out.
 install_missing() {
-    local system missing names
-    lacking=''
+    local system missing group
+    lacking='' borne=''
     system=$(family)
     if [ ! -f "$lists/$system" ]; then
-        say "does not know the packages of '$system'; see $lists for what is needed"
+        say "does not know the packages of this system; see '$lists' for what is needed"
         return
     fi
     missing=$(missing_packages "$system" "$@")
     [ -n "$missing" ] || return 0
     say "these packages are missing on this host:"
-    printf '%s\n' "$missing" | sed 's/^/  /' | expand -t 36 >&2
-    mapfile -t names < <(cut -f1 <<<"$missing")
+    cut -f2- <<<"$missing" | sed 's/^/  /' | expand -t 36 >&2
     if ! may_install; then
-        lacking=${names[*]}
+        lacking=$(cut -f2 <<<"$missing" | paste -sd ' ')
         say "nothing was installed; './imgpipe setup --yes' or the same command with --yes installs them"
         return 0
     fi
-    install_packages "$system" "${names[@]}"
-    missing=$(missing_packages "$system" "$@" | cut -f1 | paste -sd ' ')
+    install_missing_packages "$system" "$missing"
+    missing=$(missing_packages "$system" "$@")
+    for group in demo windows; do borne+=$(of_group "$group" "$missing" | sed 's/$/ /' | tr -d '\n'); done
+    missing=$(grep -vE '^(python|demo|windows)' <<<"$missing" | cut -f2 | paste -sd ' ') || true
     [ -z "$missing" ] || die "the package manager ended well, but these packages are still missing: $missing"
 }
 
-# Starts what serves libvirt's sockets, now and at each boot; without systemd imgpipe starts it when it needs it.
-start_services() {
+# Starts units of systemd, now and at each boot; without systemd imgpipe starts the daemons when it needs them.
+start_units() {
     [ -d /run/systemd/system ] || return 0
-    local unit units=(libvirtd virtlogd)
-    if systemctl -q cat virtqemud.socket >/dev/null 2>&1 && ! systemctl -q is-enabled libvirtd.socket libvirtd.service; then
-        units=(virtqemud virtnetworkd virtstoraged virtlogd)
-    fi
-    for unit in "${units[@]}"; do
+    local unit
+    for unit; do
         # A daemon that runs without its socket refuses to have it started.
-        if ! systemctl -q is-active "$unit.socket" && ! systemctl -q is-active "$unit.service"; then
-            say "starting '$unit.socket', now and at each boot"
-            step as_root systemctl -q enable --now "$unit.socket"
+        if ! systemctl -q is-active "$unit" && ! systemctl -q is-active "${unit%.socket}.service"; then
+            say "starting '$unit', now and at each boot"
+            step as_root systemctl -q enable --now "$unit"
         fi
     done
 }
@@ -317,22 +339,15 @@ join_groups() {
 }
 
 set_host_up() {
-    install_missing run backports
+    install_missing "${every_group[@]}"
+    find_python >/dev/null
     [ -z "$lacking" ] || die "the host is not set up without these packages: $lacking"
-    start_services
     join_groups
 }
 
-# Isolated (-I): with -c and -m Python would look for its modules in the current folder first, which may be anybody's.
 find_python() {
-    local candidate
-    for candidate in /usr/bin/python3 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 python3; do
-        if "$candidate" -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            echo "$candidate"
-            return
-        fi
-    done
-    die "needs Python 3.11 or newer with venv; install one and run this again"
+    usable_python || die "needs Python 3.11 or newer with venv and its headers, and this release has none in its" \
+        "repositories. With uv there is one: install uv, run 'uv python install 3.12', then this command again"
 }
 
 make_environment() {
@@ -355,23 +370,29 @@ stamp() {
     step bash -c 'printf %s "$2" >"$1.partial" && mv "$1.partial" "$1"' bash "$1" "$2"
 }
 
-is_stamped() { [ -x "$checkout/.venv/bin/imgpipe" ] && [ "$(cat "$checkout/.venv/ready-$1" 2>/dev/null)" = "$2" ]; }
+# The stamp's first line are the inputs; behind them stands what this host cannot have, which is not asked for again.
+is_stamped() {
+    local stamped=''
+    [ -x "$checkout/.venv/bin/imgpipe" ] || return 1
+    { read -r stamped <"$checkout/.venv/ready-$1"; } 2>/dev/null || true
+    [ "$stamped" = "$2" ]
+}
 
 # Says whether the stamp is there and no package has gone since.
 is_ready() {
-    local lock=$1 inputs=$2 system names
+    local lock=$1 inputs=$2 system missing
     is_stamped "$lock" "$inputs" || return 1
     system=$(family)
     [ -f "$lists/$system" ] || return 0
-    mapfile -t names < <(wanted_packages "$system" "${@:3}" | cut -f1)
-    if has_kernel && have_packages "$system" "${names[@]}"; then return 0; fi
-    [ -z "$(missing_packages "$system" "${@:3}")" ]
+    missing=$(missing_packages "$system" "${@:3}" | awk -F '\t' '$1 != "python" { print $2 }' |
+        grep -vxF -f <(tail -n +2 "$checkout/.venv/ready-$lock")) || true
+    [ -z "$missing" ]
 }
 
 set_up() {
-    local lock=$1 groups=(run backports "${@:2}") inputs
+    local lock=$1 groups=("${every_group[@]}" "${@:2}") inputs
     inputs=$(cd "$checkout" && { pwd && cat "$lock.lock" requirements-build.lock pyproject.toml \
-        pipeline/imgpipe/host/packages/*; } | sha256sum)
+        pipeline/imgpipe/host/packages/* pipeline/imgpipe/host/distributions; } | sha256sum)
     ! is_ready "$lock" "$inputs" "${groups[@]}" || return 0
     { : >>"$checkout/.setup.lock"; } 2>/dev/null || die "cannot write in '$checkout': .venv is made there"
     exec 9>>"$checkout/.setup.lock"
@@ -384,7 +405,7 @@ set_up() {
         if [ "${packages:-ask}" = ask ] && is_stamped "$lock" "$inputs"; then packages=skip; fi
         install_missing "${groups[@]}"
         make_environment "$lock" "$inputs"
-        [ -n "$lacking" ] || stamp "$checkout/.venv/ready-$lock" "$inputs"
+        [ -n "$lacking" ] || stamp "$checkout/.venv/ready-$lock" "$(printf '%s\n' "$inputs" $borne)"
     fi
     exec 9>&-
 }
@@ -393,5 +414,5 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     set -euo pipefail
     packages=ask
     case ${1:-} in --yes | -y) assume_yes=1 ;; esac
-    set_host_up
+    case ${1:-} in --start) start_units "${@:2}" ;; *) set_host_up ;; esac
 fi

@@ -16,8 +16,8 @@ _MOST_BEHIND = 8 * 2**20
 class FollowedFile:
     """Reads what was added to a file since the last time.
 
-    libvirt's log daemon renames a file that grows past 2 MiB and starts a new one (virtlogd.conf(5)): the old one is
-    read to its end first. Of a flood of text only the newest is read.
+    A file that grows long is renamed and a new one is started (adapters/records): the old one is read to its end
+    first. Of a flood of text only the newest is read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,7 +26,7 @@ class FollowedFile:
         self.total = 0
 
     def prepare(self) -> None:
-        """Make the file, empty and ours, so that we may read it whatever user writes it."""
+        """Make the file, empty and ours."""
         self.close()
         self._path.unlink(missing_ok=True)
         write_new(self._path, b"", 0o600)

@@ -14,6 +14,7 @@ from pathlib import Path
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.machine import RunningMachine
+from imgpipe.adapters.records import Recorded
 from imgpipe.artifacts import InstalledDisk, Medium, SeedMedia
 from imgpipe.domain_spec import DomainSpec
 from imgpipe.domain_xml import domain_xml
@@ -91,7 +92,7 @@ class _Installation:
         self._notify = workplace.notify
         self._tell = Teller("install", workplace.notify)
         self._console = FollowedFile(folder / CONSOLE)
-        self._log = FollowedFile(folder / INSTALLER_LOG) if spec.channels else None
+        self._log = FollowedFile(folder / INSTALLER_LOG) if spec.ports else None
 
     def to_its_end(self, borne: Patience, known: InstallRecord) -> None:
         """Install; leave the finished disk with its record, or nothing but logs and a screenshot."""
@@ -102,7 +103,9 @@ class _Installation:
         _write_private(self._folder / "domain.xml", xml)
         started = time.monotonic()
         with finished_file(self._folder / INSTALL_DISK) as partial:
-            machine = self._hypervisor.start_transient(xml, prepare=lambda: self._prepare(partial))
+            machine = self._hypervisor.start_transient(
+                xml, prepare=lambda: self._prepare(partial), recorded=self._recorded()
+            )
             try:
                 self._watch(machine, borne)
             except GuestError as error:
@@ -142,6 +145,10 @@ class _Installation:
         self._console.prepare()
         if self._log:
             self._log.prepare()
+
+    def _recorded(self) -> Recorded:
+        logs = dict.fromkeys(self._spec.ports, self._folder / INSTALLER_LOG)
+        return Recorded(console=self._folder / CONSOLE, ports=logs)
 
     def _close(self) -> None:
         self._console.close()

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from imgpipe.adapters import guest, qemu_img
 from imgpipe.adapters.machine import RunningMachine
+from imgpipe.adapters.records import Recorded
 from imgpipe.artifacts import CheckResult, SealedDisk, VerifiedDisk
 from imgpipe.domain_spec import Accelerator, DomainDisk
 from imgpipe.domain_xml import domain_xml
 from imgpipe.domains import CONSOLE, REPORT, verify_domain
-from imgpipe.errors import GuestError
+from imgpipe.errors import GuestError, HostError
 from imgpipe.events import Listener, Note, Progress
 from imgpipe.host.room import LEAST_VERIFY, require_space
 from imgpipe.machine_state import Activity
@@ -124,14 +125,21 @@ class _Boot:
         cache = direct_io_cache(overlay, self._plan.cache, self._workplace.notify)
         domain_disk = DomainDisk(path=overlay, cache=cache, stop_on_error=True)
         spec = verify_domain(self._plan, domain_disk, self._folder, self._accelerator)
-        machine = self._workplace.hypervisor.start_transient(domain_xml(spec), prepare=self._prepare)
+        recorded = Recorded(console=self._folder / CONSOLE, ports=dict.fromkeys(spec.ports, self._folder / REPORT))
+        machine = self._workplace.hypervisor.start_transient(domain_xml(spec), prepare=self._prepare, recorded=recorded)
         try:
             self._watch(machine, disk.folder)
         finally:
             self._console.close()
             self._report.close()
             machine.destroy()
-        return self._told.report()
+        report = self._told.report()
+        if not report.whole:
+            raise HostError(
+                "The self-check's report was damaged on its way from the guest.",
+                hint="Run the build again: it goes on from the sealed disk.",
+            )
+        return report
 
     def _prepare(self) -> None:
         self._console.prepare()

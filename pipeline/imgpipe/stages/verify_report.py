@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,17 +20,22 @@ _BASE64 = r"(?P<text>[A-Za-z0-9+/=]*)"
 _FACT = re.compile(rf"fact (?P<index>\d{{4}}) {_BASE64}")
 _CHECK = re.compile(rf"check (?P<index>\d{{4}}) (?P<code>\d{{1,3}}) {_BASE64}")
 _STATE = re.compile(rf"state {_BASE64}")
+_END = re.compile(r"end (?P<lines>\d{1,5}) (?P<digest>[0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What the guest told; `complete` says that it got to its end. Checks it was silent on have failed."""
+    """What the guest told; checks that it was silent on have failed.
+
+    `complete` says that it got to its end, and `whole` that all arrived which it says that it sent.
+    """
 
     state: str
     facts: tuple[tuple[str, str], ...]
     results: tuple[CheckResult, ...]
     reported: int
     complete: bool
+    whole: bool
 
 
 def parse_report(data: bytes, checks: Sequence[Check]) -> Report:
@@ -52,6 +58,9 @@ class ReportReader:
         self._room = LONGEST_REPORT
         self._state = ""
         self._complete = False
+        self._whole = False
+        self._lines = 0
+        self._digest = hashlib.sha256()
         self._facts: dict[str, str] = {}
         self._found: dict[int, CheckResult] = {}
 
@@ -65,6 +74,8 @@ class ReportReader:
         for line in lines:
             if len(line) <= _LONGEST_LINE:
                 self._take(line.decode("ascii", "replace").rstrip("\r"))
+            self._lines += 1
+            self._digest.update(line + b"\n")
 
     def report(self) -> Report:
         """Return what was told so far."""
@@ -78,6 +89,7 @@ class ReportReader:
             ),
             reported=len(self._found),
             complete=self._complete,
+            whole=self._whole,
         )
 
     def _take(self, line: str) -> None:
@@ -89,7 +101,9 @@ class ReportReader:
                 self._found[index] = _result(self._checks[index], int(match["code"]), _text(match["text"]))
         elif match := _STATE.fullmatch(line):
             self._state = self._state or _text(match["text"])
-        self._complete = self._complete or line == "end"
+        elif (match := _END.fullmatch(line)) and not self._complete:
+            self._complete = True
+            self._whole = (int(match["lines"]), match["digest"]) == (self._lines, self._digest.hexdigest())
 
 
 def _result(check: Check, code: int, output: str) -> CheckResult:

@@ -41,6 +41,9 @@ class Watched(Protocol):
     def screenshot(self, path: Path) -> bool:
         """Write its screen as PNG."""
 
+    def finish_records(self) -> None:
+        """Wait until all that a machine which is over said is in its files."""
+
     def last_words(self) -> tuple[str, ...]:
         """Return what the emulator itself said before it ended."""
 
@@ -65,10 +68,11 @@ class Watch:
             time.sleep(_POLL_SECONDS)
 
     def _look(self, tell: Callable[[Reached], None], each: Callable[[Activity | None], bool]) -> Verdict | None:
-        # The state comes first: what a machine printed before it ended is in its files by the time they are read,
-        # but for what libvirt's log daemon still has in its pipe.
+        # The state comes first: what a machine printed before it ended is in its files by the time they are read.
         state = self._machine.state()
-        if state.situation in {"ended", "crashed"}:
+        if state.situation == "ended":
+            self._machine.finish_records()
+        elif state.situation == "crashed":
             time.sleep(_DRAIN_SECONDS)
         activity = self._machine.activity()
         seen = Observation(

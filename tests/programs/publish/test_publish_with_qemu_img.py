@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,6 +63,24 @@ def test_the_image_is_whole_compressed_and_equal_to_the_sealed_disk(disk, image)
     assert told["format-specific"]["data"]["compression-type"] == "zstd"
     assert told["virtual-size"] == DISK_BYTES
     assert image.disk.stat().st_size < 2**20
+
+
+def test_a_qemu_img_without_zstd_compresses_by_zlib(disk, tmp_path, monkeypatch):
+    """Played by a program that refuses the option in QEMU's words and hands everything else on."""
+    (tmp_path / "programs").mkdir()
+    played = tmp_path / "programs" / "qemu-img"
+    real = shutil.which("qemu-img")
+    refusal = "qemu-img: x: Parameter 'compression_type' does not accept value 'zstd'"
+    played.write_text(
+        f'#!/bin/sh\ncase "$*" in *compression_type=zstd*) echo "{refusal}" >&2; exit 1 ;; esac\nexec {real} "$@"\n'
+    )
+    played.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{played.parent}:{os.environ['PATH']}")
+    target = tmp_path / "small.qcow2"
+    qemu_img.convert(disk.sealed.path, target, compress=True)
+    told = json.loads(told_by_qemu(real, "info", "--output=json", target)[1])
+    assert told["format-specific"]["data"]["compression-type"] == "zlib"
+    assert target.stat().st_size < 2**20
 
 
 def test_a_published_image_is_sound(image):

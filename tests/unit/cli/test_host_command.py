@@ -158,6 +158,7 @@ def ran(monkeypatch):
     found = []
     monkeypatch.setattr(process, "follow", lambda *argv, **_: found.append(argv))
     monkeypatch.setattr(installed, "missing_packages", lambda _family, names: tuple(names)[:1])
+    monkeypatch.setattr(installed, "daemons", lambda: installed.Daemons("virtqemud", ("virtlogd",)))
     monkeypatch.setattr(context, "hypervisor", lambda _notify: Silent())
     monkeypatch.setattr(
         pools, "open_pool", lambda _hypervisor, name, folder, _notify: found.append((name, folder.name))
@@ -169,8 +170,9 @@ def ran(monkeypatch):
 def test_set_up_installs_makes_the_pool_and_asks_doctor(run, ran, monkeypatch):
     monkeypatch.setenv("SUDO_USER", "jane")
     said = run("setup", "--yes").stderr
-    assert [words[-1] for words in ran[:1]] == [distribution.SCRIPT]
-    assert ran[1:] == [(None, "machines"), {"fix": True, "yes": True}]
+    assert [words[-2:] for words in ran[:1]] == [(distribution.SCRIPT, "--yes")]
+    assert ran[1][-4:] == (distribution.SCRIPT, "--start", "virtqemud.socket", "virtlogd.socket")
+    assert ran[2:] == [(None, "machines"), {"fix": True, "yes": True}]
     assert "to let in: 'jane'" in said
 
 

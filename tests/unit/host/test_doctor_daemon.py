@@ -3,6 +3,7 @@
 import pytest
 
 from imgpipe.adapters import installed
+from imgpipe.adapters.installed import Daemons
 from imgpipe.errors import HostError
 from imgpipe.host.doctor import daemon
 from imgpipe.host.doctor.accelerator import AcceleratorFacts
@@ -33,7 +34,7 @@ def halved(monkeypatch):
 
 
 def test_a_modular_libvirt_without_its_pools_gets_their_sockets_started(halved, monkeypatch):
-    monkeypatch.setattr(installed, "daemon_program", lambda: "virtqemud")
+    monkeypatch.setattr(installed, "daemons", lambda: Daemons("virtqemud", ("virtstoraged", "virtlogd")))
     (found,) = daemon.look_at("qemu:///system", None)
     assert found.state == "fail"
     assert "no virtstoraged" in found.meaning
@@ -41,7 +42,7 @@ def test_a_modular_libvirt_without_its_pools_gets_their_sockets_started(halved, 
 
 
 def test_any_other_refusal_of_libvirt_is_passed_on(halved, monkeypatch):
-    monkeypatch.setattr(installed, "daemon_program", lambda: "libvirtd")
+    monkeypatch.setattr(installed, "daemons", lambda: Daemons("libvirtd", ("virtlogd",)))
     with pytest.raises(HostError, match="cannot list"):
         tuple(daemon.look_at("qemu:///system", None))
 
@@ -50,7 +51,7 @@ def test_an_appliance_that_does_not_start_fails_with_the_reason_and_what_shows_m
     def refuse(_accelerator, _folder):
         raise HostError("The appliance does not start.", hint="Run 'libguestfs-test-tool'.", details=["no kernel"])
 
-    monkeypatch.setattr(installed, "daemon_program", lambda: "virtqemud")
+    monkeypatch.setattr(installed, "daemons", lambda: Daemons("virtqemud", ("virtstoraged", "virtlogd")))
     monkeypatch.setattr(daemon, "connect", lambda *_: Answering())
     monkeypatch.setattr(daemon.guest, "try_appliance", refuse)
     known = AcceleratorFacts(device="opens", cpu_flags=frozenset())

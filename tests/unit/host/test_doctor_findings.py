@@ -2,6 +2,7 @@
 
 import pytest
 
+from imgpipe.adapters.installed import Daemons
 from imgpipe.adapters.libvirt_inventory import Inventory
 from imgpipe.host.distribution import Distribution
 from imgpipe.host.doctor import accelerator, bridges, clock, firmware, folders, guestfs, leftovers, libvirt, programs
@@ -10,6 +11,7 @@ from imgpipe.host.doctor.accelerator import AcceleratorFacts
 V2 = frozenset(["cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"])
 V3 = V2 | frozenset(["abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"])
 BOOKWORM = Distribution(family="debian", title="Debian 12", release="12", codename="bookworm")
+MODULAR = Daemons("virtqemud", ("virtstoraged", "virtnetworkd", "virtlogd"))
 ROCKY = Distribution(family="el", title="Rocky Linux 9", release="9")
 
 
@@ -116,7 +118,7 @@ def test_missing_programs_fail_with_the_distributions_own_command():
 def asked(**more):
     given = {
         "uri": "qemu:///system",
-        "program": "virtqemud",
+        "daemons": MODULAR,
         "systemd": True,
         "user": "ann",
         "inventory": Inventory(
@@ -139,11 +141,11 @@ def test_a_silent_daemon_is_started_by_the_socket_of_the_daemon_that_is_installe
     assert found.state == "fail"
     assert [repair[-1] for repair in found.repairs] == [
         "virtqemud.socket",
-        "virtnetworkd.socket",
         "virtstoraged.socket",
+        "virtnetworkd.socket",
         "virtlogd.socket",
     ]
-    (found,) = libvirt.judge(asked(inventory=None, program="libvirtd"))
+    (found,) = libvirt.judge(asked(inventory=None, daemons=Daemons("libvirtd", ("virtlogd",))))
     assert found.repairs[0] == ("systemctl", "enable", "--now", "libvirtd.socket")
 
 
@@ -155,7 +157,7 @@ def test_the_silent_daemon_of_another_host_is_not_started_on_this_one():
 
 
 def test_a_daemon_that_is_not_installed_is_not_started_but_installed():
-    (found,) = libvirt.judge(asked(inventory=None, program=""))
+    (found,) = libvirt.judge(asked(inventory=None, daemons=None))
     assert (found.state, found.commands, found.repairs) == ("fail", ("imgpipe host setup",), ())
 
 
@@ -219,13 +221,20 @@ def test_an_appliance_without_xfs_fails():
     assert states(guestfs.launched("6.1", ("ext4",), BOOKWORM))["XFS"] == "fail"
 
 
-def test_a_windows_disk_wants_ntfs_which_enterprise_linux_keeps_for_virt_v2v():
+def test_a_windows_disk_wants_ntfs_which_enterprise_linux_has_as_a_part_of_the_appliance(tmp_path, monkeypatch):
     assert not tuple(guestfs.judge_ntfs(editor(), BOOKWORM))
     (lacking,) = guestfs.judge_ntfs(editor(has_ntfs=False), BOOKWORM)
     assert (lacking.state, lacking.commands) == ("fail", ("apt-get install ntfs-3g",))
-    (kept,) = guestfs.judge_ntfs(editor(), ROCKY)
-    assert (kept.state, kept.commands) == ("warn", ())
-    assert "virt-v2v alone" in kept.meaning
+    assert not tuple(guestfs.judge_ntfs(editor(), ROCKY))
+    (lacking,) = guestfs.judge_ntfs(editor(has_ntfs=False), ROCKY)
+    assert (lacking.state, lacking.commands) == ("fail", ("dnf install libguestfs-winsupport",))
+    (tmp_path / "base.tar.gz").touch()
+    (tmp_path / "zz-winsupport.tar.gz").touch()
+    monkeypatch.setattr(guestfs, "guestfs_python", lambda: "python3")
+    monkeypatch.setattr(guestfs.process, "is_installed", lambda program: False)
+    assert guestfs.gather(tmp_path, tmp_path, [tmp_path]).has_ntfs
+    (tmp_path / "zz-winsupport.tar.gz").unlink()
+    assert not guestfs.gather(tmp_path, tmp_path, [tmp_path]).has_ntfs
 
 
 def folder(tmp_path, **more):

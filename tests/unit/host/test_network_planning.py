@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import pytest
@@ -43,6 +44,25 @@ def applied(plan, **more):
     )
 
 
+def test_a_bridge_takes_over_the_firewalls_zone_of_what_it_replaces_and_keeps_it():
+    zoned = dataclasses.replace(FRESH, stored=(dataclasses.replace(OLD, zone="internal"),))
+    plan = make_plan(network(), zoned, uuids())
+    br1, br2, eth0, eth1 = (item.text for item in plan.profiles)
+    assert "\ninterface-name=br1\nautoconnect-priority=100\nzone=internal\n" in br1
+    assert not [text for text in (br2, eth0, eth1) if "zone=" in text]
+    after = applied(plan)
+    stored = [dataclasses.replace(one, zone="internal" if one.name == "br1" else "") for one in after.stored]
+    again = make_plan(network(), dataclasses.replace(after, stored=tuple(stored)), uuids())
+    assert not again.changes
+
+
+def test_a_zone_that_cannot_stand_in_a_keyfile_is_refused():
+    zoned = dataclasses.replace(FRESH, stored=(dataclasses.replace(OLD, zone="x\nmaster=evil"),))
+    with pytest.raises(HostError) as raised:
+        make_plan(network(), zoned, uuids())
+    assert "eth0: the firewall's zone of its profile" in raised.value.details[0]
+
+
 def test_the_runbooks_four_keyfiles_are_written_masters_first():
     plan = make_plan(network(), FRESH, uuids())
     assert [item.profile.name for item in plan.profiles] == ["br1", "br2", "eth0", "eth1"]
@@ -60,14 +80,14 @@ def test_the_runbooks_four_keyfiles_are_written_masters_first():
 
 
 def test_a_profile_that_is_not_confirmed_does_not_come_up_by_itself():
-    text = keyfile(profiles(network(), MACS)[0], "u", autoconnect=False)
+    text = keyfile(profiles(network(), MACS, {})[0], "u", autoconnect=False)
     assert "autoconnect=false\n" in text
     assert "autoconnect-priority" not in text
 
 
 def test_a_static_address_has_its_gateway_and_name_servers():
     outside = {"nic": "eth0", "address": "10.0.0.5/24", "gateway": "10.0.0.1", "dns": ["10.0.0.2", "10.0.0.3"]}
-    text = keyfile(profiles(network(outside=outside), MACS)[0], "u")
+    text = keyfile(profiles(network(outside=outside), MACS, {})[0], "u")
     assert "method=manual\naddress1=10.0.0.5/24,10.0.0.1\ndns=10.0.0.2;10.0.0.3;\n" in text
 
 
@@ -77,7 +97,7 @@ def test_bonds_and_vlans_come_up_in_their_order():
         inside={"nic": "eth2", "vlan": 20},
         bonds={"bond0": {"nics": ["eth0", "eth1"], "mode": "802.3ad"}},
     )
-    found = {item.name: item for item in profiles(wanted, MACS)}
+    found = {item.name: item for item in profiles(wanted, MACS, {})}
     assert list(found) == ["br1", "br2", "bond0", "eth0", "eth1", "eth2", "eth2.20"]
     assert "master=br1\nslave-type=bridge\n\n[bond]\nmode=802.3ad\nmiimon=100\n" in keyfile(found["bond0"], "u")
     assert "master=bond0\nslave-type=bond\n" in keyfile(found["eth1"], "u")

@@ -8,6 +8,7 @@ import pytest
 from imgpipe.adapters.accelerator import AcceleratorProbe, newest_host_kernel
 from imgpipe.adapters.keys import key_code
 from imgpipe.adapters.libvirt_errors import blocked_folder
+from imgpipe.adapters.records import Recorded
 from imgpipe.domain_spec import stable_mac
 from imgpipe.errors import HostError, PluginError, RecipeError
 from imgpipe.events import Note
@@ -21,6 +22,9 @@ class FakeMachine:
 
     def state(self) -> MachineState:
         return MachineState(situation="ended", ending="powered-off")
+
+    def finish_records(self) -> None:
+        """Nothing is left to come."""
 
     def destroy(self) -> None:
         self.destroyed = True
@@ -41,12 +45,12 @@ class FakeHypervisor:
     def versions(self) -> dict[str, str]:
         return {"qemu": self.qemu}
 
-    def start_transient(self, xml: str) -> FakeMachine:
+    def start_transient(self, xml: str, *, recorded: Recorded) -> FakeMachine:
         self.starts += 1
         if self.error:
             raise self.error
-        start = xml.index('<source path="') + len('<source path="')
-        return FakeMachine(Path(xml[start : xml.index('"', start)]), self.text)
+        assert recorded.console
+        return FakeMachine(recorded.console, self.text)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from imgpipe.adapters import libvirt_daemon
+from imgpipe.adapters.installed import Daemons
 from imgpipe.errors import HostError
 
 
@@ -19,7 +20,7 @@ def refused(monkeypatch):
         raise HostError("The program 'libvirtd' failed with exit code 1.", details=("Unable to obtain pidfile.",))
 
     monkeypatch.setattr(libvirt_daemon.process, "run", run)
-    monkeypatch.setattr(libvirt_daemon.process, "is_installed", lambda _program: True)
+    monkeypatch.setattr(libvirt_daemon, "daemons", lambda: Daemons("libvirtd", ("virtlogd",)))
     monkeypatch.setattr(libvirt_daemon, "_PATIENCE_SECONDS", 0.3)
     return tries
 
@@ -35,3 +36,36 @@ def test_where_none_answers_the_failure_is_told(refused, tmp_path, monkeypatch):
     monkeypatch.setattr(libvirt_daemon, "_RUN", tmp_path)
     with pytest.raises(HostError, match="exit code 1"):
         libvirt_daemon.start_system_daemon()
+
+
+MODULAR = Daemons("virtqemud", ("virtstoraged", "virtnetworkd", "virtlogd", "virtproxyd"))
+
+
+def test_the_drivers_of_a_modular_libvirt_are_started_too(tmp_path, monkeypatch):
+    started, servers = [], []
+
+    def run(program, *_words, **_options):
+        started.append(program)
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(tmp_path / f"{program}-sock"))
+        server.listen()
+        servers.append(server)
+
+    monkeypatch.setattr(libvirt_daemon, "_RUN", tmp_path)
+    monkeypatch.setattr(libvirt_daemon, "daemons", lambda: MODULAR)
+    monkeypatch.setattr(libvirt_daemon.process, "run", run)
+    run("virtqemud")
+    assert not libvirt_daemon.system_daemon_answers()
+    assert libvirt_daemon.start_system_daemon() == "virtqemud"
+    assert started == ["virtqemud", "virtstoraged", "virtnetworkd"]
+    assert libvirt_daemon.system_daemon_answers()
+    for server in servers:
+        server.close()
+
+
+def test_without_any_daemon_none_answers_and_the_error_says_what_installs_one(monkeypatch):
+    monkeypatch.setattr(libvirt_daemon, "daemons", lambda: None)
+    assert not libvirt_daemon.system_daemon_answers()
+    with pytest.raises(HostError) as raised:
+        libvirt_daemon.start_system_daemon()
+    assert "imgpipe host setup" in raised.value.hint

@@ -1,6 +1,7 @@
 """The guest's report is data of a stranger."""
 
 import base64
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -18,8 +19,10 @@ def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def report(*lines: str):
-    return parse_report("\n".join((*lines, "")).encode(), CHECKS)
+def report(*lines: str, end: bool = False):
+    said = "".join(f"{line}\n" for line in lines).encode()
+    closing = f"end {len(lines)} {hashlib.sha256(said).hexdigest()}\n".encode() if end else b""
+    return parse_report(said + closing, CHECKS)
 
 
 def test_a_whole_report_is_read():
@@ -28,9 +31,9 @@ def test_a_whole_report_is_read():
         f"fact 0000 {b64('Rocky Linux 9.7')}",
         "check 0000 0 ",
         f"check 0001 1 {b64('no such file')}",
-        "end",
+        end=True,
     )
-    assert (told.state, told.complete, told.reported) == ("running", True, 2)
+    assert (told.state, told.complete, told.whole, told.reported) == ("running", True, True, 2)
     assert told.facts == (("system", "Rocky Linux 9.7"),)
     assert [(result.name, result.passed, result.output) for result in told.results] == [
         ("first", True, ""),
@@ -39,7 +42,7 @@ def test_a_whole_report_is_read():
 
 
 def test_a_check_without_a_report_has_failed():
-    told = report("check 0000 0 ", "end")
+    told = report("check 0000 0 ", end=True)
     assert [result.passed for result in told.results] == [True, False]
     assert "did not report" in told.results[1].output
 
@@ -48,25 +51,38 @@ def test_a_report_cut_short_is_not_complete():
     assert not report("check 0000 0 ", "check 0001 0 ").complete
 
 
+@pytest.mark.parametrize(
+    ("lost", "put"), [(b"check 0001 0 \n", b""), (b"check 0000 0 ", b"check 0000 1 "), (b"", b"junk\n")]
+)
+def test_a_report_of_which_something_was_lost_or_changed_on_its_way_is_not_whole(lost: bytes, put: bytes):
+    said = b"check 0000 0 \ncheck 0001 0 \n"
+    end = f"end 2 {hashlib.sha256(said).hexdigest()}\n".encode()
+    assert parse_report(said + end, CHECKS).whole
+    damaged = parse_report((said.replace(lost, put, 1) if lost else put + said) + end, CHECKS)
+    assert (damaged.complete, damaged.whole) == (True, False)
+
+
 def test_the_first_word_counts_so_that_a_check_cannot_be_talked_right_later():
-    told = report(f"check 0000 1 {b64('no')}", "check 0000 0 ", "end")
+    told = report(f"check 0000 1 {b64('no')}", "check 0000 0 ", end=True)
     assert not told.results[0].passed
 
 
-@pytest.mark.parametrize("line", ["check 0099 0 ", "check 0000 0", "check -001 0 ", "fact 9999 eA==", "END"])
+@pytest.mark.parametrize("line", ["check 0099 0 ", "check 0000 0", "check -001 0 ", "fact 9999 eA==", "END", "end"])
 def test_what_is_no_line_of_a_report_is_passed_over(line):
     told = report(line)
     assert (told.facts, told.reported, told.complete, told.state) == ((), 0, False, "")
 
 
 def test_output_is_plain_text_and_bad_base64_is_none():
-    told = report(f"check 0000 1 {b64(chr(27) + '[31mred' + chr(27) + '[0m' + chr(0x202E))}", "check 0001 1 x", "end")
+    told = report(
+        f"check 0000 1 {b64(chr(27) + '[31mred' + chr(27) + '[0m' + chr(0x202E))}", "check 0001 1 x", end=True
+    )
     assert told.results[0].output == "[31mred[0m"
     assert told.results[1].output == ""
 
 
 def test_a_flood_is_cut():
-    flood = b"check 0000 1 " + b"A" * (LONGEST_REPORT * 2) + b"\nend\n"
+    flood = b"check 0000 1 " + b"A" * (LONGEST_REPORT * 2) + b"\nend 1 " + b"0" * 64 + b"\n"
     told = parse_report(flood, CHECKS)
     assert told.reported == 0
     assert not told.complete

@@ -138,7 +138,7 @@ class FakeHypervisor:
     def versions(self):
         return {}
 
-    def start_transient(self, _xml, *, prepare):
+    def start_transient(self, _xml, *, prepare, recorded):
         prepare()
         return FakeMachine()
 

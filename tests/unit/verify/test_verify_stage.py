@@ -1,6 +1,7 @@
 """The verify stage with a guest and a hypervisor that are played."""
 
 import base64
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from imgpipe.adapters.records import Recorded
 from imgpipe.artifacts import SealedDisk, SealedState
 from imgpipe.errors import GuestError
 from imgpipe.events import Event, Note, Progress
@@ -42,6 +44,9 @@ class FakeMachine:
     def last_words(self) -> tuple[str, ...]:
         return ()
 
+    def finish_records(self) -> None:
+        """Nothing is left to come."""
+
     def destroy(self) -> None:
         self.destroyed = True
 
@@ -57,14 +62,15 @@ class FakeHypervisor:
     def accelerator(self, kernel: Path | None = None) -> str:
         return self.with_
 
-    def start_transient(self, xml: str, *, prepare: Callable[[], None]) -> FakeMachine:
+    def start_transient(self, xml: str, *, prepare: Callable[[], None], recorded: Recorded) -> FakeMachine:
         self.xml = xml
         prepare()
-        domain = ET.fromstring(xml)
-        for place, data in (("serial/source", self.console), ("channel[@type='file']/source", self.report)):
-            element = domain.find(f"devices/{place}")
-            assert element is not None
-            Path(element.attrib["path"]).write_bytes(data)
+        ports = {target.get("name") for target in ET.fromstring(xml).iterfind("devices/channel[@type='unix']/target")}
+        assert set(recorded.ports) <= ports
+        assert recorded.console
+        recorded.console.write_bytes(self.console)
+        for path in recorded.ports.values():
+            path.write_bytes(self.report)
         return self.machine
 
 
@@ -102,7 +108,8 @@ def sealed(tmp_path: Path) -> SealedDisk:
 def report(*codes: int, end: bool = True) -> bytes:
     text = base64.b64encode(b"the light is ON").decode()
     lines = [f"check {index:04} {code} {text if code else ''}" for index, code in enumerate(codes)]
-    return "\n".join((*lines, *(("end",) if end else ()), "")).encode()
+    said = "".join(f"{line}\n" for line in lines).encode()
+    return said + (f"end {len(lines)} {hashlib.sha256(said).hexdigest()}\n".encode() if end else b"")
 
 
 def run(

@@ -41,7 +41,7 @@ def test_each_line_of_a_verify_report_is_looked_at_once_however_it_comes(monkeyp
         reader.feed(b"nk\n")
         assert not reader.report().complete
     assert len(tried) == 1100
-    reader.feed(b"check 0000 0 \nend\n")
+    reader.feed(b"check 0000 0 \nend 1 " + b"0" * 64 + b"\n")
     told = reader.report()
     assert (told.complete, told.reported, told.results[0].passed) == (True, 1, True)
 
@@ -51,7 +51,7 @@ def test_a_line_that_never_ends_is_not_kept_and_a_report_is_bounded():
     for _ in range(20):
         reader.feed(b"x" * MIB)
         assert len(reader._rest) <= 32 * 1024 + 1
-    reader.feed(b"\nend\n")
+    reader.feed(b"\nend 1 " + b"0" * 64 + b"\n")
     assert not reader.report().complete
     assert LONGEST_REPORT == 8 * MIB
 

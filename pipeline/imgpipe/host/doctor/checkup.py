@@ -177,7 +177,7 @@ def _room_for(host: Host, plan: Plan) -> Finding:
 
 
 def _programs(host: Host) -> Iterator[Finding]:
-    wanted = {one.package: one.reason for one in host.distribution.wanted() if one.group != "test"}
+    wanted = {one.package: one.reason for one in host.distribution.used()}
     lacking = installed.missing_packages(host.distribution.family, wanted)
     facts = programs.ProgramFacts(
         versions=host.versions,

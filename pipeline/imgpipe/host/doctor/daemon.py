@@ -72,7 +72,8 @@ def _asked(hypervisor: Hypervisor | None, uri: str, pool: str | None) -> Iterato
             with closing(hypervisor):
                 told = inventory(hypervisor)
         except HostError as error:
-            if installed.daemon_program() != "virtqemud":
+            serving = installed.daemons()
+            if serving is None or "virtstoraged" not in serving.helpers:
                 raise
             # It answers, and the daemons of its pools and networks do not.
             yield from libvirt.judge(_refused(uri, pool, error))
@@ -80,11 +81,11 @@ def _asked(hypervisor: Hypervisor | None, uri: str, pool: str | None) -> Iterato
     yield from libvirt.judge(
         libvirt.DaemonFacts(
             uri=uri,
-            program=installed.daemon_program(),
+            daemons=installed.daemons(),
             systemd=_SYSTEMD.is_dir(),
             user=login_name(),
             inventory=told,
-            startable=hypervisor is None and bool(installed.daemon_program()),
+            startable=hypervisor is None and installed.daemons() is not None,
             pool=pool,
         )
     )
@@ -95,7 +96,7 @@ def _asked(hypervisor: Hypervisor | None, uri: str, pool: str | None) -> Iterato
 def _refused(uri: str, pool: str | None, error: HostError) -> libvirt.DaemonFacts:
     return libvirt.DaemonFacts(
         uri=uri,
-        program=installed.daemon_program(),
+        daemons=installed.daemons(),
         systemd=_SYSTEMD.is_dir(),
         user=login_name(),
         error="; ".join(error.details[-1:]) or str(error),

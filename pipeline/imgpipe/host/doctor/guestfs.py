@@ -16,8 +16,10 @@ from imgpipe.host.doctor.finding import Finding
 
 BOOT = Path("/boot")
 MODULES = Path("/lib/modules")
-# libguestfs' package lists name it, and the appliance gets it where it is installed.
+# What the appliance gets NTFS from: libguestfs' package lists name the program, and Enterprise Linux has a part of its
+# own for the appliance, because the program is not among its packages.
 NTFS = "ntfs-3g"
+WINSUPPORT = "libguestfs-winsupport"
 _SUPERMIN = tuple(Path(folder, "guestfs", "supermin.d") for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64"))
 # Enterprise Linux 10 makes XFS with nrext64, unless told not to; older kernels do not mount it.
 _READS_NEW_XFS = (5, 19)
@@ -54,7 +56,7 @@ def gather(boot: Path = BOOT, modules: Path = MODULES, supermin: Iterable[Path] 
     parts = [name for folder in supermin if folder.is_dir() for name in os.listdir(folder)]  # noqa: PTH208
     # An appliance without a list of packages is a fixed one, which has all.
     has_xfs = not parts or any("xfs" in name for name in parts)
-    has_ntfs = not parts or process.is_installed(NTFS)
+    has_ntfs = not parts or process.is_installed(NTFS) or any("winsupport" in name for name in parts)
     return EditorFacts(python=python, kernels=tuple(kernels), has_xfs=has_xfs, has_ntfs=has_ntfs)
 
 
@@ -80,25 +82,16 @@ def judge(facts: EditorFacts, distribution: Distribution) -> Iterator[Finding]:
 
 
 def judge_ntfs(facts: EditorFacts, distribution: Distribution) -> Iterator[Finding]:
-    """Say what keeps a Windows disk from being read; nothing where nothing does.
-
-    Enterprise Linux builds libguestfs so that it opens NTFS for virt-v2v alone (guestfs-faq(1)); another build may be
-    installed, so that is a warning.
-    """
-    if distribution.family == "el":
-        yield Finding(
-            name="NTFS",
-            state="warn",
-            meaning=f"libguestfs of {distribution.title} opens NTFS for virt-v2v alone, with libguestfs-winsupport "
-            "too: Windows cannot be proven sealed here. Build it on a Debian or Ubuntu host.",
-        )
-    elif not facts.has_ntfs:
-        yield Finding(
-            name="NTFS",
-            state="fail" if distribution.family in ("debian", "ubuntu") else "warn",
-            meaning=f"'{NTFS}' is not installed, so libguestfs' appliance cannot read the disks of Windows.",
-            commands=() if distribution.family == "unknown" else (distribution.install_packages(NTFS),),
-        )
+    """Say what keeps a Windows disk from being read; nothing where nothing does."""
+    if facts.has_ntfs:
+        return
+    package = WINSUPPORT if distribution.family == "el" else NTFS
+    yield Finding(
+        name="NTFS",
+        state="fail" if distribution.family in ("debian", "ubuntu", "el") else "warn",
+        meaning=f"'{package}' is not installed, so libguestfs' appliance cannot read the disks of Windows.",
+        commands=() if distribution.family == "unknown" else (distribution.install_packages(package),),
+    )
 
 
 def launched(kernel: str, filesystems: tuple[str, ...], distribution: Distribution) -> Iterator[Finding]:

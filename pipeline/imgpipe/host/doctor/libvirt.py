@@ -6,14 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from imgpipe.adapters.installed import Daemons
 from imgpipe.adapters.libvirt_inventory import Inventory
 from imgpipe.host.doctor.finding import Finding
 
-# Pools and networks are other daemons' where libvirt is modular.
-_SOCKETS = {
-    "libvirtd": ("libvirtd.socket", "virtlogd.socket"),
-    "virtqemud": ("virtqemud.socket", "virtnetworkd.socket", "virtstoraged.socket", "virtlogd.socket"),
-}
 _DEEP = "imgpipe doctor --deep"
 
 
@@ -22,12 +18,12 @@ class DaemonFacts:
     """What came of asking the daemon at `uri`.
 
     `inventory` is None where nothing was told: because of `error`, or because no daemon runs and imgpipe would
-    start one (`startable`). `program` is the installed daemon, empty where none is; `systemd` manages services here;
+    start one (`startable`). `daemons` are those that serve this host; `systemd` manages services here;
     `denied` says that the daemon refuses this user. `pool` is the pool that the settings name.
     """
 
     uri: str
-    program: str
+    daemons: Daemons | None
     systemd: bool
     user: str
     inventory: Inventory | None = None
@@ -58,8 +54,8 @@ def judge(facts: DaemonFacts) -> Iterator[Finding]:
 
 
 def _silent(facts: DaemonFacts) -> Finding:
-    if facts.startable:
-        words = f"No daemon runs at '{facts.uri}' now; '{facts.program}' is started whenever imgpipe needs it."
+    if facts.startable and facts.daemons:
+        words = f"No daemon runs at '{facts.uri}' now; '{facts.daemons.program}' is started whenever imgpipe needs it."
         return Finding(name="libvirt", state="ok", meaning=words)
     if facts.denied:
         return Finding(
@@ -82,13 +78,13 @@ def _starts(facts: DaemonFacts) -> tuple[tuple[str, ...], ...]:
     """Return what starts the daemon's sockets; nothing where they are another host's, or systemd's not to start."""
     if urlsplit(facts.uri).hostname or not facts.systemd:
         return ()
-    return tuple(("systemctl", "enable", "--now", unit) for unit in _SOCKETS.get(facts.program, ()))
+    return tuple(("systemctl", "enable", "--now", unit) for unit in facts.daemons.sockets) if facts.daemons else ()
 
 
 def _other_way(facts: DaemonFacts) -> str:
     if host := urlsplit(facts.uri).hostname:
         return f"ssh {host} systemctl status libvirtd.socket virtqemud.socket"
-    return _DEEP if facts.program else "imgpipe host setup"
+    return _DEEP if facts.daemons else "imgpipe host setup"
 
 
 def _pools(facts: DaemonFacts, known: Inventory) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -39,7 +40,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredProfile:
-    """A profile that NetworkManager has, from whatever source; `file` is empty where it has none."""
+    """A profile that NetworkManager has, from whatever source.
+
+    `file` is empty where it has none, and `zone`, which is firewalld's, where it is the default zone.
+    """
 
     uuid: str
     name: str
@@ -47,6 +51,7 @@ class StoredProfile:
     mac: str = ""
     autoconnect: bool = True
     file: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,12 @@ class HostFacts:
     def device(self, name: str) -> Device | None:
         """Return what NetworkManager knows of one device, or None."""
         return next((device for device in self.devices if device.name == name), None)
+
+    def zone_of(self, names: Iterable[str]) -> str:
+        """Return the firewall's zone of the first of these devices whose active profile has one; else nothing."""
+        zones = {stored.uuid: stored.zone for stored in self.stored}
+        active = (device.profile for name in names if (device := self.device(name)))
+        return next((zone for uuid in active if (zone := zones.get(uuid, ""))), "")
 
     def is_active(self, uuid: str) -> bool:
         """Say whether a profile is active and has come up."""

@@ -18,13 +18,14 @@ _UUID = re.compile(r"^uuid=([0-9a-f-]{36})$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What one device shall be; `stands_on` names the devices that must be up before it."""
+    """What one device shall be; `stands_on` names the devices that must be up before it; `zone` is firewalld's."""
 
     name: str
     kind: str
     controller: str = ""
     controller_kind: Literal["bridge", "bond"] = "bridge"
     parent: str = ""
+    zone: str = ""
     sections: tuple[Section, ...] = ()
 
     @property
@@ -38,13 +39,17 @@ class Profile:
         return f"{self.name}.nmconnection"
 
 
-def profiles(network: HostNetwork, macs: Mapping[str, str]) -> tuple[Profile, ...]:
+def profiles(network: HostNetwork, macs: Mapping[str, str], zones: Mapping[str, str]) -> tuple[Profile, ...]:
     """Return all profiles in the order of activation: masters before slaves, VLANs after what they are on.
 
     A bridge takes the MAC address of its (first) NIC from the start, so that the DHCP server gives the address that
-    the NIC had; otherwise the host would come back under another one.
+    the NIC had; otherwise the host would come back under another one. `zones` are the firewall's by bridge: one that
+    the NIC had is the bridge's from now on, or what it let in would be shut out.
     """
-    bridges = [_bridge(segment, macs[network.nics_below(segment)[0]]) for segment in network.segments]
+    bridges = [
+        _bridge(segment, macs[network.nics_below(segment)[0]], zones.get(segment.bridge, ""))
+        for segment in network.segments
+    ]
     controllers = {segment.port: segment.bridge for segment in network.segments}
     bonds = [_bond(name, network, controllers.get(name, "")) for name in network.bonds]
     nics = [_nic(nic, network, controllers) for nic in network.nics]
@@ -59,6 +64,8 @@ def keyfile(profile: Profile, uuid: str, *, autoconnect: bool = True) -> str:
         connection.append(("autoconnect-priority", _PRIORITY))
     else:
         connection.append(("autoconnect", "false"))
+    if profile.zone:
+        connection.append(("zone", profile.zone))
     if profile.controller:
         # The older spelling of 'controller' and 'port-type', which every release knows.
         connection += [("master", profile.controller), ("slave-type", profile.controller_kind)]
@@ -79,10 +86,10 @@ def _block(name: str, values: tuple[tuple[str, str], ...]) -> str:
 _NO_ADDRESS: tuple[Section, ...] = (("ipv4", (("method", "disabled"),)), ("ipv6", (("method", "ignore"),)))
 
 
-def _bridge(segment: Segment, mac: str) -> Profile:
+def _bridge(segment: Segment, mac: str, zone: str) -> Profile:
     # Not the bridge's own 'mac-address': with it a bridge that is there already, with another one, is refused.
     settings = (("bridge", (("stp", "false"),)), ("ethernet", (("cloned-mac-address", mac.upper()),)))
-    return Profile(name=segment.bridge, kind="bridge", sections=(*settings, *_addresses(segment)))
+    return Profile(name=segment.bridge, kind="bridge", zone=zone, sections=(*settings, *_addresses(segment)))
 
 
 def _addresses(segment: Segment) -> Iterator[Section]:

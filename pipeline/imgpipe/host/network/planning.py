@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from imgpipe.host.network.facts import HostFacts, Link, StoredProfile
 from imgpipe.host.network.keyfiles import Profile, keyfile, profiles, uuid_of
 from imgpipe.host.network.wanted import HostNetwork
 
+# firewalld itself allows no other names (firewalld.zone(5)); a keyfile would take another one for more than a value.
+_ZONE = re.compile(r"[A-Za-z0-9_/-]{0,64}")
 FOLDER = "/etc/NetworkManager/system-connections"
 
 
@@ -55,7 +58,8 @@ def make_plan(network: HostNetwork, facts: HostFacts, new_uuid: Callable[[], str
     if found := tuple(obstacles(network, facts)):
         raise HostError("This host cannot have that network.", details=found, hint="'ip link' shows its devices.")
     macs = {nic: link.mac for nic in network.nics if (link := facts.link(nic))}
-    planned = tuple(_planned(profiles(network, macs), facts, new_uuid))
+    zones = {one.bridge: facts.zone_of((one.bridge, one.port, *network.nics_below(one))) for one in network.segments}
+    planned = tuple(_planned(profiles(network, macs, zones), facts, new_uuid))
     return NetworkPlan(
         network=network,
         profiles=planned,
@@ -75,6 +79,8 @@ def obstacles(network: HostNetwork, facts: HostFacts) -> Iterator[str]:
             yield f"{nic}: NetworkManager does not manage it ('nmcli device set {nic} managed yes' changes that)"
         elif link.controller and not _taken_over(link, network, facts):
             yield f"{nic}: is part of '{link.controller}', which is not NetworkManager's"
+        elif not _ZONE.fullmatch(zone := facts.zone_of((nic,))):
+            yield f"{nic}: the firewall's zone of its profile, {zone!r}, is no name of a zone"
     for segment in network.segments:
         link = facts.link(segment.bridge)
         if link and link.kind != "bridge":

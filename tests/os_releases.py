@@ -31,10 +31,10 @@ def _kylin(codename: str, more: str = "") -> OsRelease:
     return OsRelease(text, "openeuler", "V10")
 
 
-def _uos(codename: str, platform: str, family: str, release: str) -> OsRelease:
+def _uos(codename: str, platform: str, family: str, release: str, ident: str = "uos") -> OsRelease:
     """UOS Server 20, 1050 to 1070: the edition decides, and neither the version nor the name tells it."""
-    name = 'PRETTY_NAME="UOS Server 20"\nNAME="UOS Server 20"\nVERSION_ID="20"\nVERSION="20"\nID=uos\n'
-    text = f'{name}VERSION_CODENAME={codename}\nPLATFORM_ID="platform:{platform}"\n'
+    name = 'PRETTY_NAME="UOS Server 20"\nNAME="UOS Server 20"\nVERSION_ID="20"\nVERSION="20"\n'
+    text = f'{name}ID={ident}\nVERSION_CODENAME={codename}\nPLATFORM_ID="platform:{platform}"\n'
     return OsRelease(text, family, release)
 
 
@@ -84,9 +84,7 @@ OS_RELEASES = {
     "kylin v10, like fedora": _kylin("Azalea", 'ID_LIKE="fedora"\nVARIANT="Server"\nVARIANT_ID="server"\n'),
     "kylin desktop": OsRelease('ID=kylin\nID_LIKE=debian\nVERSION_ID="v10"\n', "unknown", "v10", deb=True),
     "uos 20": _uos("kongzi", "uelc20", "el", "8"),
-    "uos 20, with quotes": OsRelease(
-        _uos("kongzi", "uelc20", "el", "8").text.replace("ID=uos", 'ID="uos"').replace("=kongzi", '="kongzi"'), "el", "8"
-    ),
+    "uos 20, with quotes": _uos('"kongzi"', "uelc20", "el", "8", ident='"uos"'),
     "uos 20 e": _uos("fuyu", "uel20", "openeuler", "20"),
     "uos desktop": OsRelease('ID=uos\nVERSION_ID="20"\nVERSION_CODENAME=eagle\n', "unknown", "20", deb=True),
     "arch": OsRelease("ID=arch\nBUILD_ID=rolling\n", "unknown", "", deb=True),

@@ -39,8 +39,9 @@ RELEASES = {
     "rhel10": ("rhel 10", "rhel-10-for-x86_64-baseos-rpms"),
     "rhel8": ("rhel 8", "codeready-builder-for-rhel-8-rhui-debug-rpms codeready-builder-for-rhel-8-rhui-rpms"
         " codeready-builder-for-rhel-8-rhui-source-rpms rhel-8-baseos-rhui-rpms* rhel-8-appstream-rhui-rpms*"),
-    "rhel9eus": ("rhel 9", "codeready-builder-for-rhel-9-x86_64-rhui-rpms codeready-builder-for-rhel-9-x86_64-eus-rhui-rpms"
-        " codeready-builder-for-rhel-9-x86_64-eus-rhui-source-rpms rhel-9-for-x86_64-baseos-eus-rhui-rpms*"),
+    "rhel9eus": ("rhel 9", "codeready-builder-for-rhel-9-x86_64-rhui-rpms"
+        " codeready-builder-for-rhel-9-x86_64-eus-rhui-rpms codeready-builder-for-rhel-9-x86_64-eus-rhui-source-rpms"
+        " rhel-9-for-x86_64-baseos-eus-rhui-rpms*"),
     "rhel9both": ("rhel 9", "codeready-builder-for-rhel-9-x86_64-eus-rpms codeready-builder-for-rhel-9-x86_64-rpms"
         " rhel-9-for-x86_64-baseos-eus-rpms rhel-9-for-x86_64-baseos-rpms*"),
     "alibaba3": ("alibaba 3", "alinux3-module* alinux3-os* alinux3-plus* alinux3-powertools* alinux3-updates* epel*"),
@@ -119,8 +120,9 @@ PROGRAMS = {
     "apt-get": _APT,
     "dnf": _DNF,
     "dpkg-query": """
+case $3 in *Package*) shape='installed %s\\n' ;; *) shape='installed%.0s\\n' ;; esac
 shift 3
-for name; do grep -qxF "$name" $HERE/installed && { printf 'installed %s\\n' $name; found=1; }; done
+for name; do grep -qxF "$name" $HERE/installed && { printf "$shape" $name; found=1; }; done
 [ "${found:-}" ]
 """,
     "rpm": """

@@ -212,7 +212,9 @@ headers_repository() {
 find_repositories() {
     local listed builder
     if [ -n "${repositories:-}" ]; then return; fi
-    listed=$(as_root env LC_ALL=C.UTF-8 dnf -q repolist --all </dev/null | awk '{ print $1, $NF }') ||
+    # Older ones say how many packages there are: 'enabled: 6,001'.
+    listed=$(as_root env LC_ALL=C.UTF-8 dnf -q repolist --all </dev/null |
+        awk '{ print $1, / enabled(: *[0-9,]+)? *$/ ? "enabled" : "disabled" }') ||
         die "'dnf repolist --all' failed: its repositories cannot be read"
     builder=$(headers_repository <<<"$listed")
     listed=$(cut -d ' ' -f 1 <<<"$listed")

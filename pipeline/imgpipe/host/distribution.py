@@ -128,7 +128,7 @@ def this_host(path: Path = OS_RELEASE, programs: Callable[[str], bool] = is_inst
 
 def _system(fields: dict[str, str], programs: Callable[[str], bool]) -> tuple[Family, str]:
     """Return family and release by the table in `distributions`, which setup.sh reads too."""
-    names = f"{fields.get('ID', '')} {fields.get('ID_LIKE', '')}".lower().split()
+    names = " ".join(fields.get(name, "") for name in ("ID", "ID_LIKE", "PLATFORM_ID")).lower().split()
     full = fields.get("VERSION_ID", "")
     for line in _SYSTEMS.read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
@@ -138,10 +138,16 @@ def _system(fields: dict[str, str], programs: Callable[[str], bool]) -> tuple[Fa
             continue
         if needs != "-" and not programs(needs):
             break
-        platform = _LAST_NUMBER.search(fields.get("PLATFORM_ID", "")) if kind == "platform" else None
-        major = full.partition(".")[0]
-        return cast("Family", family), full if kind == "full" else platform[0] if platform else major
+        return cast("Family", family), _release(kind, full, fields.get("PLATFORM_ID", ""))
     return "unknown", full
+
+
+def _release(kind: str, full: str, platform: str) -> str:
+    """Return the release by what the table says of it: 'full', 'major', 'platform' or the release itself."""
+    if kind.isdigit():
+        return kind
+    number = _LAST_NUMBER.search(platform) if kind == "platform" else None
+    return full if kind == "full" else number[0] if number else full.partition(".")[0]
 
 
 def _fields(path: Path) -> dict[str, str]:

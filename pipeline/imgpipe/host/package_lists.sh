@@ -10,7 +10,7 @@ this_system() {
     (
         # shellcheck disable=SC1091
         . /etc/os-release
-        local names=" ${ID:-} ${ID_LIKE:-} " release=${VERSION_ID:-} platform=${PLATFORM_ID:-} word family kind needs
+        local names=" ${ID:-} ${ID_LIKE:-} ${PLATFORM_ID:-} " release=${VERSION_ID:-} platform=${PLATFORM_ID:-} word family kind needs
         while read -r word family kind needs; do
             case ${names,,} in *" $word "*) ;; *) continue ;; esac
             if [ "$needs" != - ] && ! command -v "$needs" >/dev/null; then break; fi
@@ -18,6 +18,7 @@ this_system() {
             case $kind in
                 major) release=${release%%.*} ;;
                 platform) release=${platform:-${release%%.*}} ;;
+                [0-9]*) release=$kind ;;
             esac
             echo "$family $release"
             return

@@ -18,7 +18,9 @@
 # shellcheck source=package_lists.sh
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/package_lists.sh"
 
-every_group=(run backports python demo windows)
+# Whoever cannot have one of these can do everything else; `purpose` says what does not work then.
+optional_groups=(python tpm uefi guestfs osinfo demo windows)
+every_group=(run backports "${optional_groups[@]}")
 
 say() { printf 'imgpipe: %s\n' "$*" >&2; }
 die() { say "$@"; exit 3; }
@@ -191,15 +193,31 @@ settle_network_manager() {
     trap - EXIT INT TERM HUP
 }
 
+# Prints the repository with headers out of lines 'id status'. 'crb' is Rocky's, AlmaLinux's and CentOS's, and before 9
+# 'powertools', written large too; others put a word before it: 'alinux3-powertools', 'rhui-codeready-builder-...'.
+# A host that stays on a minor release of RHEL has that release's repositories, and the headers must be of the same kind:
+# those of the newest release want its libraries, which such a host does not get.
+headers_repository() {
+    local listed kept found special='[-_](eus|aus|e4s|tus)[-_]'
+    listed=$(cat)
+    found=$(grep -iE '^((.*[-_])?(crb|powertools)|.*codeready[-_]builder.*) ' <<<"$listed" | cut -d ' ' -f 1 |
+        grep -viE 'debug|source|src|beta') || return 0
+    kept=$(grep -i ' enabled$' <<<"$listed" | grep -ioE -- "$special" | head -n 1) || true
+    if [ -n "$kept" ]; then grep -iF -m 1 -- "$kept" <<<"$found" && return 0; fi
+    grep -viE -m 1 -- "$special" <<<"$found" || true
+}
+
 # dnf ends with an error where it is given a repository or a package that it does not know, and installs nothing then.
 # So the repositories are looked up: the one with headers, which has another name on each system, and EPEL.
 find_repositories() {
     local listed builder
     if [ -n "${repositories:-}" ]; then return; fi
-    listed=$(as_root env LC_ALL=C.UTF-8 dnf -q repolist --all </dev/null | awk '{ print $1 }') ||
+    # Older ones say how many packages there are: 'enabled: 6,001'.
+    listed=$(as_root env LC_ALL=C.UTF-8 dnf -q repolist --all </dev/null |
+        awk '{ print $1, / enabled(: *[0-9,]+)? *$/ ? "enabled" : "disabled" }') ||
         die "'dnf repolist --all' failed: its repositories cannot be read"
-    builder=$(grep -iE '^(crb|powertools|.*codeready[-_]builder.*)$' <<<"$listed" |
-        grep -viE 'debug|source|src|beta|eus|aus|e4s|tus' | head -n 1) || true
+    builder=$(headers_repository <<<"$listed")
+    listed=$(cut -d ' ' -f 1 <<<"$listed")
     repositories=(-y --setopt=exit_on_lock=True '--setopt=*.skip_if_unavailable=1' ${builder:+"--enablerepo=$builder"})
     has_epel=$(grep -cix epel <<<"$listed") || true
 }
@@ -251,21 +269,27 @@ install_packages() {
 # What a group is for that not every system can have; empty for the others.
 purpose() {
     case $1 in
+        tpm) echo "machines with a TPM, as Windows wants one, do not start" ;;
+        uefi) echo "machines with UEFI firmware do not start" ;;
+        guestfs) echo "disks cannot be edited offline, which builds and imports need," ;;
+        osinfo) echo "'imgpipe os list --all' does not work" ;;
         demo) echo "'build demo' does not work" ;;
         windows) echo "the disks of Windows cannot be opened offline" ;;
     esac
 }
 
+# Adds EPEL, of which the demo and the tests need packages, to a system of EL's kind that has not got it.
+add_epel() {
+    find_repositories
+    [ "$has_epel" = 0 ] || return 0
+    (manage_packages dnf "${repositories[@]}" install epel-release) || return
+    repositories=()
+}
+
 # Installs a group that not every system can have. In a subshell its failure ends nothing else; Ctrl-C does.
 try_to_install() {
     local group=$1 system=$2 code=0
-    if [ "$group" = demo ] && [ "$system" = el ]; then
-        find_repositories
-        if [ "$has_epel" = 0 ]; then
-            (manage_packages dnf "${repositories[@]}" install epel-release) || code=$?
-            repositories=()
-        fi
-    fi
+    if [ "$group" = demo ] && [ "$system" = el ]; then add_epel || code=$?; fi
     [ "$code" = 130 ] || { (install_packages "${@:2}") && return 0 || code=$?; }
     case $code in 130 | 143) exit "$code" ;; esac
     # Whether there is a Python that serves is seen when one is needed.
@@ -275,12 +299,18 @@ try_to_install() {
 # Prints the packages of one group out of what missing_packages printed.
 of_group() { awk -F '\t' -v group="$1" '$1 == group { print $2 }' <<<"$2"; }
 
+# Prints those of all groups that no host may lack.
+not_optional() {
+    awk -F '\t' -v optional=" ${optional_groups[*]} " '!index(optional, " " $1 " ") { print $2 }' <<<"$1"
+}
+
 install_missing_packages() {
     local system=$1 missing=$2 group names
     case $system in debian | ubuntu) prepare_apt "$system" ;; esac
-    mapfile -t names < <(grep -vE '^(python|demo|windows)' <<<"$missing" | cut -f2)
+    case $system-$missing in el-*busybox*) add_epel || true ;; esac
+    mapfile -t names < <(not_optional "$missing")
     [ ${#names[@]} = 0 ] || install_packages "$system" "${names[@]}"
-    for group in python demo windows; do
+    for group in "${optional_groups[@]}"; do
         mapfile -t names < <(of_group "$group" "$missing")
         [ ${#names[@]} = 0 ] || try_to_install "$group" "$system" "${names[@]}"
     done
@@ -308,8 +338,10 @@ install_missing() {
     fi
     install_missing_packages "$system" "$missing"
     missing=$(missing_packages "$system" "$@")
-    for group in demo windows; do borne+=$(of_group "$group" "$missing" | sed 's/$/ /' | tr -d '\n'); done
-    missing=$(grep -vE '^(python|demo|windows)' <<<"$missing" | cut -f2 | paste -sd ' ') || true
+    for group in "${optional_groups[@]}"; do
+        [ "$group" = python ] || borne+=$(of_group "$group" "$missing" | sed 's/$/ /' | tr -d '\n')
+    done
+    missing=$(not_optional "$missing" | paste -sd ' ')
     [ -z "$missing" ] || die "the package manager ended well, but these packages are still missing: $missing"
 }
 

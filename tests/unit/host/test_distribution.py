@@ -24,14 +24,32 @@ def of(family, release="", codename=""):
     return Distribution(family=family, title=family, release=release, codename=codename)
 
 
-@pytest.mark.parametrize("family", ["debian", "ubuntu", "el", "openeuler"])
+LISTED = {(system.family, system.release) for system in OS_RELEASES.values() if system.family != "unknown"}
+
+
+@pytest.mark.parametrize(("family", "release"), sorted(LISTED))
 @pytest.mark.parametrize("need", _CALLED)
-def test_each_family_has_a_package_for_each_need(family, need):
-    (command,) = of(family).install(need)
+def test_each_release_has_a_package_for_each_need(family, release, need):
+    (command,) = of(family, release).install(need)
     named = command.split()[2:]
     assert named
-    assert set(named) <= {wanted.package.partition("|")[0] for wanted in of(family).wanted()}
+    assert set(named) <= {wanted.package.partition("|")[0] for wanted in of(family, release).wanted()}
     assert command.startswith("apt-get install" if family in ("debian", "ubuntu") else "dnf install")
+
+
+@pytest.mark.parametrize(("family", "release"), sorted(LISTED))
+def test_no_release_wants_a_package_twice(family, release):
+    named = [one.package for one in of(family, release).wanted()]
+    assert len(named) == len(set(named))
+
+
+@pytest.mark.parametrize("family", ["debian", "ubuntu", "el", "openeuler"])
+def test_each_release_of_a_list_says_how_it_was_checked(family):
+    lines = of(family)._lines()
+    said = {line.split()[2] for line in lines if line.startswith("# Checked:")}
+    tried = {release for line in lines if line.startswith("# Tried on:") for release in line.split()[3:]}
+    # These two are relatives that are named nowhere.
+    assert {release for one, release in LISTED if one == family} - {"22", "4"} <= said | tried
 
 
 def test_debian_12_takes_qemu_from_its_backports_and_firmware_from_itself():

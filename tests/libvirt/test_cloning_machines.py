@@ -22,6 +22,7 @@ from deploy_site import Site, machines
 from disk_chain import overlay_of_100_mib
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.batch_guest import Refused
+from imgpipe.adapters.image_headers import backing_of
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.marks import hidden
 from imgpipe.adapters.pool_folder import FolderPool
@@ -377,7 +378,7 @@ def test_a_machine_below_a_linked_clone_is_not_started_until_that_is_independent
         site.deploy(machines(1, site.template))
     assert "'imgpipe machines flatten c1'" in refused.value.hint
     assert shop.machines.active() == frozenset()
-    assert qemu_img.backing_of(overlay) == base
+    assert backing_of(overlay) == base
     flatten(shop.machines.find("c1"), "vda", shop)
     site.deploy(machines(1, site.template))
     assert shop.machines.active() == {"web-001"}

@@ -16,6 +16,7 @@ import deploy_site
 import private_libvirt
 from deploy_site import Site, machine, machines
 from imgpipe.adapters import qemu_img
+from imgpipe.adapters.image_headers import backing_of
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Pool
 from imgpipe.deploy import bring_up
@@ -61,7 +62,7 @@ def test_qemus_own_user_reads_the_image_and_never_owns_it(open_folder: Path, kin
         (there,) = site.existing()
         assert there.active
         assert Path(there.disk).owner() == QEMU_USERS[0]
-        image = qemu_img.backing_of(Path(there.disk))
+        image = backing_of(Path(there.disk))
         assert image is not None
         assert image.stat().st_uid == 0
         site.remove_all()

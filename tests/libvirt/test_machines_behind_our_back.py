@@ -15,7 +15,7 @@ import pytest
 import deploy_site
 import private_libvirt
 from deploy_site import Site, machines
-from imgpipe.adapters import qemu_img
+from imgpipe.adapters.image_headers import backing_of
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import bring_up
 from imgpipe.deploy.changes import Keep, Modify
@@ -100,7 +100,7 @@ def test_a_lost_disk_is_seen(site: Site) -> None:
     (there, other) = site.existing()
     Path(there.disk).unlink()
     assert [one.disk_missing for one in site.existing()] == [True, False]
-    assert qemu_img.backing_of(Path(other.disk)) is not None
+    assert backing_of(Path(other.disk)) is not None
 
 
 def test_a_lost_pool_of_our_own_is_made_anew(site: Site) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import libvirt
 
 from imgpipe.adapters import held_disk, qemu_img
+from imgpipe.adapters.image_headers import backing_of
 from imgpipe.adapters.marks import appearing, hidden, is_marked, unmark
 from imgpipe.adapters.pool import Base, Moved, unheard
 from imgpipe.adapters.sparse_copy import copy_sparse, new_file
@@ -163,7 +164,7 @@ class FolderPool:
         """Read an overlay's header."""
         try:
             path = self.file(name)
-            return qemu_img.backing_of(path) if path.is_file() else None
+            return backing_of(path) if path.is_file() else None
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -172,7 +173,7 @@ class FolderPool:
     def flatten(self, name: str, moved: Moved = unheard) -> bool:
         """Merge the backing files into an overlay, in place; QEMU's own lock keeps machines away from it."""
         path = self.file(name)
-        if qemu_img.backing_of(path) is not None:
+        if backing_of(path) is not None:
             qemu_img.make_independent(path, moved=moved)
         return True
 
@@ -216,7 +217,7 @@ def _write(descriptor: int, data: bytes) -> None:
 def _copy(base: Base, path: Path, moved: Moved) -> None:
     if base.foreign:
         _copy_foreign(base.foreign, path, moved)
-    elif base.format == "qcow2" and qemu_img.backing_of(base.path) is None:
+    elif base.format == "qcow2" and backing_of(base.path) is None:
         copy_sparse(base.path, path, moved)
     else:
         with new_file(path), _whole_or_gone(path):

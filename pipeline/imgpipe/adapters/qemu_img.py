@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +12,6 @@ from typing import Literal
 
 from imgpipe.adapters import process
 from imgpipe.errors import HostError
-from imgpipe.json_text import parse_json
-from imgpipe.named_files import open_regular
 
 ForeignFormat = Literal["raw", "vmdk", "vhdx"]
 Moved = Callable[[float], None]
@@ -27,14 +23,9 @@ _FOREIGN: dict[ForeignFormat, tuple[str, ...]] = {
     "vhdx": ("-O", "vhdx", "-o", "subformat=dynamic"),
 }
 _PERCENT = re.compile(r"\((\d+\.\d+)/100%\)")
-# 'nbd://host/disk' and the like; a path with a colon is written './a:b' or has a slash before it.
-_PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 CLUSTER = 65_536
-
-# The farthest place of a file that can be asked for; nothing is there.
-_FARTHEST = 2**62
 
 
 def _unheard(_percent: float) -> None:
@@ -156,44 +147,6 @@ def version() -> str:
     """Return the version of qemu-img, as its maker writes it: '10.0.2'."""
     words = process.run("qemu-img", "--version").split()
     return words[2] if len(words) > 2 else ""
-
-
-def backing_of(path: Path) -> Path | None:
-    """Return the file that the qcow2 image at `path` is an overlay of; None if it is of none, or of no local file.
-
-    Read from the header (QEMU's docs/interop/qcow2.rst), because a folder may hold thousands of overlays and a
-    program for each takes long. Raises OSError if the file cannot be read.
-    """
-    # A definition may name a FIFO as a disk: nobody is waited for who writes to it.
-    with open_regular(path, or_block_device=True) as file:
-        head = file.read(20)
-        if len(head) < 20 or not head.startswith(b"QFI\xfb"):
-            return None
-        offset, length = struct.unpack_from(">QI", head, 8)
-        if not offset or not 0 < length <= 1023:
-            return None
-        data = os.pread(file.fileno(), length, min(offset, _FARTHEST))
-    if b"\0" in data:
-        # QEMU's name ends there; what a damaged header means is not known.
-        raise OSError(errno.EINVAL, "Its header is damaged", os.fspath(path))
-    name = os.fsdecode(data)
-    local = _local_name(name)
-    return path.parent / local if local else None
-
-
-def _local_name(name: str) -> str:
-    """Return the path in a name as QEMU takes it: a path, 'file:PATH' or 'json:{...}'; '' for what is on no disk."""
-    if name.startswith("json:"):
-        try:
-            node: object = parse_json(name.removeprefix("json:"))
-        except ValueError:
-            return ""
-        while isinstance(node, dict):
-            node = node.get("filename") or node.get("file.filename") or node.get("file")
-        return node if isinstance(node, str) else ""
-    if name.startswith("file:"):
-        return name.removeprefix("file:")
-    return "" if _PROTOCOL.match(name) else name
 
 
 def _overlay(path: Path, backing: str, backing_format: str, *size: str) -> None:

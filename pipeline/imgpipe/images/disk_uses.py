@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from imgpipe.adapters import qemu_img
+from imgpipe.adapters.image_headers import backing_of, data_file_of
 
 _Key = tuple[int, int] | str
 
@@ -144,12 +145,13 @@ class UseGraph:
         first = self._key(path)
         if first in self._ended and first not in self._open:
             return True
+        self._add_data_file(path)
         # By path and not by file: a name in a header is looked up beside the link that leads to it.
         while path not in self._read and self._key(path) not in self._known:
             if not self._local:
                 return False
             try:
-                below = qemu_img.backing_of(Path(path))
+                below = backing_of(Path(path))
             except FileNotFoundError:
                 # What is not there is an overlay of nothing.
                 below = None
@@ -161,6 +163,12 @@ class UseGraph:
             self._above.setdefault(self._key(str(below)), set()).add(self._key(path))
             path = str(below)
         return True
+
+    def _add_data_file(self, path: str) -> None:
+        """Take the file that holds an image's data for one below it; libvirt's definitions name it nowhere."""
+        with suppress(OSError):
+            if self._local and (data := data_file_of(Path(path))) is not None:
+                self._above.setdefault(self._key(str(data)), set()).add(self._key(path))
 
     def _key(self, path: str) -> _Key:
         """Return what is the same for all paths of a file: its inode where it is here, else the path.

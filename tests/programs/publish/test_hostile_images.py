@@ -4,9 +4,11 @@ import subprocess
 
 import pytest
 
+from imgpipe.adapters.image_headers import data_file_of
 from imgpipe.deploy.templates import of_catalog
 from imgpipe.errors import HostError
 from imgpipe.images import soundness
+from imgpipe.images.disk_uses import DiskUse, DiskUses, UseGraph
 from imgpipe.images.export import export
 
 SIZE = 2**20
@@ -54,3 +56,16 @@ def test_an_image_that_is_not_as_large_as_its_manifest_says_is_not_converted(tmp
     assert soundness.faults(image, heard) == (f"the disk has {2 * SIZE} bytes; the manifest says {2**30}",)
     with pytest.raises(HostError, match="the manifest says"):
         export(image, tmp_path / "out", heard, form="raw")
+
+
+def test_who_keeps_an_images_data_in_another_file_needs_that_file(tmp_path):
+    """libvirt's definitions do not name it, and no chain has it."""
+    data, top, small = tmp_path / "data.raw", tmp_path / "top.qcow2", tmp_path / "small.qcow2"
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={data},data_file_raw=on", top, "1M"], check=True
+    )
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", small, "1M"], check=True)
+    uses = tuple(DiskUse(owner=path.stem, chain=(str(path),)) for path in (top, small))
+    graph = UseGraph(DiskUses(uri="", local=True, uses=uses))
+    assert graph.users(data) == ("top",)
+    assert data_file_of(small) is None

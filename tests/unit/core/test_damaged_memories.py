@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from imgpipe.adapters import qemu_img
+from imgpipe.adapters.image_headers import backing_of
 from imgpipe.images.disk_uses import DiskUse, DiskUses, UseGraph
 from imgpipe.media.digests import file_digest
 from imgpipe.store import Store
@@ -41,4 +41,4 @@ def test_a_name_with_a_zero_byte_is_not_known_and_one_beyond_the_end_is_none(tmp
     assert "cannot be seen" in UseGraph(told).unknown[0]
     for offset in (2**63 + 5, 2**64 - 1):
         path.write_bytes((b"QFI\xfb" + struct.pack(">IQI", 3, offset, 3)).ljust(200, b"\0"))
-        qemu_img.backing_of(path)
+        backing_of(path)

@@ -3,7 +3,7 @@ import struct
 
 import pytest
 
-from imgpipe.adapters.qemu_img import backing_of
+from imgpipe.adapters.image_headers import backing_of
 from imgpipe.images.users import overlays_in
 
 
@@ -60,3 +60,12 @@ def test_a_disk_that_is_a_fifo_is_not_waited_for(tmp_path):
     os.mkfifo(fifo)
     with pytest.raises(OSError, match="no regular file"):
         backing_of(fifo)
+
+
+def test_an_overlay_of_the_old_format_qed_has_its_base_too(tmp_path):
+    name = b"golden.qcow2"
+    head = b"QED\0" + struct.pack("<III", 65536, 4, 1) + struct.pack("<QQQQQ", 1, 0, 0, 65536, 2**20)
+    (tmp_path / "x.qed").write_bytes(head + struct.pack("<II", 64, len(name)) + name)
+    assert backing_of(tmp_path / "x.qed") == tmp_path / "golden.qcow2"
+    (tmp_path / "x.qed").write_bytes(head + struct.pack("<II", 0, 0))
+    assert backing_of(tmp_path / "x.qed") is None

@@ -7,6 +7,7 @@ import pytest
 from test_backing_names import overlay
 
 from imgpipe.errors import HostError
+from imgpipe.images import disk_uses
 from imgpipe.images.disk_uses import DiskUse, DiskUses, UseGraph
 from imgpipe.images.users import known_users, overlays_in
 
@@ -125,12 +126,11 @@ def test_a_file_that_is_gone_is_an_overlay_of_nothing(tmp_path):
 
 
 def test_a_disk_that_cannot_be_read_is_unknown(tmp_path, monkeypatch):
-    from imgpipe.adapters import qemu_img
 
     def denied(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(qemu_img, "backing_of", denied)
+    monkeypatch.setattr(disk_uses, "backing_of", denied)
     disk = tmp_path / "db.qcow2"
     disk.touch()
     assert told(DiskUse(owner="db", chain=(str(disk),))).unknown

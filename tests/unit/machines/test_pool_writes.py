@@ -92,7 +92,7 @@ def test_a_volume_that_cannot_be_read_is_not_taken_for_one_without_a_backing_fil
     def denied(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(pool_folder.qemu_img, "backing_of", denied)
+    monkeypatch.setattr(pool_folder, "backing_of", denied)
     with pytest.raises(HostError, match=r"a\.qcow2' cannot be read: Permission denied"):
         folder.backing("a.qcow2")
     assert folder.backing("gone.qcow2") is None

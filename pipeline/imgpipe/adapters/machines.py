@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -38,8 +38,10 @@ _ALREADY = libvirt.VIR_ERR_OPERATION_INVALID
 class Machines:
     """The machines of one daemon; may be used from several threads at once. Every failure is HostError."""
 
-    def __init__(self, hypervisor: Hypervisor) -> None:
+    def __init__(self, hypervisor: Hypervisor, elsewhere: Callable[[], Iterable[DiskUses]] = tuple) -> None:
+        """Take the daemon of `hypervisor`; `elsewhere` asks the other daemons whose machines have this host's disks."""
         self.uri = hypervisor.uri
+        self._elsewhere = elsewhere
         self._connection = hypervisor.connection
         self._local = hypervisor.local
         self._hold_log_daemon = hypervisor.hold_log_daemon
@@ -99,6 +101,10 @@ class Machines:
     def disk_uses(self) -> DiskUses:
         """Return the disks of all machines and volumes, whoever made them, with what is below each."""
         return disk_uses(self._connection, self.uri, local=self._local)
+
+    def disk_uses_elsewhere(self) -> tuple[DiskUses, ...]:
+        """Return what other daemons told of disks of this host."""
+        return tuple(self._elsewhere())
 
     def xml(self, name: str) -> str:
         """Return the definition that the machine starts from."""

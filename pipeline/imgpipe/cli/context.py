@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,7 @@ from imgpipe.store import Store
 
 if TYPE_CHECKING:
     from imgpipe.adapters.hypervisor import Hypervisor
+    from imgpipe.adapters.machines import Machines
     from imgpipe.deploy.existing import ExistingMachine
     from imgpipe.images.disk_uses import DiskUses
     from imgpipe.images.users import InUseBy
@@ -133,7 +135,7 @@ def in_use_by_now(found: Store, *, without_libvirt: bool = False) -> InUseBy:
 
 def _asked() -> tuple[tuple[ExistingMachine, ...], list[DiskUses]]:
     """Ask the chosen libvirt daemon, which must answer, and this host's other one where it does."""
-    from imgpipe.adapters.hypervisor import chosen_uri, connect, look
+    from imgpipe.adapters.hypervisor import chosen_uri
     from imgpipe.adapters.machines import Machines
     from imgpipe.errors import HostError
 
@@ -148,7 +150,28 @@ def _asked() -> tuple[tuple[ExistingMachine, ...], list[DiskUses]]:
             hint=f"{error.hint} Whoever knows that no machine needs it says '--without-libvirt'.".strip(),
             details=error.details,
         ) from error
+    for known in _neighbours(chosen_uri(choices().connect or settings().connect)):
+        machines += known.list(sizes=False)
+        told.append(known.disk_uses())
+    return machines, told
+
+
+def uses_elsewhere() -> tuple[DiskUses, ...]:
+    """Return what this host's other daemon told of disks: a user's machines may be at two, root's are at one."""
+    from imgpipe.adapters.hypervisor import chosen_uri
+
     chosen = chosen_uri(choices().connect or settings().connect)
+    if os.geteuid() == 0 or chosen not in _local_daemons():
+        return ()
+    return tuple(known.disk_uses() for known in _neighbours(chosen))
+
+
+def _neighbours(chosen: str) -> Iterator[Machines]:
+    """Yield this host's other daemons, as far as they answer."""
+    from imgpipe.adapters.hypervisor import connect, look
+    from imgpipe.adapters.machines import Machines
+    from imgpipe.errors import HostError
+
     for uri in sorted(_local_daemons() - {chosen}):
         try:
             # A session's daemon ends when nobody uses it, and knows its machines when it is started again.
@@ -160,10 +183,7 @@ def _asked() -> tuple[tuple[ExistingMachine, ...], list[DiskUses]]:
             _say(f"note: '{uri}' does not answer, so only '{chosen}' was asked which machines need which disk.")
             continue
         with closing(other):
-            known = Machines(other)
-            machines += known.list(sizes=False)
-            told.append(known.disk_uses())
-    return machines, told
+            yield Machines(other)
 
 
 def _local_daemons() -> set[str]:

@@ -66,7 +66,7 @@ def open_shop(hypervisor: Hypervisor, pool: str | None, manner: Manner) -> Works
 
     opened = pool_of(pool or context.settings().pool)
     return Workshop(
-        machines=Machines(hypervisor),
+        machines=Machines(hypervisor, context.uses_elsewhere),
         pool=opened,
         pool_of=lambda name: opened if name == opened.name else pool_of(name),
         policy=host_policy(hypervisor, opened, store.images, hear, context.settings().cpu),

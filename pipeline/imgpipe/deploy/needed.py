@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from imgpipe.adapters.machines import Machines
@@ -19,11 +19,13 @@ from imgpipe.images.disk_uses import DiskUse, DiskUses, UseGraph
 class Survey:
     """What libvirt told of all disks before a batch of removals.
 
-    `uuids` and `names` are the machines that go, `files` the volumes that go with them. `trusting` says that whoever
-    asked takes it upon himself that nothing needs them which could not be seen.
+    `uuids` and `names` are the machines that go, `files` the volumes that go with them. `elsewhere` is what other
+    daemons of this host told, by their URI. `trusting` says that whoever asked takes it upon himself that nothing needs
+    them which could not be seen.
     """
 
     graph: UseGraph
+    elsewhere: Mapping[str, UseGraph] = field(default_factory=dict)
     uuids: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     files: frozenset[Path] = frozenset()
@@ -47,6 +49,7 @@ def survey(
             files |= {pool.file(name) for name in names_of(own, machine.record, pool)}
     return Survey(
         graph=UseGraph(machines.disk_uses()),
+        elsewhere={told.uri: UseGraph(told) for told in machines.disk_uses_elsewhere()},
         uuids=frozenset(going),
         names=frozenset(machine.name for machine in going.values()),
         files=frozenset(files),
@@ -66,7 +69,7 @@ def refuse_needed(whose: str, volumes: Collection[str], named: Iterable[NamedFil
         needed |= _needed_from_elsewhere(volumes, others, pool)
     for volume in volumes:
         users = known.graph.needed_by(pool.file(volume), files, known.names)
-        user = needed.get(volume) or (f"'{users[0]}'" if users else "")
+        user = needed.get(volume) or (f"'{users[0]}'" if users else _user_elsewhere(pool.file(volume), known))
         if user:
             raise RecipeError(
                 f"'{volume}' {whose}is needed by {user}; nothing was removed.",
@@ -81,6 +84,12 @@ def refuse_needed(whose: str, volumes: Collection[str], named: Iterable[NamedFil
             "with 'imgpipe machines destroy --despite-unknown'.",
             details=unseen[:20],
         )
+
+
+def _user_elsewhere(disk: Path, known: Survey) -> str:
+    """Return whose it is at another daemon, be it by the same definition; nothing where it is nobody's there."""
+    found = ((uri, users[0]) for uri, graph in known.elsewhere.items() if (users := graph.users(disk)))
+    return next((f"'{user}' of '{uri}'" for uri, user in found), "")
 
 
 def _needed_in_pool(

@@ -44,6 +44,7 @@ class FakeMachines:
         self.stubborn = set()
         self.uses = []
         self.unknown = []
+        self.elsewhere = ()
 
     def names(self):
         return frozenset(self.known)
@@ -77,6 +78,9 @@ class FakeMachines:
 
     def disk_uses(self):
         return DiskUses(uri="fake:///", local=False, uses=tuple(self.uses), unknown=tuple(self.unknown))
+
+    def disk_uses_elsewhere(self):
+        return self.elsewhere
 
     def xml(self, name):
         return self.known[name]

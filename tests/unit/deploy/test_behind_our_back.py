@@ -17,6 +17,7 @@ from imgpipe.deploy.ownership import COPIED, UNCERTAIN, believed
 from imgpipe.deploy.removal import discard, remove_leftover, remove_machine
 from imgpipe.deploy.selection import Choice, chosen
 from imgpipe.errors import HostError, RecipeError
+from imgpipe.images.disk_uses import DiskUse, DiskUses
 from imgpipe.recipe import Machine
 from imgpipe.sizes import GIB
 
@@ -83,6 +84,20 @@ def test_a_machine_that_took_the_name_since_is_not_removed(run):
         remove_machine(earlier, run.machines, run.shop.pool_of, survey((), run.machines, run.shop.pool_of))
     assert run.pool.volumes == before
     assert name in run.machines.running
+
+
+def test_a_machine_whose_definition_another_daemon_has_as_well_keeps_its_disk(run):
+    machine = run.machines.find(run.names[0])
+    disk = str(run.pool.file(machine.record.disk))
+    there = DiskUse(owner=machine.name, chain=(disk,), ended=True)
+    run.machines.elsewhere = (DiskUses(uri="qemu:///session", local=True, uses=(there,)),)
+    before = dict(run.pool.volumes)
+    with pytest.raises(RecipeError, match=f"needed by '{machine.name}' of 'qemu:///session'; nothing was removed"):
+        bring_up.remove([machine], run.shop)
+    assert run.pool.volumes == before
+    run.machines.elsewhere = (DiskUses(uri="qemu:///session", local=True),)
+    bring_up.remove([machine], run.shop)
+    assert machine.record.disk not in run.pool.volumes
 
 
 def test_a_record_without_a_uuid_is_not_believed_where_the_disk_is_below_anothers(run):

@@ -68,6 +68,9 @@ class Host:
     def disk_uses(self):
         return DiskUses(uri=self.uri, local=False)
 
+    def disk_uses_elsewhere(self):
+        return ()
+
     def drop_record(self, name):
         self.said.append(("drop_record", name))
 

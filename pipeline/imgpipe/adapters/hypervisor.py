@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from shlex import quote
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
@@ -208,7 +209,7 @@ class Hypervisor:
                 raise RecipeError(f"There is no machine '{name}'.", hint=f"Machines here: {known}.") from error
             raise host_error(error, self.uri, f"look at the machine '{name}'") from error
         if active:
-            raise RecipeError(f"The machine '{name}' is running.", hint=f"Shut it off: 'virsh shutdown {name}'.")
+            raise RecipeError(f"The machine '{name}' is running.", hint=f"Shut it off: 'virsh shutdown {quote(name)}'.")
         return _only_disk(name, xml)
 
     def _end_leftover(self, name: str) -> None:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 import libvirt
 
@@ -99,7 +100,7 @@ def _storage_error(path: Path, uid: int, gid: int, text: str) -> HostError:
     if folder:
         return HostError(
             f"QEMU cannot reach '{path}', because its user may not pass through '{folder}'.",
-            hint=f"Run 'chmod o+x {folder}', or put imgpipe's data elsewhere with IMGPIPE_HOME.",
+            hint=f"Run 'chmod o+x {quote(str(folder))}', or put imgpipe's data elsewhere with IMGPIPE_HOME.",
             details=(text,),
         )
     return HostError(

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shlex import quote
 
 import libvirt
 from PIL import Image
@@ -134,7 +135,7 @@ class RunningMachine:
         except HostError:
             raise HostError(
                 f"The machine '{name}' may still run, because the libvirt daemon at '{self._uri}' is gone.",
-                hint=f"Start the daemon, then run 'virsh --connect {self._uri} destroy {name}'.",
+                hint=f"Start the daemon, then run 'virsh --connect {quote(self._uri)} destroy {quote(name)}'.",
             ) from error
         except libvirt.libvirtError as second:
             if not is_gone(second):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import libvirt
 
@@ -241,6 +242,6 @@ def _copy_foreign(disk: CheckedDisk, path: Path, moved: Moved) -> None:
 
 
 def _cannot(done: str, path: Path, error: OSError) -> HostError:
-    taken = f"If nobody needs that file, 'imgpipe machines destroy --leftover POOL/{path.name}' deletes it."
+    taken = f"If nobody needs that file, 'imgpipe machines destroy --leftover POOL/{quote(path.name)}' deletes it."
     hint = taken if isinstance(error, FileExistsError) else ""
     return HostError(f"The volume '{path}' cannot be {done}: {error.strerror}.", hint=hint)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from xml.etree import ElementTree as ET
 
 import libvirt
@@ -81,7 +82,8 @@ class VolumePool:
             if state == "other":
                 raise HostError(
                     f"The pool '{self.name}' has a volume '{volume}' already, which is not the image '{source}'.",
-                    hint=f"Name another pool, or 'imgpipe machines destroy --leftover {self.name}/{volume}' if nobody "
+                    hint=f"Name another pool, or 'imgpipe machines destroy --leftover "
+                    f"{quote(self.name)}/{quote(volume)}' if nobody "
                     "needs it.",
                 )
             if found is not None:

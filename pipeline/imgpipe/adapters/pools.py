@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from shlex import quote
 from xml.etree import ElementTree as ET
 
 import libvirt
@@ -77,7 +78,7 @@ def planned_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path)
             return FolderPool(str(found.name()), _path_of(found), None)
         raise HostError(
             f"The storage pool '{found.name()}' is not active, and a plan does not start it: what is in it is unknown.",
-            hint=f"Start it: 'virsh -c {hypervisor.uri} pool-start {found.name()}'.",
+            hint=f"Start it: 'virsh -c {quote(hypervisor.uri)} pool-start {quote(found.name())}'.",
         )
 
 
@@ -142,7 +143,8 @@ def _named(connection: libvirt.virConnect, name: str, uri: str) -> libvirt.virSt
         raise RecipeError(
             f"There is no storage pool '{name}' at '{uri}'.",
             hint=f"Pools there: {known}. Name one with '--pool', or make it: "
-            f"'virsh -c {uri} pool-define-as {name} dir --target FOLDER', 'pool-build {name}', 'pool-start {name}' "
+            f"'virsh -c {quote(uri)} pool-define-as {quote(name)} dir --target FOLDER', 'pool-build {name}', "
+            f"'pool-start {name}' "
             f"and 'pool-autostart {name}'.",
         )
     return pool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from imgpipe.errors import RecipeError
@@ -29,7 +30,7 @@ def asked_for(options: DeployOptions) -> Flags:
     if not template:
         raise RecipeError("A deploy takes a template or a fleet's file.", hint="'imgpipe images list' shows images.")
     if not options.name:
-        raise RecipeError("The machines have no name.", hint=f"Such as 'imgpipe deploy {template} --name web'.")
+        raise RecipeError("The machines have no name.", hint=f"Such as 'imgpipe deploy {quote(template)} --name web'.")
     return Flags(
         template=template,
         name=options.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -287,7 +288,7 @@ def _require_disks(machines: tuple[ExistingMachine, ...]) -> None:
         if machine.disk_missing:
             raise HostError(
                 f"The disk '{machine.disk}' of '{machine.name}' is missing.",
-                hint=f"Put it back, or remove the machine: 'imgpipe machines destroy {machine.name}'.",
+                hint=f"Put it back, or remove the machine: 'imgpipe machines destroy {quote(machine.name)}'.",
             )
 
 
@@ -317,7 +318,7 @@ def _asked(hypervisor: Hypervisor, choice: Choice) -> tuple[ExistingMachine, ...
 def _running(hypervisor: Hypervisor, name: str) -> ExistingMachine:
     (machine,) = _asked(hypervisor, _choice([name], None, None))
     if not machine.active:
-        raise RecipeError(f"The machine '{name}' is off.", hint=f"Start it: 'imgpipe machines start {name}'.")
+        raise RecipeError(f"The machine '{name}' is off.", hint=f"Start it: 'imgpipe machines start {quote(name)}'.")
     return machine
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from shlex import quote
 
 from imgpipe.adapters.marks import is_marked
 from imgpipe.adapters.pool import Pool
@@ -63,7 +64,7 @@ def refuse_taken(wanted: Iterable[str], pool: Pool) -> None:
         raise RecipeError(
             f"The pool '{pool.name}' has volumes already that new machines would have.",
             hint="Give the machines other names, or delete the volumes if nobody needs them: "
-            f"'imgpipe machines destroy --leftover {pool.name}/{taken[0]}'.",
+            f"'imgpipe machines destroy --leftover {quote(pool.name)}/{quote(taken[0])}'.",
             details=taken[:20],
         )
 
@@ -81,7 +82,7 @@ def own_volumes(mine: NamedFiles, record: MachineRecord, pool: Pool) -> tuple[st
             raise RecipeError(
                 f"The disk of '{mine.name}' is '{top}', which is no volume of the pool '{pool.name}'.",
                 hint=f"After an external snapshot, '{commit_command(mine.name, pool.file(record.disk))}' while it runs "
-                f"brings it back; 'imgpipe machines forget {mine.name}' leaves the machine to virsh.",
+                f"brings it back; 'imgpipe machines forget {quote(mine.name)}' leaves the machine to virsh.",
             )
         chain = _chain(path, pool)
         names = [one.name for one in chain]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy.existing import ExistingMachine
@@ -31,7 +32,8 @@ def require_nothing_above(starting: Sequence[ExistingMachine], machines: Machine
             raise RecipeError(
                 f"The machine '{machine.name}' is not started: its disk is below that of '{above[0]}', which would be "
                 "damaged for good.",
-                hint=f"Make that independent first, 'imgpipe machines flatten {above[0]}' where imgpipe made it, or "
+                hint=f"Make that independent first, 'imgpipe machines flatten {quote(above[0])}' where imgpipe "
+                "made it, or "
                 f"leave '{machine.name}' off.",
                 details=above[1:20],
             )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
+from shlex import quote
 
 from imgpipe.deploy.addresses import AddressRange, AddressRequest, allocate, misuse
 from imgpipe.deploy.cloned_definition import Source
@@ -100,7 +101,7 @@ def check_source_machine(
     """
     if active:
         raise RecipeError(
-            f"The machine '{source.name}' is running.", hint=f"Shut it off: 'virsh shutdown {source.name}'."
+            f"The machine '{source.name}' is running.", hint=f"Shut it off: 'virsh shutdown {quote(source.name)}'."
         )
     if not local:
         raise HostError(

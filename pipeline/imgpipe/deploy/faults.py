@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from shlex import quote
 
 from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.deploy.fleet import Group, GroupNic
@@ -76,7 +77,7 @@ def _plug_faults(given: Circumstances, nic: GroupNic, key: str) -> Iterator[str]
     if nic.bridge and facts.bridges is not None and nic.bridge not in facts.bridges:
         yield f"{key}.bridge: the host has no bridge '{nic.bridge}'{_choice(facts.bridges)}"
     if nic.network and nic.network not in facts.networks:
-        known = _choice(facts.networks) or f"; 'virsh net-start {nic.network}' starts it where it is defined"
+        known = _choice(facts.networks) or f"; 'virsh net-start {quote(nic.network)}' starts it where it is defined"
         yield f"{key}.network: libvirt has no active network '{nic.network}'{known}"
 
 
@@ -113,7 +114,8 @@ def _leftover_faults(given: Circumstances, name: str, own: Collection[str]) -> I
         if volume in given.facts.volumes and volume not in own:
             yield (
                 f"{name}: in the pool '{given.facts.pool}' is a volume '{volume}' that no machine of this fleet has; "
-                f"if nobody needs it, 'imgpipe machines destroy --leftover {given.facts.pool}/{volume}' removes it"
+                f"if nobody needs it, 'imgpipe machines destroy --leftover "
+                f"{quote(given.facts.pool)}/{quote(volume)}' removes it"
             )
 
 
@@ -123,12 +125,14 @@ def _renamed_faults(given: Circumstances) -> Iterator[str]:
         first = found.record.disk.removesuffix(".qcow2") if found.record else name
         if first != name and (first in given.named or name in given.named):
             yield (
-                f"{first}: the machine was renamed to '{name}'; 'virsh domrename {name} {first}' undoes that, "
-                f"'imgpipe machines forget {name}' takes it out of the fleet"
+                f"{first}: the machine was renamed to '{name}'; 'virsh domrename {quote(name)} {quote(first)}' "
+                "undoes that, "
+                f"'imgpipe machines forget {quote(name)}' takes it out of the fleet"
             )
         if found.disk_missing and found.record and found.record.complete and name in given.named:
             yield (
-                f"{name}: its disk '{found.disk}' is missing; put it back, or 'imgpipe machines destroy {name}' and "
+                f"{name}: its disk '{found.disk}' is missing; put it back, or 'imgpipe machines destroy "
+                f"{quote(name)}' and "
                 "deploy again"
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from imgpipe.adapters.pool import Moved, unheard
 from imgpipe.deploy.definitions import independent
@@ -53,7 +54,8 @@ def require_own_disk(existing: ExistingMachine, shop: Workshop, *, top_only: boo
             f"The disk of '{existing.name}' is '{existing.disk}', not the volume '{record.disk}' of the pool "
             f"'{pool.name}'; it was not changed.",
             hint=f"After an external snapshot: '{commit_command(existing.name, pool.file(record.disk))}' while it "
-            f"runs, then run the command again. 'imgpipe machines forget {existing.name}' leaves the machine to virsh.",
+            f"runs, then run the command again. 'imgpipe machines forget {quote(existing.name)}' leaves the "
+            "machine to virsh.",
         )
 
 

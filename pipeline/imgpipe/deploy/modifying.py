@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import PurePath
+from shlex import quote
 
 from imgpipe.adapters.marks import new_mark
 from imgpipe.adapters.pool import Pool
@@ -52,7 +53,7 @@ def _stopped(name: str, shop: Workshop) -> bool:
     if not shop.machines.stop(name, shop.shutdown_s):
         raise GuestError(
             f"The machine '{name}' did not shut down within {shop.shutdown_s:.0f} seconds; it was not changed.",
-            hint=f"See what it does with 'virsh console {name}', or end it with 'virsh destroy {name}'.",
+            hint=f"See what it does with 'virsh console {quote(name)}', or end it with 'virsh destroy {quote(name)}'.",
         )
     return True
 

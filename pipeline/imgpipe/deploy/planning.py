@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from imgpipe.deploy.changes import Change, Keep, Make, Modify, Rebuild, Remove, change_of, identity_changes
 from imgpipe.deploy.existing import ExistingMachine, HostFacts
@@ -147,7 +148,7 @@ def _told_once_faults(changes: tuple[Change, ...]) -> Iterator[str]:
         for what in identity_changes(change.machine, record) if record else ():
             yield (
                 f"{name}: {what}; but it is told who it is at its first boot alone: leave that as it was, or "
-                f"'imgpipe machines destroy {name}' and deploy again"
+                f"'imgpipe machines destroy {quote(name)}' and deploy again"
             )
 
 

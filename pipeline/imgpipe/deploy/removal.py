@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.marks import unmark
@@ -75,7 +76,7 @@ def _what_stays(name: str, own: Belongings, mine: NamedFiles, machines: Machines
     for volume in own.strange:
         yield (
             f"The volume '{volume}' of '{name}' stays, because it is not known to be what imgpipe made. "
-            f"'imgpipe machines destroy --leftover {pool.name}/{volume}' removes it."
+            f"'imgpipe machines destroy --leftover {quote(pool.name)}/{quote(volume)}' removes it."
         )
     for path in sorted(mine.nvram) if not own.variables else ():
         if machines.is_there(path) is not False:
@@ -90,12 +91,13 @@ def not_ours(machine: ExistingMachine) -> RecipeError:
     if machine.stranger:
         return RecipeError(
             f"The machine '{machine.name}' is not imgpipe's, which leaves it alone: {machine.stranger}.",
-            hint=f"'imgpipe machines forget {machine.name}' drops that metadata; the machine itself is removed with "
-            f"'virsh undefine --nvram {machine.name}', and then its disk.",
+            hint=f"'imgpipe machines forget {quote(machine.name)}' drops that metadata; the machine itself is "
+            "removed with "
+            f"'virsh undefine --nvram {quote(machine.name)}', and then its disk.",
         )
     return RecipeError(
         f"The machine '{machine.name}' was not made by imgpipe, which leaves it alone.",
-        hint=f"Remove it yourself: 'virsh undefine --nvram {machine.name}', and its disk.",
+        hint=f"Remove it yourself: 'virsh undefine --nvram {quote(machine.name)}', and its disk.",
     )
 
 
@@ -106,7 +108,7 @@ def require_leftover(volume: str, machines: Machines, pool: Pool, *, trusting: b
     """
     if volume not in pool.names():
         raise RecipeError(
-            f"The pool '{pool.name}' has no volume '{volume}'.", hint=f"'virsh vol-list {pool.name}' lists them."
+            f"The pool '{pool.name}' has no volume '{volume}'.", hint=f"'virsh vol-list {quote(pool.name)}' lists them."
         )
     known = survey((), machines, lambda _: pool, trusting=trusting)
     refuse_needed("", (volume,), machines.named_files(), pool, known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 
 def commit_command(name: str, own: Path) -> str:
@@ -10,4 +11,4 @@ def commit_command(name: str, own: Path) -> str:
 
     Without '--base' virsh merges down to the bottom of the chain: into the golden image, and so into all its clones.
     """
-    return f"virsh blockcommit {name} DISK --base {own} --active --pivot"
+    return f"virsh blockcommit {quote(name)} DISK --base {quote(str(own))} --active --pivot"

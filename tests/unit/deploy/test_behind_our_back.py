@@ -1,6 +1,8 @@
 """Machines that somebody copied, renamed, snapshotted or undefined: nothing of anybody else's is ever removed."""
 
 import dataclasses
+import re
+import shlex
 import uuid
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -351,3 +353,11 @@ def test_a_chain_through_a_disk_that_goes_and_is_also_anothers_leads_to_the_othe
     with pytest.raises(RecipeError, match="is needed by the machine 'thief'"):
         bring_up.remove([run.machines.find(first), run.machines.find(second)], run.shop)
     assert {f"{first}.qcow2", f"{second}.qcow2"} <= set(run.pool.volumes)
+
+
+def test_what_a_hint_says_can_be_typed_whatever_a_machine_is_called(run):
+    copy_of(run, run.names[0], "a $(reboot)")
+    with pytest.raises(RecipeError) as told:
+        bring_up.remove([run.machines.find("a $(reboot)")], run.shop)
+    words = shlex.split(re.search("'(virsh undefine .*)', and", told.value.hint)[1])
+    assert words == ["virsh", "undefine", "--nvram", "a $(reboot)"]

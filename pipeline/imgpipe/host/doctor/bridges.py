@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from imgpipe.host.doctor.finding import Finding
 
@@ -62,7 +63,7 @@ def judge(facts: BridgeFacts) -> Finding:
             name=name,
             state="fail",
             meaning=f"The bridge '{facts.name}' is down: machines on it reach nobody.",
-            commands=(f"ip link set {facts.name} up",),
+            commands=(f"ip link set {quote(facts.name)} up",),
         )
     if not facts.ports:
         return Finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -49,7 +50,7 @@ def judge(facts: DaemonFacts) -> Iterator[Finding]:
             name="machines",
             state="warn",
             meaning=f"A deploy was killed while it made {names}; the next deploy of the same fleet makes them anew.",
-            commands=(f"imgpipe machines destroy {' '.join(known.unfinished)}",),
+            commands=(f"imgpipe machines destroy {shlex.join(known.unfinished)}",),
         )
 
 
@@ -62,14 +63,14 @@ def _silent(facts: DaemonFacts) -> Finding:
             name="libvirt",
             state="fail",
             meaning=f"The libvirt daemon at '{facts.uri}' refuses '{facts.user}'.",
-            commands=(f"usermod -aG libvirt {facts.user}", "newgrp libvirt"),
+            commands=(f"usermod -aG libvirt {shlex.quote(facts.user)}", "newgrp libvirt"),
         )
     starts = _starts(facts)
     return Finding(
         name="libvirt",
         state="fail",
         meaning=f"libvirt does not answer at '{facts.uri}': {facts.error or 'nothing listens there'}.",
-        commands=tuple(" ".join(start) for start in starts) or (_other_way(facts),),
+        commands=tuple(shlex.join(start) for start in starts) or (_other_way(facts),),
         repairs=starts,
     )
 
@@ -90,15 +91,16 @@ def _other_way(facts: DaemonFacts) -> str:
 def _pools(facts: DaemonFacts, known: Inventory) -> Iterator[Finding]:
     if facts.pool and facts.pool not in known.pools:
         there = ", ".join(sorted(known.pools)) or "none"
+        pool = shlex.quote(facts.pool)
         yield Finding(
             name="pools",
             state="fail",
             meaning=f"The settings name the storage pool '{facts.pool}', which libvirt does not have (there: {there}).",
             commands=(
-                f"virsh -c {facts.uri} pool-define-as {facts.pool} dir --target /var/lib/libvirt/images/{facts.pool}",
-                f"virsh -c {facts.uri} pool-build {facts.pool}",
-                f"virsh -c {facts.uri} pool-start {facts.pool}",
-                f"virsh -c {facts.uri} pool-autostart {facts.pool}",
+                f"virsh -c {facts.uri} pool-define-as {pool} dir --target /var/lib/libvirt/images/{pool}",
+                f"virsh -c {facts.uri} pool-build {pool}",
+                f"virsh -c {facts.uri} pool-start {pool}",
+                f"virsh -c {facts.uri} pool-autostart {pool}",
             ),
         )
     if off := sorted(name for name, active in known.pools.items() if not active):
@@ -107,7 +109,7 @@ def _pools(facts: DaemonFacts, known: Inventory) -> Iterator[Finding]:
             name="pools",
             state="fail" if facts.pool in off else "warn",
             meaning=f"Not started: the storage pool{'s' * (len(off) > 1)} {', '.join(map(repr, off))}.",
-            commands=tuple(" ".join(start) for start in starts),
+            commands=tuple(shlex.join(start) for start in starts),
             repairs=starts,
         )
     elif facts.pool in (None, *known.pools):

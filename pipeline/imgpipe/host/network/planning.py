@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from shlex import quote
 
 from imgpipe.errors import HostError
 from imgpipe.host.network.facts import HostFacts, Link, StoredProfile
@@ -76,7 +77,7 @@ def obstacles(network: HostNetwork, facts: HostFacts) -> Iterator[str]:
         elif not link.is_ethernet or link.kind not in {"", "veth"}:
             yield f"{nic}: is no Ethernet NIC ({link.kind or 'another kind of device'}), so no bridge takes it"
         elif device is None or not device.managed:
-            yield f"{nic}: NetworkManager does not manage it ('nmcli device set {nic} managed yes' changes that)"
+            yield f"{nic}: NetworkManager does not manage it ('nmcli device set {quote(nic)} managed yes' changes that)"
         elif link.controller and not _taken_over(link, network, facts):
             yield f"{nic}: is part of '{link.controller}', which is not NetworkManager's"
         elif not _ZONE.fullmatch(zone := facts.zone_of((nic,))):

@@ -11,7 +11,7 @@ from shlex import quote
 
 import libvirt
 
-from imgpipe.adapters import libvirt_sockets
+from imgpipe.adapters import libvirt_sockets, selinux
 from imgpipe.errors import HostError
 
 _CONNECTION_LOST = {
@@ -27,7 +27,7 @@ _LOST_TEXT = re.compile(
     re.IGNORECASE,
 )
 _STORAGE = re.compile(r"Cannot access storage file '(?P<path>[^']+)' \(as uid:(?P<uid>\d+), gid:(?P<gid>\d+)\)")
-_DENIED = re.compile(r"Could not open '(?P<path>/[^']+)': Permission denied")
+_DENIED = re.compile(r"(?:Could not open|Unable to open file:?) '?(?P<path>/[^':]+)'?: Permission denied")
 
 
 @contextmanager
@@ -103,8 +103,17 @@ def _storage_error(path: Path, uid: int, gid: int, text: str) -> HostError:
             hint=f"Run 'chmod o+x {quote(str(folder))}', or put imgpipe's data elsewhere with IMGPIPE_HOME.",
             details=(text,),
         )
+    who = "libvirt's log daemon" if "virtlogd" in text else "QEMU"
+    kind = selinux.type_of(path)
+    if kind and selinux.enforces():
+        return HostError(
+            f"{who} may not open '{path}', whose SELinux type is '{kind}'.",
+            hint="See what was refused with 'ausearch -m AVC -ts boot', and 'imgpipe doctor' for what mends it; "
+            f"'restorecon -v {quote(str(path))}' gives the file the type that its place has.",
+            details=(text,),
+        )
     return HostError(
-        f"QEMU may not open '{path}'.",
+        f"{who} may not open '{path}'.",
         hint="Look at the file's owner and mode, and at AppArmor's or SELinux's log; "
         "the user that QEMU of qemu:///system runs as is set in /etc/libvirt/qemu.conf.",
         details=(text,),

@@ -99,13 +99,14 @@ def test_a_label_is_read_where_selinux_enforces(tmp_path, monkeypatch):
         os.setxattr(data, "security.selinux", b"unconfined_u:object_r:default_t:s0\0")
     except OSError as error:
         pytest.skip(f"labels cannot be set here: {error}")
-    enforce = tmp_path / "enforce"
-    monkeypatch.setattr(folders, "SELINUX", enforce)
-    for text, label in (("0\n", ""), ("1\n", "default_t")):
-        enforce.write_text(text)
-        assert folders.gather(data, system=False).label == label
-    found = {one.name: one for one in folders.judge(folders.gather(data, system=False), data)}
-    assert found["SELinux"].state == "warn"
+    for enforces, label in ((False, ""), (True, "default_t")):
+        monkeypatch.setattr(folders.selinux, "enforces", lambda enforces=enforces: enforces)
+        monkeypatch.setattr(folders.selinux, "refused_to_machines", lambda kind, keeps_labels: ("virtqemud_t: x",))
+        assert folders.gather(data, system=True).label == label
+    # Who runs machines in a session of their own is not confined by the system's daemon.
+    assert folders.gather(data, system=False).label == ""
+    found = {one.name: one for one in folders.judge(folders.gather(data, system=True), data)}
+    assert found["SELinux"].state == "fail"
     assert f"restorecon -R {data}" in found["SELinux"].commands
 
 

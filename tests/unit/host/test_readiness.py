@@ -10,7 +10,7 @@ from imgpipe.cli.planned import plan_for
 from imgpipe.errors import HostError
 from imgpipe.host.distribution import Distribution
 from imgpipe.host.doctor import bridges, firmware, folders, guestfs
-from imgpipe.host.doctor.checkup import Host, recipe_checks
+from imgpipe.host.doctor.checkup import Host, build_checks, recipe_checks
 from imgpipe.host.doctor.finding import Finding
 from imgpipe.host.doctor.run import run
 from imgpipe.recipe_files import RecipeFolders
@@ -77,6 +77,20 @@ def test_a_windows_build_is_refused_where_its_disk_could_not_be_read(host, recip
         readiness.require_for_build(windows, "tcg")
     assert [detail.partition(":")[0] for detail in caught.value.details] == ["NTFS"]
     readiness.require_for_build(plan_for(recipes.load("rocky9")), "tcg")
+
+
+def test_a_build_is_refused_where_selinux_keeps_its_machine_out(host, plan, monkeypatch):
+    asked = []
+
+    def gather(folder, **_):
+        asked.append(folder)
+        given = {"path": folder, "free": 2**40, "direct_io": True, "writable": True, "label": "default_t"}
+        return folders.FolderFacts(**given, refused=("virtqemud_t: relabelfrom of a file",))
+
+    monkeypatch.setattr(folders, "gather", gather)
+    found = [one for one in run(build_checks(host, plan)) if one.name == "SELinux"]
+    assert [one.state for one in found] == ["fail"]
+    assert asked == [host.store.root / "work"]
 
 
 def test_room_is_judged_by_what_the_recipe_needs(host, plan, monkeypatch):

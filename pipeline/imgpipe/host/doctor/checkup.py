@@ -112,6 +112,7 @@ def build_checks(host: Host, plan: Plan, used: Accelerator | None = None) -> tup
         Check("CPU", lambda: (_cpu_for(host, plan, used),)),
         Check("libguestfs", lambda: _editor_for(host, plan)),
         Check("UEFI", lambda: firmware.judge_needs(firmware.gather(), host.distribution, wanted)),
+        Check("SELinux", lambda: folders.judge_label(host.folder("work"), host.store.root)),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imgpipe.adapters import process
+from imgpipe.adapters import process, selinux
 from imgpipe.adapters.pool_folder import there
 from imgpipe.adapters.qemu_user import first_closed_folder, qemu_user
 from imgpipe.host.direct_io import has_direct_io
@@ -19,10 +19,11 @@ from imgpipe.host.doctor.finding import Finding
 from imgpipe.host.room import LEAST_INSTALL
 from imgpipe.sizes import show_bytes
 
-SELINUX = Path("/sys/fs/selinux/enforce")
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 AA_HELPERS = (Path("/usr/lib/libvirt/virt-aa-helper"), Path("/usr/libexec/virt-aa-helper"))
-_LABELS = ("virt_image_t", "svirt_image_t", "virt_content_t", "virt_var_lib_t")
+_LABEL = "virt_image_t"
+# What lets machines use the files of file systems that keep no labels.
+_SWITCHES = {"nfs_t": "virt_use_nfs", "cifs_t": "virt_use_samba", "fusefs_t": "virt_use_fusefs"}
 # What the commands named here are in, by the same name on every family; minimal hosts have neither.
 _PACKAGES = {"setfacl": "acl", "semanage": "policycoreutils-python-utils"}
 
@@ -32,8 +33,9 @@ class FolderFacts:
     """What a folder is like; one that is not there yet is judged by the nearest one above it.
 
     `qemu` is the user that the system's QEMU runs as, empty where it runs as this user; `closed` the folder that it
-    cannot enter. `label` is the SELinux type where SELinux enforces, else empty. `direct_io` is None where it cannot
-    be tried, because no file can be made there. `lacking` are the commands that install what mends it, by program.
+    cannot enter. `label` is the SELinux type where SELinux enforces and confines machines, else empty; `refused` is
+    what the policy refuses them there, None where it could not be asked. `direct_io` is None where it cannot be
+    tried, because no file can be made there. `lacking` are the commands that install what mends it, by program.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class FolderFacts:
     qemu: str = ""
     closed: Path | None = None
     label: str = ""
+    refused: tuple[str, ...] | None = ()
     root: bool = False
     lacking: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,6 +55,7 @@ def gather(folder: Path, *, system: bool) -> FolderFacts:
     present = there(folder)
     user = qemu_user() if system else None
     writable = os.access(present, os.W_OK | os.X_OK)
+    label, refused = _confined(present) if system else ("", ())
     return FolderFacts(
         path=folder,
         free=shutil.disk_usage(present).free,
@@ -59,7 +63,8 @@ def gather(folder: Path, *, system: bool) -> FolderFacts:
         writable=writable,
         qemu=user.pw_name if user else "",
         closed=_closed(folder, user),
-        label=_label(present) if _reads(SELINUX, "1") else "",
+        label=label,
+        refused=refused,
         root=os.geteuid() == 0,
         lacking=_lacking(),
     )
@@ -77,10 +82,21 @@ def judge(facts: FolderFacts, own: Path | None) -> Iterator[Finding]:
         )
     yield _reach(facts, own)
     yield _direct_io(facts)
-    if facts.label and facts.label not in _LABELS:
+    yield from judge_label(facts, own)
+
+
+def judge_label(facts: FolderFacts, own: Path | None) -> Iterator[Finding]:
+    """Say whether SELinux keeps machines from the files of a folder; nothing where it does not enforce."""
+    if not facts.label:
+        return
+    if facts.refused is None:
+        words = f"The policy cannot be asked about '{facts.path}', whose type is '{facts.label}'."
+        yield Finding(name="SELinux", state="unknown", meaning=words, commands=("ausearch -m AVC -ts boot",))
+    elif facts.refused:
         yield _mislabelled(facts, own)
-    elif facts.label:
-        yield Finding(name="SELinux", state="ok", meaning=f"'{facts.path}' has the type '{facts.label}'.")
+    else:
+        words = f"Machines may use '{facts.path}', whose type is '{facts.label}'."
+        yield Finding(name="SELinux", state="ok", meaning=words)
 
 
 def judge_room(facts: FolderFacts, needed: int = LEAST_INSTALL, whole: int = 0) -> Finding:
@@ -135,17 +151,24 @@ def _reach(facts: FolderFacts, own: Path | None) -> Finding:
 
 def _mislabelled(facts: FolderFacts, own: Path | None) -> Finding:
     folder = str(own or facts.path)
-    labels = (
-        ("mkdir", "-p", folder),
-        ("semanage", "fcontext", "-a", "-t", _LABELS[0], f"{folder}(/.*)?"),
-        ("restorecon", "-R", folder),
+    switch = _SWITCHES.get(facts.label)
+    mends = (
+        (("setsebool", "-P", switch, "on"),)
+        if switch
+        else (
+            ("mkdir", "-p", folder),
+            ("semanage", "fcontext", "-a", "-t", _LABEL, f"{folder}(/.*)?"),
+            ("restorecon", "-R", folder),
+        )
     )
     return Finding(
         name="SELinux",
-        state="warn",
-        meaning=f"'{facts.path}' has the SELinux type '{facts.label}', which confined machines may not search.",
-        commands=(*_installs(facts, "semanage"), *(shlex.join(label) for label in labels)),
-        repairs=labels if facts.root and own else (),
+        state="fail",
+        meaning=f"SELinux keeps machines from '{facts.path}', whose type is '{facts.label}': it refuses "
+        f"{', '.join(facts.refused or ())}.",
+        commands=(*(() if switch else _installs(facts, "semanage")), *(shlex.join(mend) for mend in mends)),
+        # A switch is for the whole host, which is its owner's to decide.
+        repairs=mends if facts.root and own and not switch else (),
     )
 
 
@@ -185,12 +208,11 @@ def _installs(facts: FolderFacts, program: str) -> tuple[str, ...]:
     return (facts.lacking[program],) if program in facts.lacking else ()
 
 
-def _label(folder: Path) -> str:
-    try:
-        context = os.getxattr(folder, "security.selinux").decode(errors="replace").rstrip("\0")
-    except OSError:
-        return ""
-    return context.split(":")[2] if context.count(":") >= 2 else ""
+def _confined(present: Path) -> tuple[str, tuple[str, ...] | None]:
+    label = selinux.type_of(present) if selinux.enforces() else ""
+    if not label:
+        return "", ()
+    return label, selinux.refused_to_machines(label, keeps_labels=selinux.keeps_labels(present))
 
 
 def _reads(path: Path, text: str) -> bool:

@@ -1,0 +1,78 @@
+"""What SELinux refused libvirt's daemons and their machines since this host started, by the audit daemon's log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from imgpipe.adapters import selinux
+from imgpipe.disclosure import printable
+from imgpipe.host.doctor.finding import Finding
+from imgpipe.named_files import open_regular
+
+LOG = Path("/var/log/audit/audit.log")
+STAT = Path("/proc/stat")
+# Of a long log the end is read; a line of it is some 300 bytes.
+_MOST_BYTES = 8 * 2**20
+_MOST_SHOWN = 5
+_DOMAINS = frozenset(
+    [
+        "svirt_t",
+        "svirt_tcg_t",
+        "virtqemud_t",
+        "virtd_t",
+        "virtlogd_t",
+        "virtstoraged_t",
+        "virtnetworkd_t",
+        "virtproxyd_t",
+        "swtpm_t",
+    ]
+)
+# The form of auditd's records: 'type=AVC msg=audit(SECONDS.MS:SERIAL): avc:  denied  { open } for ... key=value ...'.
+_RECORD = re.compile(r"type=AVC msg=audit\((?P<seconds>\d{1,12})\.\d+:\d+\): +avc: +denied +\{ (?P<what>[a-z_ ]+) \}")
+_FIELD = re.compile(r'\b(path|name|scontext|tcontext|tclass|permissive)=(?:"([^"]*)"|(\S+))')
+
+
+def judge(log: Path = LOG, stat: Path = STAT) -> Iterator[Finding]:
+    """Yield one finding where something was refused; nothing where SELinux does not enforce or the log is closed."""
+    if not selinux.enforces():
+        return
+    try:
+        refused = tuple(dict.fromkeys(_refused(log, _started(stat))))
+    except OSError:
+        # root alone may read it, and a host may have no audit daemon.
+        return
+    if refused:
+        more = f", and {len(refused) - _MOST_SHOWN} more" if len(refused) > _MOST_SHOWN else ""
+        yield Finding(
+            name="SELinux denials",
+            state="warn",
+            meaning=f"Since this host started SELinux refused: {'; '.join(refused[:_MOST_SHOWN])}{more}.",
+            commands=("ausearch -m AVC -ts boot",),
+        )
+
+
+def _refused(log: Path, since: int) -> Iterator[str]:
+    with open_regular(log) as file:
+        file.seek(max(0, file.seek(0, 2) - _MOST_BYTES))
+        lines = file.read(_MOST_BYTES).decode("utf-8", "replace").splitlines()
+    for line in lines:
+        record = _RECORD.search(line)
+        if record is None or int(record["seconds"]) < since:
+            continue
+        fields = {key: quoted or bare for key, quoted, bare in _FIELD.findall(line)}
+        source, target = (_type(fields.get(key, "")) for key in ("scontext", "tcontext"))
+        if source in _DOMAINS and fields.get("permissive") != "1":
+            what = f"the {fields.get('tclass', 'object')} '{fields.get('path') or fields.get('name', '?')}'"
+            yield printable(f"{source} to {record['what'].replace(' ', ', ')} {what} of type {target}")
+
+
+def _type(context: str) -> str:
+    return context.split(":")[2] if context.count(":") >= 2 else "?"
+
+
+def _started(stat: Path) -> int:
+    """Return when this host started, in seconds since 1970 (proc_stat(5)); 0 where that is not told."""
+    found = re.search(r"^btime (\d+)$", stat.read_text(encoding="ascii"), re.MULTILINE)
+    return int(found[1]) if found else 0

@@ -127,6 +127,19 @@ def test_a_copy_of_a_chain_is_what_was_checked_even_if_names_lead_elsewhere_by_t
     assert content(tmp_path / "copy.qcow2", tmp_path) == (folder / "kept.img").read_bytes()
 
 
+def test_a_chain_of_qcow2_files_is_read_from_its_checked_headers(tmp_path):
+    base, middle, top = (tmp_path / f"{name}.qcow2" for name in ("base", "middle", "top"))
+    run("qemu-img", "create", "-q", "-f", "qcow2", base, str(SIZE))
+    for number, (image, below) in enumerate(((base, None), (middle, base), (top, middle))):
+        if below:
+            run("qemu-img", "create", "-q", "-f", "qcow2", "-b", below.name, "-F", "qcow2", image)
+        run("qemu-io", "-f", "qcow2", "-c", f"write -P {number + 1} {number * 65536} 64k", image)
+    with held(check_source(top, trusted=(tmp_path,)).layers) as files:
+        held_disk.adopt(files, tmp_path / "copy.qcow2")
+    assert qemu_img.info(tmp_path / "copy.qcow2").backing is None
+    assert content(tmp_path / "copy.qcow2", tmp_path)[: 3 * 65536] == b"\1" * 65536 + b"\2" * 65536 + b"\3" * 65536
+
+
 def with_backing_file(start, path):
     """Return the start of a qcow2 with a raw backing file named in it."""
     name, at = os.fsencode(path), struct.unpack_from(">I", start, 100)[0]

@@ -60,7 +60,8 @@ def _file(path: Path) -> dict[str, str]:
 def _with_checked_start(layer: Layer, file: Path, made: Path) -> Path:
     """Make an image whose content is a qcow2 file: its start as it was checked, and the rest read from `file`."""
     head = made.with_name(f"{made.name}.head")
-    head.write_bytes(layer.head)
+    # What is below is named beside. A name in the header would count as well, and QEMU refuses to have both.
+    head.write_bytes(layer.head[:8] + bytes(12) + layer.head[20:])
     qemu_img.create_with_start(made, head, file, size=layer.size)
     return made
 

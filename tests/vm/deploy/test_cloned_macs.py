@@ -98,7 +98,7 @@ def told(data, demo, tmp_path_factory):
             yield source, told_by(machines, uri, "twin-2"), dict(zip(NICS, macs, strict=True)), cloned
         finally:
             Command(data, "--connect", uri, "machines", "destroy", "twin-2", "--yes", "--json").succeed()
-            machines.remove("twins")
+            machines.remove("twins", keep_nvram=False, keep_tpm=False)
             hypervisor.close()
 
 

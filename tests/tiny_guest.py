@@ -16,7 +16,7 @@ PROOF = "TINY INSTALL OK"
 MODULES = ("virtio_pci", "virtio_blk", "virtio_console")
 NO_SCRIPTS: Mapping[str, str] = {}
 
-INIT = r"""#!/bin/busybox sh
+START = """#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sys /sys
@@ -25,7 +25,12 @@ INIT = r"""#!/bin/busybox sh
 export PATH=/bin
 echo 1 > /proc/sys/kernel/printk
 for module in $(cat /modules/order); do insmod /modules/$module; done
-act=$(sed -n 's/.*act=\([a-z-]*\).*/\1/p' /proc/cmdline)
+"""
+"""How every guest's script begins: its file systems are there, its programs and its modules."""
+
+INIT = (
+    START
+    + r"""act=$(sed -n 's/.*act=\([a-z-]*\).*/\1/p' /proc/cmdline)
 say() { echo "$1" > /dev/ttyS0; }
 log() { for port in /dev/vport*; do [ -c $port ] && echo "$1" > $port; done; }
 say "tiny installer started for '$act'"
@@ -55,6 +60,7 @@ noise) printf '\033[2J\033[1;31mBEL\007\033[0m\033]0;title\007\n'; head -c 41943
 esac
 sleep 100000
 """
+)
 
 
 def lacking() -> str:

@@ -41,7 +41,7 @@ _DAMAGED, _EXTERNAL_DATA = 1 << 1, 1 << 2
 _KNOWN_FEATURES = 0b11011
 """Dirty, damaged, compression type and extended L2 tables; an external data file is not among them."""
 _BACKING_FORMAT = 0xE2792ACA
-_DATA_FILE = 0x44415441
+DATA_FILE = 0x44415441
 _LONGEST_CHAIN = 32
 _LONGEST_NAME = 1023
 LONGEST_HEADER = 65536
@@ -340,11 +340,11 @@ def _header(path: Path, start: bytes) -> _Header:
         if version not in (2, 3) or not 9 <= cluster_bits <= 21 or header_length < 72 or header_length % 8:
             raise _unreadable(path)
         end = offset or 1 << cluster_bits
-        extensions = list(_extensions(start, header_length, end))
+        found = list(extensions(start, header_length, end))
     except struct.error:
         raise _unreadable(path) from None
-    _require_plain(path, features, crypt, [kind for kind, _ in extensions])
-    forms = dict(extensions).get(_BACKING_FORMAT, b"")
+    _require_plain(path, features, crypt, [kind for kind, _ in found])
+    forms = dict(found).get(_BACKING_FORMAT, b"")
     return _Header(
         backing=_backing_name(path, start, offset, length, 1 << cluster_bits),
         backing_format=forms.decode("ascii", "replace"),
@@ -353,7 +353,7 @@ def _header(path: Path, start: bytes) -> _Header:
 
 
 def _require_plain(path: Path, features: int, crypt: int, kinds: Sequence[int]) -> None:
-    if features & _EXTERNAL_DATA or _DATA_FILE in kinds:
+    if features & _EXTERNAL_DATA or DATA_FILE in kinds:
         raise _refused(path, "keeps its data in another file")
     if features & _DAMAGED:
         raise _refused(path, "is marked as damaged")
@@ -375,8 +375,12 @@ def _backing_name(path: Path, start: bytes, offset: int, length: int, cluster: i
     return os.fsdecode(name)
 
 
-def _extensions(start: bytes, offset: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the header's extensions: a type, a length, and data padded to eight bytes; type 0 ends them."""
+def extensions(start: bytes, offset: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Yield a qcow2 header's extensions, of its bytes `start` those from `offset` to `end`: a type, and its data.
+
+    Each is a type, a length, and data padded to eight bytes; type 0 ends them (QEMU's docs/interop/qcow2.rst). Raises
+    struct.error where one goes beyond what there is.
+    """
     while offset < end:
         kind, length = struct.unpack_from(">II", start, offset)
         if kind == 0:

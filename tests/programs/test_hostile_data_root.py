@@ -9,15 +9,14 @@ import pytest
 
 from imgpipe.adapters.seed_iso import write_seed
 from imgpipe.store import Store
+from planted import KINDS, SECRET, plant
 from sample_catalog import add_image, store  # noqa: F401
 
 pytestmark = pytest.mark.programs
 
 IMGPIPE = (sys.executable, "-c", "from imgpipe.cli.main import main; main()")
-SECRET = "precious"
 _PATIENCE_S = 300
 
-KINDS = ("a FIFO", "a link", "a folder", "junk", "deep JSON")
 
 # The file, the command that reads it, and how it ends: what only saves time is asked for again.
 COMMANDS = {
@@ -28,24 +27,6 @@ COMMANDS = {
     "locks/digests.lock": ("media check {iso}", 0),
     "work/0123456789abcdef": ("images prune --dry-run --without-libvirt", 0),
 }
-
-
-def plant(kind, path, victim):
-    """Put something else in a file's place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    victim.write_text(SECRET)
-    if kind == "a FIFO":
-        os.mkfifo(path)
-    elif kind == "a link":
-        path.symlink_to(victim)
-    elif kind == "a folder":
-        path.mkdir()
-    elif kind == "junk":
-        path.write_bytes(b"[" + b"1," * 1000)
-        os.truncate(path, 100 * 2**20)
-    else:
-        path.write_text("[" * 200_000)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -67,7 +48,7 @@ def test_nothing_that_was_planted_is_waited_for_or_believed(add_image, store: St
         done = run(words.format(iso=tmp_path / "m.iso"), store.root, f"{kind} as '{name}'")
         assert done.returncode == code, (kind, done.stderr)
         assert "Traceback" not in done.stderr
-        assert SECRET not in done.stdout + done.stderr
+        assert SECRET.strip() not in done.stdout + done.stderr
         assert victim.read_text() == SECRET
         remove(path)
         if kept.exists():

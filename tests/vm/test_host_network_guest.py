@@ -26,16 +26,9 @@ HOST_INSIDE = "10.100.1.1"
 NOBODY = "10.99.0.77"
 
 MODULES = ("virtio_pci", "virtio_net", "af_packet")
-INIT = r"""#!/bin/busybox sh
-/bin/busybox mkdir -p /proc /sys /dev /tmp
-/bin/busybox mount -t proc proc /proc
-/bin/busybox mount -t sysfs sys /sys
-/bin/busybox mount -t devtmpfs dev /dev
-/bin/busybox --install -s /bin
-export PATH=/bin
-echo 1 > /proc/sys/kernel/printk
-for module in $(cat /modules/order); do insmod /modules/$module; done
-say() { echo "$1" > /dev/ttyS0; }
+INIT = (
+    tiny_guest.START
+    + r"""say() { echo "$1" > /dev/ttyS0; }
 for nic in eth0 eth1; do
     ip link set $nic up
     udhcpc -i $nic -n -q -f -t 20 -T 3 -s /lease
@@ -47,6 +40,7 @@ done
 say "that is all"
 poweroff -f
 """
+)
 # What udhcpc runs when it has an answer.
 LEASE = r"""#!/bin/busybox sh
 [ "$1" = bound ] || exit 0

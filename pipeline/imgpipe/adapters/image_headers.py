@@ -13,11 +13,11 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from imgpipe.disk_source import DATA_FILE, extensions
 from imgpipe.json_text import parse_json
 from imgpipe.named_files import open_regular
 
 _QCOW, _QED = b"QFI\xfb", b"QED\0"
-_DATA_FILE, _END = 0x44415441, 0
 _LONGEST_NAME = 1023
 # As much as a first cluster may have of header extensions.
 _START = 2**16
@@ -53,15 +53,14 @@ def data_file_of(path: Path) -> Path | None:
         start = file.read(_START)
     if not start.startswith(_QCOW) or len(start) < 104 or struct.unpack_from(">I", start, 4) < (3,):
         return None
-    (at,) = struct.unpack_from(">I", start, 100)
-    while at + 8 <= len(start):
-        kind, length = struct.unpack_from(">II", start, at)
-        if kind == _END:
-            break
-        if kind == _DATA_FILE:
-            return _found(path, start[at + 8 : at + 8 + min(length, _LONGEST_NAME)])
-        at += 8 + (length + 7) // 8 * 8
-    return None
+    (backing_at,), (cluster_bits,), (begin,) = (
+        struct.unpack_from(form, start, at) for form, at in ((">Q", 8), (">I", 20), (">I", 100))
+    )
+    try:
+        found = dict(extensions(start, begin, backing_at or 1 << min(cluster_bits, 21)))
+    except struct.error:
+        raise _damaged(path) from None
+    return _found(path, found[DATA_FILE]) if DATA_FILE in found else None
 
 
 def _named(path: Path, file: BinaryIO, offset: int, length: int) -> Path | None:
@@ -73,9 +72,13 @@ def _named(path: Path, file: BinaryIO, offset: int, length: int) -> Path | None:
 def _found(path: Path, name: bytes) -> Path | None:
     if b"\0" in name:
         # QEMU's name ends there; what a damaged header means is not known.
-        raise OSError(errno.EINVAL, "Its header is damaged", os.fspath(path))
+        raise _damaged(path)
     local = _local_name(os.fsdecode(name))
     return path.parent / local if local else None
+
+
+def _damaged(path: Path) -> OSError:
+    return OSError(errno.EINVAL, "Its header is damaged", os.fspath(path))
 
 
 def _local_name(name: str) -> str:

@@ -350,7 +350,7 @@ def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple
 
 def _waited_for(xml: str) -> bool:
     """Say whether a definition names a disk that is no file or block device here: opened, it may be waited for."""
-    for source in ET.fromstring(xml).iterfind("devices/disk/source"):  # noqa: S314 (libvirt's own words)
+    for source in described(xml).iterfind("devices/disk/source"):
         try:
             mode = Path(source.get("file") or source.get("dev") or "/").stat().st_mode
         except OSError:

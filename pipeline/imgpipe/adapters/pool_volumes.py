@@ -82,9 +82,8 @@ class VolumePool:
             if state == "other":
                 raise HostError(
                     f"The pool '{self.name}' has a volume '{volume}' already, which is not the image '{source}'.",
-                    hint=f"Name another pool, or 'imgpipe machines destroy --leftover "
-                    f"{quote(self.name)}/{quote(volume)}' if nobody "
-                    "needs it.",
+                    hint="Name another pool, or 'imgpipe machines destroy --leftover "
+                    f"{quote(self.name)}/{quote(volume)}' if nobody needs it.",
                 )
             if found is not None:
                 found.delete(0)
@@ -122,7 +121,7 @@ class VolumePool:
         """Return what libvirt says of a volume that changes when it is written to, or made anew."""
         with self._told(f"look at the volume '{name}'"):
             text = self._description(name)
-        volume = ET.fromstring(text or "<gone/>")  # noqa: S314 (libvirt's own words)
+        volume = described(text or "<gone/>")
         written, size = volume.findtext("target/timestamps/mtime"), volume.findtext("capacity")
         return f"written {written}, {size} bytes" if written and size else ""
 

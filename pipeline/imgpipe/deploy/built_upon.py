@@ -33,7 +33,6 @@ def require_nothing_above(starting: Sequence[ExistingMachine], machines: Machine
                 f"The machine '{machine.name}' is not started: its disk is below that of '{above[0]}', which would be "
                 "damaged for good.",
                 hint=f"Make that independent first, 'imgpipe machines flatten {quote(above[0])}' where imgpipe "
-                "made it, or "
-                f"leave '{machine.name}' off.",
+                f"made it, or leave '{machine.name}' off.",
                 details=above[1:20],
             )

@@ -126,14 +126,12 @@ def _renamed_faults(given: Circumstances) -> Iterator[str]:
         if first != name and (first in given.named or name in given.named):
             yield (
                 f"{first}: the machine was renamed to '{name}'; 'virsh domrename {quote(name)} {quote(first)}' "
-                "undoes that, "
-                f"'imgpipe machines forget {quote(name)}' takes it out of the fleet"
+                f"undoes that, 'imgpipe machines forget {quote(name)}' takes it out of the fleet"
             )
         if found.disk_missing and found.record and found.record.complete and name in given.named:
             yield (
                 f"{name}: its disk '{found.disk}' is missing; put it back, or 'imgpipe machines destroy "
-                f"{quote(name)}' and "
-                "deploy again"
+                f"{quote(name)}' and deploy again"
             )
 
 

@@ -1,13 +1,12 @@
 """Files of the data root: whatever stands in the place of one is neither waited for, nor believed, nor written to."""
 
 import os
-import resource
-import signal
 import stat
-from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
+from bounds import bounded_by
 from imgpipe import importing, manifest, own_files, provenance
 from imgpipe.adapters import accelerator, download
 from imgpipe.deploy import foreign_template
@@ -21,33 +20,10 @@ from imgpipe.stages import seed, sysprep
 from imgpipe.stages.following import FollowedFile
 from imgpipe.store import Store
 from imgpipe.timings import Timings
+from planted import KINDS, SECRET, plant
 
-SECRET = "precious\n"
-_JUNK = 100 * 2**20
-_PATIENCE_S = 60
-_MOST_MEMORY = 64 * 2**20
+bounded = partial(bounded_by, seconds=60, memory=64 * 2**20)
 
-
-def plant(kind, path, victim):
-    """Put something else in a file's place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    victim.write_text(SECRET)
-    victim.chmod(0o600)
-    if kind == "a FIFO":
-        os.mkfifo(path)
-    elif kind == "a link":
-        path.symlink_to(victim)
-    elif kind == "a folder":
-        path.mkdir()
-    elif kind == "junk":
-        # Not zeros alone: what begins like JSON would be read on.
-        path.write_bytes(b"[" + b"1," * 1000)
-        os.truncate(path, _JUNK)
-    else:
-        path.write_text("[" * 200_000)
-
-
-KINDS = ("a FIFO", "a link", "a folder", "junk", "deep JSON")
 
 MEMORIES = {
     "timings.json": lambda root: Timings(root / "timings.json", "x").estimate("install"),
@@ -72,24 +48,6 @@ RECORDS = {
     "names/0001/record.json": lambda root: changing.roll_back(root, root / "names", lambda *_: ""),
 }
 """What cannot be made again, and how it is read: a sentence where it cannot be."""
-
-
-@contextmanager
-def bounded(what):
-    """Fail where the block waits for something, or needs more memory than what it reads may have."""
-
-    def told(_number, _frame):
-        raise AssertionError(f"to read {what} was waited for longer than {_PATIENCE_S} s")
-
-    before = signal.signal(signal.SIGALRM, told)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    signal.alarm(_PATIENCE_S)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - grown < _MOST_MEMORY
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -171,7 +129,7 @@ def test_a_work_folder_is_neither_made_nor_changed_through_a_link(tmp_path, kind
     else:
         plant(kind, store.root / "work/k", victim)
     mode = victim.stat().st_mode
-    with pytest.raises(HostError, match="'.*/work/k' cannot be used: it is no folder of its own"):
+    with pytest.raises(HostError, match=f"'{store.root / 'work' / 'k'}' cannot be used: it is no folder of its own"):
         store.work("k")
     assert victim.stat().st_mode == mode
 

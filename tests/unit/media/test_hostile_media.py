@@ -1,13 +1,12 @@
 """Media whose tables lie: each ends in a sentence, with bounded memory, and none is read for ever."""
 
-import resource
-import signal
 import struct
 import time
-from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
+from bounds import bounded_by
 from hostile_iso import (
     FILES,
     ROOT,
@@ -26,8 +25,7 @@ from imgpipe.adapters import iso
 from imgpipe.errors import RecipeError
 from imgpipe.media.identify import identify
 
-_PATIENCE_S = 300
-_MOST_MEMORY = 256 * 2**20
+bounded = partial(bounded_by, seconds=300, memory=256 * 2**20)
 ER = b"ER\x12\x01\x0a\0\0\x01RRIP_1991A"
 
 
@@ -99,24 +97,6 @@ ODD = {
     "a path table of zeros": Medium([file()], path_table=b"\0" * 2000),
 }
 """What can be read, as far as it goes."""
-
-
-@contextmanager
-def bounded(what):
-    """Fail where the block takes without an end, or more memory than any medium may."""
-
-    def told(_number, _frame):
-        raise AssertionError(f"{what} was read for longer than {_PATIENCE_S} s")
-
-    before = signal.signal(signal.SIGALRM, told)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    signal.alarm(_PATIENCE_S)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - grown < _MOST_MEMORY
 
 
 @pytest.mark.parametrize("lie", LIES)

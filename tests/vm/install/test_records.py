@@ -25,16 +25,9 @@ pytestmark = [pytest.mark.vm, pytest.mark.skipif(bool(LACKING), reason=LACKING o
 
 PORT = "org.imgpipe.test.0"
 ON_CONSOLE, ON_PORT = 20_000, 200_000
-INIT = rf"""#!/bin/busybox sh
-/bin/busybox mkdir -p /proc /sys /dev
-/bin/busybox mount -t proc proc /proc
-/bin/busybox mount -t sysfs sys /sys
-/bin/busybox mount -t devtmpfs dev /dev
-/bin/busybox --install -s /bin
-export PATH=/bin
-echo 1 > /proc/sys/kernel/printk
-for module in $(cat /modules/order); do insmod /modules/$module; done
-port=$(echo /dev/vport*)
+INIT = (
+    tiny_guest.START
+    + rf"""port=$(echo /dev/vport*)
 case $(cat /proc/cmdline) in
 *twice*)
     echo "console begins" > /dev/ttyS0
@@ -46,6 +39,7 @@ case $(cat /proc/cmdline) in
 esac
 poweroff -f
 """
+)
 LONGEST_SECONDS = 240
 
 

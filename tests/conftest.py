@@ -10,6 +10,8 @@ from imgpipe.plugins import Plugins
 from imgpipe.recipe_files import RecipeFolders
 from imgpipe.settings import checkout
 
+pytest_plugins = ["lanes"]
+
 # A job in the background of a script is started with SIGINT ignored, and so would be what tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,10 +2,12 @@
 
 Emulated machines keep one core busy each most of the time, and so do the other tests: together they fill two. Where
 the other tests only wait (for a network, a daemon, a guest that boots), a second build takes the core that is idle.
+Several processes may run tests: one starts the builds (`Queue`), and each can wait for their ends (`ended`).
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -41,6 +43,8 @@ FAULTY = DATA.with_name(f"{DATA.name}-faulty")
 """The data root of those that must not."""
 _NOTHING_ELSE = LONG / "nothing-else-runs"
 """Is there once tests wait for a build, so that there is room for a second one."""
+_RUNS = LONG / "runs"
+"""Is locked as long as the process lives that starts the builds."""
 
 _FAULT = """
 os = "demo"
@@ -125,53 +129,67 @@ class Ended(Told):
 
 
 class Queue:
-    """Builds by name, in their order; each can be waited for.
+    """Starts builds by name, in their order.
 
     They are started by a process of their own: tests of units replace what a thread of pytest's would need.
     """
 
-    root = LONG
-
     def __init__(self, names: Iterable[str]) -> None:
-        self._names = [name for name in BUILDS if name in set(names)]
-        for root in {BUILDS[name].root for name in self._names}:
+        wanted = [name for name in BUILDS if name in set(names)]
+        for root in {BUILDS[name].root for name in wanted}:
             _make_root(root)
-        # Also where all builds are faulty ones: what is told to the other process lies in it.
+        # Also where all builds are faulty ones: what is told to the other processes lies in it.
         LONG.mkdir(parents=True, exist_ok=True)
-        for file in (_NOTHING_ELSE, *(file for name in self._names for file in _files(name))):
+        for file in (_NOTHING_ELSE, *(file for name in wanted for file in _files(name))):
             file.unlink(missing_ok=True)
-        # In a session of its own, so that all of it can be interrupted together, and only it.
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, *self._names],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            start_new_session=True,
-        )
-
-    def ended(self, name: str) -> Ended:
-        """Wait for a build's end, however it ends."""
-        end = time.monotonic() + LONGEST_S
-        while not _files(name).code.exists():
-            _NOTHING_ELSE.touch()
-            # Looked at first: it may have ended right behind the last build.
-            over = self._process.poll() is not None
-            assert _files(name).code.exists() or not over, "the process that starts the builds has ended"
-            assert time.monotonic() < end, f"the build of {name} does not end"
-            time.sleep(0.2)
-        return Ended(name)
-
-    def succeed(self, name: str) -> Ended:
-        """Wait for a build's success; what a Debian mirror in the middle of an update makes impossible is skipped."""
-        build = self.ended(name)
-        if debian_mirror.TORN in build.stderr:
-            pytest.skip(debian_mirror.TORN)
-        assert build.code == 0, build.stderr
-        return build
+        with _RUNS.open("w") as runs:
+            # The process inherits the lock, which ends with it, however it ends.
+            fcntl.flock(runs, fcntl.LOCK_EX)
+            # In a session of its own, so that all of it can be interrupted together, and only it.
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, *wanted],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                pass_fds=(runs.fileno(),),
+                start_new_session=True,
+            )
 
     def end(self) -> None:
         """End what still runs, as after Ctrl-C."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGINT)
         self._process.wait(LONGEST_END_S)
+
+
+def ended(name: str) -> Ended:
+    """Wait for a build's end, however it ends."""
+    end = time.monotonic() + LONGEST_S
+    while not _files(name).code.exists():
+        _NOTHING_ELSE.touch()
+        # Looked at first: it may have ended right behind the last build.
+        over = not _are_started()
+        assert _files(name).code.exists() or not over, "the process that starts the builds has ended"
+        assert time.monotonic() < end, f"the build of {name} does not end"
+        time.sleep(0.2)
+    return Ended(name)
+
+
+def succeeded(name: str) -> Ended:
+    """Wait for a build's success; what a Debian mirror in the middle of an update makes impossible is skipped."""
+    build = ended(name)
+    if debian_mirror.TORN in build.stderr:
+        pytest.skip(debian_mirror.TORN)
+    assert build.code == 0, build.stderr
+    return build
+
+
+def _are_started() -> bool:
+    """Whether the process lives that starts the builds."""
+    with _RUNS.open() as runs:
+        try:
+            fcntl.flock(runs, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 class _Files(NamedTuple):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import long_builds
 from command import Command
 from host_namespace import Host, missing
 from imgpipe.sizes import GIB
@@ -72,10 +73,10 @@ def bridges(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def fleet(queue, demo, bridges, tmp_path_factory):
+def fleet(demo, bridges, tmp_path_factory):
     """The three machines, up, and how to run imgpipe and programs where their bridges are."""
-    queue.succeed("debian")
-    queue.succeed("static-lvm")
+    long_builds.succeeded("debian")
+    long_builds.succeeded("static-lvm")
     path = tmp_path_factory.mktemp("fleet") / "mixed.toml"
     path.write_text(FLEET.format(disk=demo[0].image["path"]))
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path.with_name("key")], check=True)
@@ -83,7 +84,7 @@ def fleet(queue, demo, bridges, tmp_path_factory):
         connection = ("--connect", f"qemu:///system?socket={daemon.socket}")
 
         def imgpipe(*arguments: str) -> Command:
-            return Command(queue.root, *connection, *arguments, within=bridges).succeed()
+            return Command(long_builds.LONG, *connection, *arguments, within=bridges).succeed()
 
         (told,) = imgpipe("deploy", str(path), "--wait", "--wait-seconds", "3000", "--yes", "--json").named("deployed")
         yield Fleet(path.with_name("key"), {one["name"]: one for one in told["machines"]}, bridges)

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+import long_builds
+
 pytestmark = pytest.mark.vm
 
 
-def test_debian_is_installed_sealed_verified_and_published(queue):
-    build = queue.succeed("debian")
+def test_debian_is_installed_sealed_verified_and_published():
+    build = long_builds.succeeded("debian")
     manifest = json.loads(Path(build.image["manifest"]).read_text())
     assert manifest["medium"]["stand_in"] is False
     assert "Debian GNU/Linux 13" in manifest["medium"]["title"]

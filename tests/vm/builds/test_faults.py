@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import long_builds
 from command import wait_until_gone
 from long_builds import FAULTS, FAULTY
 
@@ -12,8 +13,8 @@ pytestmark = pytest.mark.vm
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_ends_the_build_with_its_reason(fault, queue):
-    build = queue.ended(fault)
+def test_a_fault_ends_the_build_with_its_reason(fault):
+    build = long_builds.ended(fault)
     assert build.code == 4, build.stderr
     first = build.stderr.strip().splitlines()[0]
     assert re.search(FAULTS[fault], first, re.IGNORECASE), build.stderr
@@ -26,7 +27,7 @@ def test_a_fault_ends_the_build_with_its_reason(fault, queue):
         assert (folder / "screenshot.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_no_machine_is_left(queue):
+def test_no_machine_is_left():
     for fault in FAULTS:
-        queue.ended(fault)
+        long_builds.ended(fault)
     wait_until_gone(FAULTY)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import long_builds
 from command import Command
 
 pytestmark = pytest.mark.vm
@@ -18,16 +19,16 @@ def facts_of(build):
     return {check["name"] for check in checks}
 
 
-def test_the_runbooks_rocky_goes_from_medium_to_golden_image(queue):
-    build = queue.succeed("rocky")
+def test_the_runbooks_rocky_goes_from_medium_to_golden_image():
+    build = long_builds.succeeded("rocky")
     assert build.image["name"] == "rocky9-4c2g15g"
     checked = facts_of(build)
     assert {"there is a NIC eth0", "there is a NIC eth1", "the time zone is Asia/Shanghai"} <= checked
     assert any("stand-in" in note["text"] for note in build.named("note"))
 
 
-def test_lvm_static_addresses_and_a_user_arrive_by_uefi_too(queue):
-    build = queue.succeed("static-lvm")
+def test_lvm_static_addresses_and_a_user_arrive_by_uefi_too():
+    build = long_builds.succeeded("static-lvm")
     checked = facts_of(build)
     assert "there is a user ops" in checked
     assert any(name.endswith(", lvm") for name in checked)

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+import long_builds
 import windows_disk
 from command import Command
 from imgpipe.adapters.hypervisor import connect
@@ -37,8 +38,8 @@ LONGEST_S = 600
 
 
 @pytest.fixture(scope="module")
-def images(queue):
-    return {firmware: queue.succeed(f"windows-{firmware}") for firmware in SHAPES}
+def images():
+    return {firmware: long_builds.succeeded(f"windows-{firmware}") for firmware in SHAPES}
 
 
 @pytest.mark.parametrize("firmware", SHAPES)
@@ -71,12 +72,12 @@ def test_what_is_published_is_a_generalized_windows_to_libguestfs(images):
 
 @pytest.mark.skipif(bool(lacking()), reason=lacking())
 @pytest.mark.parametrize(("firmware", "name", "cds"), CLONES, ids=["panther", "cd"])
-def test_a_clone_comes_up_with_its_own_name_and_obeys_the_power_button(images, queue, tmp_path, firmware, name, cds):
+def test_a_clone_comes_up_with_its_own_name_and_obeys_the_power_button(images, tmp_path, firmware, name, cds):
     fleet = tmp_path / "office.toml"
     fleet.write_text(FLEET.format(firmware=firmware, name=name))
     with private_libvirt() as daemon:
         uri = f"qemu:///system?socket={daemon.socket}" if os.geteuid() == 0 else daemon.uri
-        Command(queue.root, "--connect", uri, "deploy", str(fleet), "--yes", "--json", env=ENV).succeed()
+        Command(long_builds.LONG, "--connect", uri, "deploy", str(fleet), "--yes", "--json", env=ENV).succeed()
         hypervisor = connect(uri, print)
         machines = Machines(hypervisor)
         assert machines.names() == {name}
@@ -87,7 +88,9 @@ def test_a_clone_comes_up_with_its_own_name_and_obeys_the_power_button(images, q
         assert f"imgpipe stand-in: the computer '{name.upper()[:15]}' is up".encode() in said
         assert machines.stop(name, LONGEST_S)
         hypervisor.close()
-        Command(queue.root, "--connect", uri, "machines", "destroy", "--fleet", "office", "--yes", env=ENV).succeed()
+        Command(
+            long_builds.LONG, "--connect", uri, "machines", "destroy", "--fleet", "office", "--yes", env=ENV
+        ).succeed()
         assert daemon.machines() == []
         assert not any(path.exists() for path in seeds)
 

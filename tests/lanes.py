@@ -9,14 +9,27 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
 from long_builds import NEEDS, Queue
 
-# With the arguments of tests/run: groups are taken in the order in which they are collected.
-_SHARED = "data"
-"""The fixture of the data root that the demo's image lies in."""
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
+_SHARED = (
+    "test_demo.py",
+    "test_import.py",
+    "test_cloned_macs.py",
+    "test_deploy.py",
+    "test_identity.py",
+    "test_slow_hosts.py",
+    "test_windows_failures.py",
+    "test_clones.py",
+    "test_rehearsal.py",
+)
+"""The files of tests/vm that use the fixture 'data', the data root that the demo's image lies in."""
 _queues: list[Queue] = []
 
 
@@ -24,41 +37,57 @@ def _file(nodeid: str) -> str:
     return nodeid.partition("::")[0]
 
 
+def _name(nodeid: str) -> str:
+    return _file(nodeid).rpartition("/")[2]
+
+
 def _needs(nodeid: str) -> tuple[str, ...]:
     """The long builds that a test looks at."""
-    return NEEDS.get(_file(nodeid).rpartition("/")[2], ())
+    return NEEDS.get(_name(nodeid), ())
 
 
-def _group(item: pytest.Function) -> str:
-    if _SHARED in item.fixturenames:
-        return _SHARED
-    return "long builds" if _needs(item.nodeid) else _file(item.nodeid)
+def _group(nodeid: str) -> str:
+    """What stays in one lane together with a test."""
+    if _name(nodeid) in _SHARED:
+        return "demo"
+    return "long builds" if _needs(nodeid) else _file(nodeid)
 
 
-def _place(item: pytest.Function, in_lanes: bool) -> tuple[int, ...]:
+def _place(item: pytest.Item, in_lanes: bool) -> tuple[int, ...]:
     """Where a test stands: those of long builds last, and in lanes those first that take longest."""
     names = list(NEEDS)
-    name = item.path.name
-    last = names.index(name) if name in names else -1
+    last = names.index(item.path.name) if item.path.name in names else -1
     if not in_lanes:
         return (last,)
+    shared = list(_SHARED).index(item.path.name) if item.path.name in _SHARED else len(_SHARED)
     boots = any(item.iter_markers("vm")) or any(item.iter_markers("appliance"))
-    return (_group(item) != _SHARED, last, not boots, not any(item.iter_markers("libvirt")))
+    return (shared, last, not boots, not any(item.iter_markers("libvirt")))
 
 
-# Before pytest-xdist looks for the groups.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
-    """Put the tests in their order, and say which of them stay together."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests in their order."""
+    for item in items:
+        shares = "/vm/" in item.nodeid and "data" in getattr(item, "fixturenames", ())
+        assert not shares or item.path.name in _SHARED, f"{item.path} uses the data root of {_SHARED}: put it there"
     in_lanes = hasattr(config, "workerinput")
     items.sort(key=lambda item: _place(item, in_lanes))
-    if in_lanes:
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """Give a lane one group after the other, in the order of the tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Lanes(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    config.option.loadscopereorder = False
+    return Lanes(config, log)
 
 
 def _start(nodeids: Iterable[str]) -> None:
-    """Start the long builds before the first test of all, those that tests were asked for."""
+    """Start the long builds before the first test of all, those that the tests look at."""
     names = {name for nodeid in nodeids for name in _needs(nodeid)}
     if names and not _queues:
         _queues.append(Queue(names))

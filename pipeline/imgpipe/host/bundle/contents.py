@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from imgpipe.adapters import host_facts, installed, process, selinux
+from imgpipe.adapters import firewall, host_facts, installed, process, selinux
 from imgpipe.adapters.hypervisor import Hypervisor, look
 from imgpipe.adapters.libvirt_inventory import inventory
 from imgpipe.disclosure import SECRET, names_a_secret
@@ -198,7 +198,9 @@ def _folder(path: Path) -> Iterator[tuple[str, object]]:
 
 
 def _network(sources: Sources) -> object:
-    return {"bridges": [asdict(bridges.gather(name)) for name in sources.host().bridges]}
+    names = sources.host().bridges
+    told = [asdict(bridges.gather(name)) | {"firewall": asdict(firewall.look(name))} for name in names]
+    return {"bridges": told}
 
 
 def _set(sources: Sources) -> object:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from imgpipe.adapters import installed, process
+from imgpipe.adapters import firewall, installed, process
 from imgpipe.adapters.accelerator import asked_for, remembered
 from imgpipe.adapters.kvm_device import KVM
 from imgpipe.deploy.wanted import WantedMachine
@@ -215,8 +215,14 @@ def _folders(host: Host) -> Iterator[Finding]:
     return folders.judge(host.folder("images"), host.store.root)
 
 
-def _bridge(name: str) -> Callable[[], tuple[Finding, ...]]:
-    return lambda: (bridges.judge(bridges.gather(name)),)
+def _bridge(name: str) -> Callable[[], Iterator[Finding]]:
+    def find() -> Iterator[Finding]:
+        facts = bridges.gather(name)
+        yield bridges.judge(facts)
+        if facts.kind == "bridge":
+            yield from bridges.judge_firewall(firewall.look(name))
+
+    return find
 
 
 def _leftovers(host: Host) -> Finding:

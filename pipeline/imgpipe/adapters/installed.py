@@ -24,6 +24,8 @@ _HELPERS = {
     _MONOLITHIC: ("virtlogd",),
 }
 _SYSTEMD = Path("/run/systemd/system")
+# A host with ten thousand packages has a list of a megabyte.
+_LONGEST_LIST = 4 * 2**20
 _VERSION = re.compile(r"\b(\d+)\.(\d+)\.(\d+)")
 
 
@@ -94,6 +96,19 @@ def missing_packages(family: Family, packages: Iterable[str]) -> tuple[str, ...]
     if family in ("el", "openeuler") and process.is_installed("rpm"):
         return tuple(name for name, ways in wanted.items() if not any(all(map(_rpm_provides, way)) for way in ways))
     return ()
+
+
+def package_versions(family: Family, packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed, alternatives as `missing_packages` has them each.
+
+    Raises HostError where the package manager cannot be asked.
+    """
+    names = {name for package in packages for way in package.split("|") for name in way.split("+")}
+    debian = ("dpkg-query", "--show", "--showformat=${Package} ${Version} ${db:Status-Status}\\n")
+    others = ("rpm", "-qa", "--queryformat=%{NAME} %{VERSION}-%{RELEASE}.%{ARCH} installed\\n")
+    asked = debian if family in ("debian", "ubuntu") else others
+    lines = (line.split() for line in process.told_by(*asked, limit=_LONGEST_LIST, timeout_s=60).splitlines())
+    return {line[0]: line[1] for line in lines if len(line) == 3 and line[0] in names and line[2] == "installed"}
 
 
 def _version(program: str) -> str:

@@ -100,7 +100,7 @@ def _carry_out(fleet: Fleet, options: DeployOptions) -> None:
         plan, facts = _plan(fleet, options, hypervisor, shop)
         _tell(plan)
         if facts.local:
-            _check_host(plan)
+            _check_host(plan, shop)
         _ask(plan, options)
         reports: dict[str, Report] = {}
         with listener(options.as_json, ("deploy",)) as notify, stage("deploy", notify):
@@ -155,11 +155,11 @@ def _tell(plan: DeployPlan) -> None:
         output.tell(f"warning: {warning}")
 
 
-def _check_host(plan: DeployPlan) -> None:
+def _check_host(plan: DeployPlan, shop: Workshop) -> None:
     """Refuse what would fail half-way, and warn of machines that would reach nobody."""
     from imgpipe.cli.readiness import require_for_deploy
 
-    for warning in require_for_deploy(plan):
+    for warning in require_for_deploy(plan, shop.pool.path):
         output.tell(f"warning: {warning}")
 
 

@@ -76,10 +76,13 @@ def _import(options: ImportOptions) -> GoldenImage:
     """Copy a disk, or a machine's in the format of its definition, and take it through the last three stages."""
     from imgpipe.build import SEALING, seal_and_publish
     from imgpipe.cli.progress import listener
+    from imgpipe.cli.readiness import require_for_import
     from imgpipe.importing import import_disk, imported_plan
     from imgpipe.workplace import Workplace
 
     with listener(options.as_json, SEALING) as notify, closing(context.hypervisor(notify)) as hypervisor:
+        if hypervisor.local:
+            require_for_import(options.name)
         workplace = Workplace(store=context.store(), hypervisor=hypervisor, notify=notify)
         disk, form = options.disk, options.form
         if disk is None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -50,7 +51,12 @@ class Host:
         self.deaf = set()
         policy = HostPolicy(folder=store.root, accelerator="tcg")
         self.shop = Workshop(
-            machines=self, pool=None, pool_of=lambda _: None, policy=policy, store=store, notify=shop.hear
+            machines=self,
+            pool=SimpleNamespace(path=store.root / "machines"),
+            pool_of=lambda _: None,
+            policy=policy,
+            store=store,
+            notify=shop.hear,
         )
 
     def list(self, *, sizes=True):

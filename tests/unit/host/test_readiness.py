@@ -1,20 +1,24 @@
 """What builds and deploys ask of the host before they start."""
 
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from imgpipe.adapters import selinux
 from imgpipe.cli import build, context, deploy, doctor, planned, readiness, shop
 from imgpipe.cli.planned import plan_for
 from imgpipe.errors import HostError
 from imgpipe.host.distribution import Distribution
 from imgpipe.host.doctor import bridges, firmware, folders, guestfs
-from imgpipe.host.doctor.checkup import Host, build_checks, recipe_checks
+from imgpipe.host.doctor.checkup import Host, recipe_checks
 from imgpipe.host.doctor.finding import Finding
 from imgpipe.host.doctor.run import run
 from imgpipe.recipe_files import RecipeFolders
 from imgpipe.store import Store
+
+POOL = Path("/nowhere/machines")
 
 
 @pytest.fixture
@@ -79,18 +83,74 @@ def test_a_windows_build_is_refused_where_its_disk_could_not_be_read(host, recip
     readiness.require_for_build(plan_for(recipes.load("rocky9")), "tcg")
 
 
-def test_a_build_is_refused_where_selinux_keeps_its_machine_out(host, plan, monkeypatch):
-    asked = []
+@pytest.fixture
+def confined(host, monkeypatch):
+    """A host whose SELinux keeps machines out of folders by their names, asked as the kernel would be."""
+    object.__setattr__(host, "uri", "qemu:///system")
 
-    def gather(folder, **_):
-        asked.append(folder)
-        given = {"path": folder, "free": 2**40, "direct_io": True, "writable": True, "label": "default_t"}
-        return folders.FolderFacts(**given, refused=("virtqemud_t: relabelfrom of a file",))
+    def keep_out(*folders):
+        closed = {str(folder) for folder in folders}
+        asked = []
+        monkeypatch.setattr(selinux, "enforces", lambda: True)
+        monkeypatch.setattr(
+            selinux, "type_of", lambda path: asked.append(path) or ("web_t" if str(path) in closed else "virt_image_t")
+        )
+        answers = {"web_t": ("virtqemud_t: relabelfrom of a file",)}
+        monkeypatch.setattr(selinux, "refused_to_machines", lambda kind, keeps_labels: answers.get(kind, ()))
+        return asked
 
-    monkeypatch.setattr(folders, "gather", gather)
-    found = [one for one in run(build_checks(host, plan)) if one.name == "SELinux"]
-    assert [one.state for one in found] == ["fail"]
-    assert asked == [host.store.root / "work"]
+    return keep_out
+
+
+@pytest.mark.parametrize("name", ["work", "images", "media"])
+def test_a_build_is_refused_where_selinux_keeps_its_machine_or_its_medium_out(host, plan, confined, tmp_path, name):
+    for each in ("work", "images", "media", "others"):
+        (tmp_path / each).mkdir()
+    medium = SimpleNamespace(path=tmp_path / "media" / "x.iso", further=())
+    confined(tmp_path / "others")
+    readiness.require_for_build(plan, "tcg", medium)
+    confined(tmp_path / name)
+    with pytest.raises(HostError, match="not ready for the build") as caught:
+        readiness.require_for_build(plan, "tcg", medium)
+    assert [detail.partition(":")[0] for detail in caught.value.details] == ["SELinux"]
+
+
+@pytest.mark.parametrize("name", ["pool", "images"])
+def test_a_deploy_is_refused_where_selinux_keeps_its_machines_out(host, confined, tmp_path, name):
+    for each in ("pool", "images", "work"):
+        (tmp_path / each).mkdir()
+    confined(tmp_path / "work")
+    wanted = fleet(disk=tmp_path / "images" / "disk.qcow2")
+    assert readiness.require_for_deploy(wanted, tmp_path / "pool") == ()
+    confined(tmp_path / name)
+    with pytest.raises(HostError, match="not ready for the fleet 'web'") as caught:
+        readiness.require_for_deploy(wanted, tmp_path / "pool")
+    assert caught.value.details[0].startswith(f"SELinux: SELinux keeps machines from '{tmp_path / name}'")
+    # Where nothing is made nothing can fail.
+    wanted.new = ()
+    assert readiness.require_for_deploy(wanted, tmp_path / "pool") == ()
+
+
+def test_a_clone_and_an_import_are_refused_where_selinux_keeps_their_machines_out(host, confined, tmp_path):
+    for each in ("pool", "below", "work", "images"):
+        (tmp_path / each).mkdir()
+    layers = [SimpleNamespace(path=tmp_path / each / "disk.qcow2") for each in ("pool", "below")]
+    disk = SimpleNamespace(layers=layers)
+    confined(tmp_path / "work")
+    readiness.require_for_clone("vm001", disk, tmp_path / "pool")
+    with pytest.raises(HostError, match="the import of 'old'"):
+        readiness.require_for_import("old")
+    confined(tmp_path / "below")
+    readiness.require_for_import("old")
+    with pytest.raises(HostError, match="clones of 'vm001'"):
+        readiness.require_for_clone("vm001", disk, tmp_path / "pool")
+
+
+def test_a_user_whose_machines_are_a_sessions_own_is_not_held_up(host, confined, tmp_path):
+    asked = confined(tmp_path)
+    object.__setattr__(host, "uri", "qemu:///session")
+    readiness.require_for_import("old")
+    assert asked == []
 
 
 def test_room_is_judged_by_what_the_recipe_needs(host, plan, monkeypatch):
@@ -138,7 +198,7 @@ def test_the_deploy_command_asks_the_host_before_it_starts(host, monkeypatch, tm
     monkeypatch.setattr(shop, "connected", lambda: nullcontext(Connection()))
     monkeypatch.setattr("imgpipe.deploy.bring_up.fleet_lock", lambda *_: nullcontext())
     monkeypatch.setattr("imgpipe.deploy.bring_up.apply", lambda *_: pytest.fail("something was made"))
-    monkeypatch.setattr(deploy, "_shop", lambda *_: None)
+    monkeypatch.setattr(deploy, "_shop", lambda *_: SimpleNamespace(pool=SimpleNamespace(path=POOL)))
     monkeypatch.setattr(deploy, "_plan", lambda *_: (wanted, SimpleNamespace(local=True)))
     monkeypatch.setattr(deploy, "_tell", lambda _plan: None)
     set_firmware(monkeypatch, plain=True, secure=True, tpm=False)
@@ -146,10 +206,10 @@ def test_the_deploy_command_asks_the_host_before_it_starts(host, monkeypatch, tm
         deploy._carry_out(wanted.fleet, options)
 
 
-def fleet(bridge="br1", firmware_kind="uefi", *, tpm=False):
+def fleet(bridge="br1", firmware_kind="uefi", *, tpm=False, disk=Path("/nowhere/images/disk.qcow2")):
     machine = SimpleNamespace(
         machine=SimpleNamespace(firmware=firmware_kind),
-        template=SimpleNamespace(hardware=SimpleNamespace(secure_boot=False, tpm=tpm)),
+        template=SimpleNamespace(hardware=SimpleNamespace(secure_boot=False, tpm=tpm), foreign=None, disk=disk),
         identity=SimpleNamespace(nics=(SimpleNamespace(kind="bridge", source=bridge),)),
     )
     return SimpleNamespace(new=(machine, machine), fleet=SimpleNamespace(name="web"))
@@ -157,21 +217,21 @@ def fleet(bridge="br1", firmware_kind="uefi", *, tpm=False):
 
 def test_machines_that_would_not_start_are_not_made(host, monkeypatch):
     set_firmware(monkeypatch, plain=True, secure=True, tpm=False)
-    assert readiness.require_for_deploy(fleet()) == ()
+    assert readiness.require_for_deploy(fleet(), POOL) == ()
     with pytest.raises(HostError, match="'web'"):
-        readiness.require_for_deploy(fleet(tpm=True))
+        readiness.require_for_deploy(fleet(tpm=True), POOL)
 
 
 def test_a_bridge_that_is_down_is_warned_of_once(host, monkeypatch):
     down = bridges.BridgeFacts(name="br1", kind="bridge", up=False)
     monkeypatch.setattr(bridges, "gather", lambda name: down)
-    (warning,) = readiness.require_for_deploy(fleet())
+    (warning,) = readiness.require_for_deploy(fleet(), POOL)
     assert "'br1' is down" in warning
 
 
 def test_a_bridge_that_is_nowhere_is_the_fleets_own_fault(host, monkeypatch):
     monkeypatch.setattr(bridges, "gather", lambda name: bridges.BridgeFacts(name=name, kind="missing"))
-    assert readiness.require_for_deploy(fleet()) == ()
+    assert readiness.require_for_deploy(fleet(), POOL) == ()
 
 
 def test_repairs_are_shown_then_done_and_one_that_fails_stops_no_other(monkeypatch, capsys):

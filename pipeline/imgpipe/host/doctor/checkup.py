@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from imgpipe.adapters import installed, process
+from imgpipe.adapters import firewall, installed, process
 from imgpipe.adapters.accelerator import asked_for, remembered
 from imgpipe.adapters.kvm_device import KVM
 from imgpipe.deploy.wanted import WantedMachine
@@ -23,6 +24,7 @@ from imgpipe.host.doctor import (
     firmware,
     folders,
     guestfs,
+    labels,
     leftovers,
     media,
     programs,
@@ -68,6 +70,18 @@ class Host:
         """Look at a folder of the data root."""
         return folders.gather(self.store.root / name, system=self.uri == daemon.SYSTEM)
 
+    def labels(self, disks: Iterable[Path], media: Iterable[Path] = (), *, perhaps: bool = False) -> Iterator[Finding]:
+        """Say whether SELinux lets machines use disks and media in these folders, which are used, or `perhaps` will."""
+        wanted: list[tuple[Path, labels.Use]] = [(path, "disks") for path in disks]
+        wanted += ((path, "media") for path in media)
+        system, root = self.uri == daemon.SYSTEM, os.geteuid() == 0
+        return labels.find(wanted, self.store.root, system=system, root=root, perhaps=perhaps)
+
+    @property
+    def own_folders(self) -> tuple[Path, ...]:
+        """The folders of the data root in which files of machines lie; one that is not there yet gets its label."""
+        return tuple(self.store.root / name for name in ("images", "work", "machines"))
+
 
 def quick_checks(host: Host) -> tuple[Check, ...]:
     """Return what is asked of libvirt and KVM without starting anything."""
@@ -92,6 +106,7 @@ def file_checks(host: Host) -> tuple[Check, ...]:
         Check("data root", lambda: _folders(host)),
         Check("room", lambda: (folders.judge_room(host.folder("images")),)),
         Check("AppArmor", folders.app_armor),
+        Check("SELinux", lambda: host.labels(host.own_folders, media.gather(host.media, host.store), perhaps=True)),
         Check("SELinux denials", denials.judge),
         *(Check(f"bridge {name}", _bridge(name)) for name in host.bridges),
         Check("media", lambda: (media.judge(media.gather(host.media, host.store), host.store),)),
@@ -100,8 +115,12 @@ def file_checks(host: Host) -> tuple[Check, ...]:
     )
 
 
-def build_checks(host: Host, plan: Plan, used: Accelerator | None = None) -> tuple[Check, ...]:
+def build_checks(
+    host: Host, plan: Plan, used: Accelerator | None = None, media: Iterable[Path] = ()
+) -> tuple[Check, ...]:
     """Return what would stop a build after a while; `used` is the accelerator, where it is known better than here.
+
+    `media` are the files that it installs from.
 
     The stages themselves look for room, and at what QEMU's user can reach.
     """
@@ -114,7 +133,7 @@ def build_checks(host: Host, plan: Plan, used: Accelerator | None = None) -> tup
         Check("CPU", lambda: (_cpu_for(host, plan, used),)),
         Check("libguestfs", lambda: _editor_for(host, plan)),
         Check("UEFI", lambda: firmware.judge_needs(firmware.gather(), host.distribution, wanted)),
-        Check("SELinux", lambda: folders.judge_label(host.folder("work"), host.store.root)),
+        Check("SELinux", lambda: host.labels(host.own_folders[:2], [medium.parent for medium in media])),
     )
 
 
@@ -127,13 +146,13 @@ def recipe_checks(host: Host, plan: Plan, requests: Sequence[MediumRequest]) -> 
     )
 
 
-def machine_checks(host: Host, machines: Iterable[WantedMachine]) -> tuple[Check, ...]:
-    """Return what would keep machines from starting."""
+def machine_checks(host: Host, machines: Iterable[WantedMachine], disks: Iterable[Path] = ()) -> tuple[Check, ...]:
+    """Return what would keep machines from starting; `disks` are the folders of their disks and what these stand on."""
     hardware = {
         (one.machine.firmware, one.template.hardware.secure_boot, one.template.hardware.tpm) for one in machines
     }
     wanted = [Needs(uefi=kind == "uefi", secure_boot=secure, tpm=tpm) for kind, secure, tpm in sorted(hardware)]
-    return tuple(Check("UEFI", _needs(host, each)) for each in wanted)
+    return (*(Check("UEFI", _needs(host, each)) for each in wanted), Check("SELinux", lambda: host.labels(disks)))
 
 
 def plugged_checks(names: Iterable[str]) -> tuple[Check, ...]:
@@ -196,8 +215,14 @@ def _folders(host: Host) -> Iterator[Finding]:
     return folders.judge(host.folder("images"), host.store.root)
 
 
-def _bridge(name: str) -> Callable[[], tuple[Finding, ...]]:
-    return lambda: (bridges.judge(bridges.gather(name)),)
+def _bridge(name: str) -> Callable[[], Iterator[Finding]]:
+    def find() -> Iterator[Finding]:
+        facts = bridges.gather(name)
+        yield bridges.judge(facts)
+        if facts.kind == "bridge":
+            yield from bridges.judge_firewall(firewall.look(name))
+
+    return find
 
 
 def _leftovers(host: Host) -> Finding:

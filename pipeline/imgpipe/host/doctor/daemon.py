@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from imgpipe.errors import HostError
 from imgpipe.events import Event
 from imgpipe.home import login_name
 from imgpipe.host.distribution import this_host
-from imgpipe.host.doctor import accelerator, folders, guestfs, libvirt
+from imgpipe.host.doctor import accelerator, folders, guestfs, labels, libvirt
 from imgpipe.host.doctor.finding import Finding, of_error
 
 SYSTEM = "qemu:///system"
@@ -90,7 +91,9 @@ def _asked(hypervisor: Hypervisor | None, uri: str, pool: str | None) -> Iterato
         )
     )
     if local and told and pool and pool in told.folders and told.pools[pool]:
-        yield from folders.judge(folders.gather(told.folders[pool], system=uri == SYSTEM), None)
+        folder, system = told.folders[pool], uri == SYSTEM
+        yield from folders.judge(folders.gather(folder, system=system), None)
+        yield from labels.judge(labels.gather(folder, system=system, root=os.geteuid() == 0), None)
 
 
 def _refused(uri: str, pool: str | None, error: HostError) -> libvirt.DaemonFacts:

@@ -11,6 +11,7 @@ from imgpipe.adapters import installed, process
 from imgpipe.adapters.accelerator import asked_for, remembered
 from imgpipe.adapters.kvm_device import KVM
 from imgpipe.deploy.wanted import WantedMachine
+from imgpipe.domain_features import Features
 from imgpipe.domain_spec import Accelerator
 from imgpipe.home import login_name
 from imgpipe.host.distribution import Distribution, this_host
@@ -26,13 +27,16 @@ from imgpipe.host.doctor import (
     leftovers,
     media,
     programs,
+    support,
 )
 from imgpipe.host.doctor.finding import Check, Finding
 from imgpipe.host.doctor.firmware import Needs
 from imgpipe.host.room import LEAST_INSTALL
 from imgpipe.images.retire import room_of
 from imgpipe.media.request import MediumRequest
+from imgpipe.os_family import Hardware
 from imgpipe.plan import Plan
+from imgpipe.recipe import Machine
 from imgpipe.settings import checkout
 from imgpipe.store import Store
 
@@ -73,7 +77,7 @@ def quick_checks(host: Host) -> tuple[Check, ...]:
     """Return what is asked of libvirt and KVM without starting anything."""
     return (
         Check("accelerator", lambda: (accelerator.judge(host.accelerator, login_name()),)),
-        Check("libvirt", lambda: daemon.look_at(host.uri, host.pool)),
+        Check("libvirt", lambda: daemon.look_at(host.uri, host.pool, host.accelerator.used)),
     )
 
 
@@ -123,8 +127,17 @@ def recipe_checks(host: Host, plan: Plan, requests: Sequence[MediumRequest]) -> 
     return (
         *build_checks(host, plan),
         Check("room", lambda: (_room_for(host, plan),)),
+        Check(support.NAME, lambda: _run_by_libvirt(host, plan)),
         *(Check("medium", _medium(host, request)) for request in requests),
     )
+
+
+def support_findings(
+    host: Host, features: Features, machines: Iterable[tuple[Machine, Hardware]]
+) -> tuple[Finding, ...]:
+    """Return what keeps machines from running by a libvirt that was asked before, each reason once."""
+    found = (one for kind in machines for one in support.judge_needs(features, host.distribution, *kind))
+    return tuple(dict.fromkeys(found))
 
 
 def machine_checks(host: Host, machines: Iterable[WantedMachine]) -> tuple[Check, ...]:
@@ -171,6 +184,12 @@ def _editor_for(host: Host, plan: Plan) -> Iterator[Finding]:
     yield from guestfs.judge(facts, host.distribution)
     if sealing and sealing.volume.filesystem == "ntfs":
         yield from guestfs.judge_ntfs(facts, host.distribution)
+
+
+def _run_by_libvirt(host: Host, plan: Plan) -> Iterator[Finding]:
+    features = daemon.features_at(host.uri, host.accelerator.used)
+    if features:
+        yield from support.judge_needs(features, host.distribution, plan.machine, plan.unattended.hardware)
 
 
 def _room_for(host: Host, plan: Plan) -> Finding:

@@ -75,10 +75,10 @@ def _described(path: Path) -> Iterator[Described]:
         parts = [mapping[part] for part in ("executable", "nvram-template") if part in mapping]
         files = [Path(part["filename"]) for part in parts]
         files += [Path(mapping["filename"])] if "filename" in mapping else []
-        raw = len(parts) == 2 and all(part["format"] == "raw" for part in parts)
+        raw = len(parts) == 2 and all(part.get("format") == "raw" for part in parts)
         features = frozenset(map(str, told["features"]))
         uefi = "uefi" in told["interface-types"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
     if uefi and any("q35" in name for name in machines) and files and _there(*files):
         pair = raw and mapping.get("device") == "flash" and mapping.get("mode", "split") == "split"

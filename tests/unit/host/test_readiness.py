@@ -1,20 +1,28 @@
 """What builds and deploys ask of the host before they start."""
 
 from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from imgpipe.cli import build, context, deploy, doctor, planned, readiness, shop
 from imgpipe.cli.planned import plan_for
+from imgpipe.domain_features import NEWEST
 from imgpipe.errors import HostError
 from imgpipe.host.distribution import Distribution
 from imgpipe.host.doctor import bridges, firmware, folders, guestfs
 from imgpipe.host.doctor.checkup import Host, build_checks, recipe_checks
 from imgpipe.host.doctor.finding import Finding
 from imgpipe.host.doctor.run import run
+from imgpipe.os_family import Hardware
+from imgpipe.recipe import Machine
 from imgpipe.recipe_files import RecipeFolders
 from imgpipe.store import Store
+
+DISK = Path(__file__)
+EMULATED = replace(NEWEST, accelerator="tcg", own_files=True)
 
 
 @pytest.fixture
@@ -42,21 +50,21 @@ def plan(recipes: RecipeFolders, monkeypatch, tmp_path):
 
 
 def test_a_host_that_is_ready_is_not_held_up(host, plan):
-    readiness.require_for_build(plan, "tcg")
+    readiness.require_for_build(plan, EMULATED)
 
 
 def test_a_build_that_would_fail_after_its_install_is_refused_before(host, plan, monkeypatch):
     monkeypatch.setattr(guestfs, "gather", lambda: guestfs.EditorFacts(python="", kernels=(), has_xfs=True))
     set_firmware(monkeypatch, plain=False, secure=False, tpm=True)
     with pytest.raises(HostError) as caught:
-        readiness.require_for_build(plan, "tcg")
+        readiness.require_for_build(plan, EMULATED)
     assert [detail.partition(":")[0] for detail in caught.value.details] == ["libguestfs", "appliance kernel", "UEFI"]
 
 
 def test_an_emulator_without_avx2_does_not_run_enterprise_linux_10(host, plan):
     host.__dict__["versions"] = {"qemu": "6.2.0"}
     with pytest.raises(HostError) as caught:
-        readiness.require_for_build(plan, "tcg")
+        readiness.require_for_build(plan, EMULATED)
     assert "x86-64-v3" in caught.value.details[0]
 
 
@@ -66,7 +74,7 @@ def test_a_windows_build_is_refused_where_its_disk_could_not_be_read(host, recip
     windows = plan_for(recipes.load("win2016"))
     debian = Distribution(family="debian", title="Debian 13", release="13", codename="trixie")
     host.__dict__["distribution"] = debian
-    readiness.require_for_build(windows, "tcg")
+    readiness.require_for_build(windows, EMULATED)
     editor = guestfs.gather()
     monkeypatch.setattr(
         guestfs,
@@ -74,9 +82,9 @@ def test_a_windows_build_is_refused_where_its_disk_could_not_be_read(host, recip
         lambda: guestfs.EditorFacts(python=editor.python, kernels=editor.kernels, has_xfs=True, has_ntfs=False),
     )
     with pytest.raises(HostError) as caught:
-        readiness.require_for_build(windows, "tcg")
+        readiness.require_for_build(windows, EMULATED)
     assert [detail.partition(":")[0] for detail in caught.value.details] == ["NTFS"]
-    readiness.require_for_build(plan_for(recipes.load("rocky9")), "tcg")
+    readiness.require_for_build(plan_for(recipes.load("rocky9")), EMULATED)
 
 
 def test_a_build_is_refused_where_selinux_keeps_its_machine_out(host, plan, monkeypatch):
@@ -112,6 +120,9 @@ class Connection:
     def accelerator(self):
         return "tcg"
 
+    def features(self, accelerator):
+        return replace(EMULATED, accelerator=accelerator)
+
     def close(self):
         """Nothing to end."""
 
@@ -138,7 +149,7 @@ def test_the_deploy_command_asks_the_host_before_it_starts(host, monkeypatch, tm
     monkeypatch.setattr(shop, "connected", lambda: nullcontext(Connection()))
     monkeypatch.setattr("imgpipe.deploy.bring_up.fleet_lock", lambda *_: nullcontext())
     monkeypatch.setattr("imgpipe.deploy.bring_up.apply", lambda *_: pytest.fail("something was made"))
-    monkeypatch.setattr(deploy, "_shop", lambda *_: None)
+    monkeypatch.setattr(deploy, "_shop", lambda *_: SimpleNamespace(policy=SimpleNamespace(features=EMULATED)))
     monkeypatch.setattr(deploy, "_plan", lambda *_: (wanted, SimpleNamespace(local=True)))
     monkeypatch.setattr(deploy, "_tell", lambda _plan: None)
     set_firmware(monkeypatch, plain=True, secure=True, tpm=False)
@@ -148,8 +159,8 @@ def test_the_deploy_command_asks_the_host_before_it_starts(host, monkeypatch, tm
 
 def fleet(bridge="br1", firmware_kind="uefi", *, tpm=False):
     machine = SimpleNamespace(
-        machine=SimpleNamespace(firmware=firmware_kind),
-        template=SimpleNamespace(hardware=SimpleNamespace(secure_boot=False, tpm=tpm)),
+        machine=Machine(firmware=firmware_kind),
+        template=SimpleNamespace(hardware=Hardware(tpm=tpm), disk=DISK, reference="rocky9@1"),
         identity=SimpleNamespace(nics=(SimpleNamespace(kind="bridge", source=bridge),)),
     )
     return SimpleNamespace(new=(machine, machine), fleet=SimpleNamespace(name="web"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from imgpipe.adapters import installed, process
+from imgpipe.adapters import installed, process, qemu_img
 from imgpipe.adapters.accelerator import asked_for, remembered
 from imgpipe.adapters.kvm_device import KVM
 from imgpipe.deploy.wanted import WantedMachine
@@ -140,13 +140,17 @@ def support_findings(
     return tuple(dict.fromkeys(found))
 
 
-def machine_checks(host: Host, machines: Iterable[WantedMachine]) -> tuple[Check, ...]:
+def machine_checks(host: Host, machines: Sequence[WantedMachine]) -> tuple[Check, ...]:
     """Return what would keep machines from starting."""
     hardware = {
         (one.machine.firmware, one.template.hardware.secure_boot, one.template.hardware.tpm) for one in machines
     }
     wanted = [Needs(uefi=kind == "uefi", secure_boot=secure, tpm=tpm) for kind, secure, tpm in sorted(hardware)]
-    return tuple(Check("UEFI", _needs(host, each)) for each in wanted)
+    disks = {one.template.disk: one.template.reference for one in machines}
+    return (
+        *(Check("UEFI", _needs(host, each)) for each in wanted),
+        Check("compression", lambda: programs.judge_images(disks)),
+    )
 
 
 def plugged_checks(names: Iterable[str]) -> tuple[Check, ...]:
@@ -204,6 +208,7 @@ def _programs(host: Host) -> Iterator[Finding]:
     facts = programs.ProgramFacts(
         versions=host.versions,
         qemu_img=process.is_installed("qemu-img"),
+        zstd=process.is_installed("qemu-img") and qemu_img.best_compression() == "zstd",
         missing={name: wanted[name] for name in lacking},
         checkout=checkout() is not None,
     )

@@ -166,5 +166,5 @@ def _backing(features: Features) -> Iterator[str]:
     if not features.named_backing:
         yield (
             f"{_libvirt(features)} with {_qemu(features)} finds backing files itself: while machines run, their image "
-            "belongs to QEMU's user, who could then make it writable. Full copies ('linked = false') need none."
+            "belongs to QEMU's user, who could then make it writable. A full copy ('linked = false') has none."
         )

@@ -1,10 +1,10 @@
-"""Asking libvirt what machines of one accelerator it takes, and this host for its UEFI builds."""
+"""Asking libvirt what machines of one accelerator it takes."""
 
 from __future__ import annotations
 
 import libvirt
 
-from imgpipe.adapters import firmware_files
+from imgpipe.adapters.firmware_files import Described, plain_files, secure_files
 from imgpipe.adapters.libvirt_errors import host_error
 from imgpipe.domain_features import Features, Version, listed
 from imgpipe.domain_spec import Accelerator
@@ -14,9 +14,12 @@ from imgpipe.libvirt_words import described
 _DRIVER = "QEMU"
 
 
-def ask(connection: libvirt.virConnect, uri: str, accelerator: Accelerator, *, local: bool) -> Features:
-    """Return what libvirt at `uri` takes; `local` says that it sees this host's files. Raises HostError.
+def ask(
+    connection: libvirt.virConnect, uri: str, accelerator: Accelerator, builds: tuple[Described, ...] | None
+) -> Features:
+    """Return what libvirt at `uri` takes; `builds` is the firmware of its host, None where that is not this one.
 
+    Raises HostError.
     Another driver than QEMU's, as libvirt's for tests, is not asked: it says nothing of QEMU.
     """
     try:
@@ -31,16 +34,15 @@ def ask(connection: libvirt.virConnect, uri: str, accelerator: Accelerator, *, l
     told = described(text)
     limit = told.find("vcpu")
     cpus = "" if limit is None else limit.get("max", "")
-    builds = firmware_files.installed() if local else ()
     return Features(
         libvirt=version,
         qemu=qemu,
         accelerator=accelerator,
         lists=listed(told),
         cpus=int(cpus) if cpus.isdecimal() and len(cpus) < 10 else 0,
-        plain=firmware_files.plain_files(builds),
-        secure=firmware_files.secure_files(builds),
-        own_files=local,
+        plain=plain_files(builds or ()),
+        secure=secure_files(builds or ()),
+        own_files=builds is not None,
     )
 
 

@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
-from imgpipe.adapters import domain_capabilities, libvirt_daemon, libvirt_sockets
+from imgpipe.adapters import domain_capabilities, firmware_files, libvirt_daemon, libvirt_sockets
 from imgpipe.adapters.accelerator import AcceleratorProbe
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_as_host_error
 from imgpipe.adapters.libvirt_events import start_event_loop
@@ -137,7 +137,8 @@ class Hypervisor:
         """Say what this libvirt and its QEMU take in machines of one accelerator; it is asked once."""
         with self._asking:
             if accelerator not in self._features:
-                found = domain_capabilities.ask(self._connection, self.uri, accelerator, local=self.local)
+                builds = firmware_files.installed() if self.local else None
+                found = domain_capabilities.ask(self._connection, self.uri, accelerator, builds)
                 self._features[accelerator] = found
             return self._features[accelerator]
 

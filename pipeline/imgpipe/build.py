@@ -45,7 +45,6 @@ def build(plan: Plan, medium: Medium, plugins: Plugins, workplace: Workplace) ->
     HostError with what failed; what earlier stages finished is kept for the next run.
     """
     start = time.monotonic()
-    _tell_compression(workplace)
     store, key = workplace.store, plan.install_key(medium.digest)
     with (
         lock(store.lock_file(f"image-{plan.name}"), _waiting(workplace, plan.name)),
@@ -53,6 +52,7 @@ def build(plan: Plan, medium: Medium, plugins: Plugins, workplace: Workplace) ->
     ):
         if image := published(plan, medium, store):
             return Outcome(image=image, reused=True, seconds=time.monotonic() - start)
+        _tell_compression(workplace)
         timings = Timings(store.root / "timings.json", f"{plan.system.name}/{workplace.hypervisor.accelerator()}")
         stages = _Stages(plan, plugins, workplace, timings)
         disk = stages.install(medium)

@@ -8,15 +8,18 @@ from imgpipe.cli import context
 from imgpipe.home import in_home
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from imgpipe.artifacts import Medium
     from imgpipe.deploy.planning import DeployPlan
     from imgpipe.deploy.wanted import Template
     from imgpipe.disk_source import CheckedDisk
-    from imgpipe.domain_spec import Accelerator
+    from imgpipe.domain_features import Features
     from imgpipe.host.doctor.checkup import Host
+    from imgpipe.os_family import Hardware
     from imgpipe.plan import Plan
+    from imgpipe.recipe import Machine
 
 
 def this_host() -> Host:
@@ -33,13 +36,52 @@ def this_host() -> Host:
     )
 
 
-def require_for_build(plan: Plan, used: Accelerator, medium: Medium | None = None) -> None:
-    """Raise HostError with all that would stop the build later, after its half hour of installing."""
-    from imgpipe.host.doctor.checkup import build_checks
+def require_for_build(plan: Plan, features: Features, medium: Medium | None = None) -> tuple[str, ...]:
+    """Return what its machines do without on this host; `features` are what libvirt takes of them.
+
+    Raises HostError with all that would stop the build later, after its half hour of installing.
+    """
+    from imgpipe.domain_support import dropped
+    from imgpipe.host.doctor.checkup import build_checks, support_findings
+    from imgpipe.host.doctor.finding import failures
     from imgpipe.host.doctor.run import require, run
 
+    host, wanted = this_host(), (plan.machine, plan.unattended.hardware)
     media = (medium.path, *(further.path for further in medium.further)) if medium else ()
-    require(run(build_checks(this_host(), plan, used, media)), f"the build of '{plan.name}'")
+    found = run(build_checks(host, plan, features.accelerator, media))
+    # What files of the host told already is not told again as libvirt tells it.
+    known = {one.name for one in failures(found)} & {"UEFI", "TPM"}
+    more = (one for one in support_findings(host, features, [wanted]) if one.name not in known)
+    require((*found, *more), f"the build of '{plan.name}'")
+    return dropped(features, *wanted)
+
+
+def require_support(machines: Iterable[tuple[Machine, Hardware]], features: Features, doing: str) -> None:
+    """Raise HostError with all that machines need and libvirt and QEMU, wherever they are, lack."""
+    from imgpipe.host.doctor.checkup import support_findings
+    from imgpipe.host.doctor.run import require
+
+    require(support_findings(this_host(), features, machines), doing)
+
+
+def without_on_this_host(plan: Plan) -> tuple[str, ...]:
+    """Return what the plan's machines would do without, or why they would not run, where libvirt can be asked now.
+
+    Nothing is started for it.
+    """
+    from imgpipe.domain_support import dropped, refusals
+    from imgpipe.errors import HostError
+    from imgpipe.host.doctor.daemon import features_at
+
+    host, wanted = this_host(), (plan.machine, plan.unattended.hardware)
+    try:
+        features = features_at(host.uri, host.accelerator.used)
+    except HostError as error:
+        return (f"libvirt was not asked what it can: {error}",)
+    if features is None:
+        return (f"no daemon at '{host.uri}' was asked what it can, because none runs now",)
+    refused = tuple(f"no machine of this plan runs here: {one.reason}" for one in refusals(features, *wanted))
+    return refused or dropped(features, *wanted)
 
 
 def require_for_deploy(plan: DeployPlan, pool: Path) -> tuple[str, ...]:

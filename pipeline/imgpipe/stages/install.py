@@ -99,7 +99,7 @@ class _Installation:
         require_space(self._folder, min(self._plan.machine.disk, LEAST_INSTALL))
         for leftover in (_SCREENSHOT, RECORD):
             (self._folder / leftover).unlink(missing_ok=True)
-        xml = domain_xml(self._spec)
+        xml = domain_xml(self._spec, self._hypervisor.features(self._spec.accelerator))
         _write_private(self._folder / "domain.xml", xml)
         started = time.monotonic()
         with finished_file(self._folder / INSTALL_DISK) as partial:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from imgpipe.adapters import firewall, installed, process
+from imgpipe.adapters import firewall, installed, process, qemu_img
 from imgpipe.adapters.accelerator import asked_for, remembered
 from imgpipe.adapters.kvm_device import KVM
 from imgpipe.deploy.wanted import WantedMachine
+from imgpipe.domain_features import Features
 from imgpipe.domain_spec import Accelerator
 from imgpipe.home import login_name
 from imgpipe.host.distribution import Distribution, this_host
@@ -28,13 +29,16 @@ from imgpipe.host.doctor import (
     leftovers,
     media,
     programs,
+    support,
 )
 from imgpipe.host.doctor.finding import Check, Finding
 from imgpipe.host.doctor.firmware import Needs
 from imgpipe.host.room import LEAST_INSTALL
 from imgpipe.images.retire import room_of
 from imgpipe.media.request import MediumRequest
+from imgpipe.os_family import Hardware
 from imgpipe.plan import Plan
+from imgpipe.recipe import Machine
 from imgpipe.settings import checkout
 from imgpipe.store import Store
 
@@ -87,7 +91,7 @@ def quick_checks(host: Host) -> tuple[Check, ...]:
     """Return what is asked of libvirt and KVM without starting anything."""
     return (
         Check("accelerator", lambda: (accelerator.judge(host.accelerator, login_name()),)),
-        Check("libvirt", lambda: daemon.look_at(host.uri, host.pool)),
+        Check("libvirt", lambda: daemon.look_at(host.uri, host.pool, host.accelerator.used)),
     )
 
 
@@ -142,17 +146,31 @@ def recipe_checks(host: Host, plan: Plan, requests: Sequence[MediumRequest]) -> 
     return (
         *build_checks(host, plan),
         Check("room", lambda: (_room_for(host, plan),)),
+        Check(support.NAME, lambda: _run_by_libvirt(host, plan)),
         *(Check("medium", _medium(host, request)) for request in requests),
     )
 
 
-def machine_checks(host: Host, machines: Iterable[WantedMachine], disks: Iterable[Path] = ()) -> tuple[Check, ...]:
-    """Return what would keep machines from starting; `disks` are the folders of their disks and what these stand on."""
+def support_findings(
+    host: Host, features: Features, machines: Iterable[tuple[Machine, Hardware]]
+) -> tuple[Finding, ...]:
+    """Return what keeps machines from running by a libvirt that was asked before, each reason once."""
+    found = (one for kind in machines for one in support.judge_needs(features, host.distribution, *kind))
+    return tuple(dict.fromkeys(found))
+
+
+def machine_checks(host: Host, machines: Sequence[WantedMachine], folders: Iterable[Path] = ()) -> tuple[Check, ...]:
+    """Return what would keep machines from starting; `folders` are those of their disks and what these stand on."""
     hardware = {
         (one.machine.firmware, one.template.hardware.secure_boot, one.template.hardware.tpm) for one in machines
     }
     wanted = [Needs(uefi=kind == "uefi", secure_boot=secure, tpm=tpm) for kind, secure, tpm in sorted(hardware)]
-    return (*(Check("UEFI", _needs(host, each)) for each in wanted), Check("SELinux", lambda: host.labels(disks)))
+    disks = {one.template.disk: one.template.reference for one in machines}
+    return (
+        *(Check("UEFI", _needs(host, each)) for each in wanted),
+        Check("compression", lambda: programs.judge_images(disks)),
+        Check("SELinux", lambda: host.labels(folders)),
+    )
 
 
 def plugged_checks(names: Iterable[str]) -> tuple[Check, ...]:
@@ -192,6 +210,12 @@ def _editor_for(host: Host, plan: Plan) -> Iterator[Finding]:
         yield from guestfs.judge_ntfs(facts, host.distribution)
 
 
+def _run_by_libvirt(host: Host, plan: Plan) -> Iterator[Finding]:
+    features = daemon.features_at(host.uri, host.accelerator.used)
+    if features:
+        yield from support.judge_needs(features, host.distribution, plan.machine, plan.unattended.hardware)
+
+
 def _room_for(host: Host, plan: Plan) -> Finding:
     disk = plan.machine.disk
     # The installed disk and its sealed copy lie there together.
@@ -204,6 +228,7 @@ def _programs(host: Host) -> Iterator[Finding]:
     facts = programs.ProgramFacts(
         versions=host.versions,
         qemu_img=process.is_installed("qemu-img"),
+        zstd=process.is_installed("qemu-img") and qemu_img.best_compression() == "zstd",
         missing={name: wanted[name] for name in lacking},
         checkout=checkout() is not None,
     )

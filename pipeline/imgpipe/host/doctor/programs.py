@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from imgpipe.adapters import qemu_img
+from imgpipe.adapters.image_headers import is_zstd
 from imgpipe.domain_spec import Accelerator
 from imgpipe.host.distribution import SCRIPT, Distribution
 from imgpipe.host.doctor.finding import Finding
@@ -15,12 +18,16 @@ _GOOD_EMULATOR = (8, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramFacts:
-    """What is installed: versions by 'qemu' and 'libvirt', absent where not; `missing` packages with their reason."""
+    """What is installed: versions by 'qemu' and 'libvirt', absent where not; `missing` packages with their reason.
+
+    `zstd` says that qemu-img writes and reads qcow2 images that are compressed with it.
+    """
 
     versions: Mapping[str, str]
     qemu_img: bool
     missing: Mapping[str, str]
     checkout: bool = False
+    zstd: bool = True
 
 
 def judge(facts: ProgramFacts, distribution: Distribution, used: Accelerator | None) -> Iterator[Finding]:
@@ -35,7 +42,27 @@ def judge(facts: ProgramFacts, distribution: Distribution, used: Accelerator | N
             meaning="libvirt is not installed: nothing can run machines.",
             commands=distribution.install("libvirt", "virsh"),
         )
+    if facts.qemu_img and not facts.zstd:
+        yield Finding(
+            name="compression",
+            state="warn",
+            meaning="QEMU has no zstd: images made here are compressed with zlib, and those of hosts that have it "
+            "cannot be used here, unless they were exported with '--compression zlib'.",
+        )
     yield _packages(facts, distribution)
+
+
+def judge_images(images: Mapping[Path, str]) -> Iterator[Finding]:
+    """Say which images, by their disks, this host's QEMU does not read because of their compression."""
+    wanted = [reference for disk, reference in images.items() if is_zstd(disk)]
+    if wanted and qemu_img.best_compression() == "zlib":
+        names = ", ".join(f"'{name}'" for name in wanted)
+        yield Finding(
+            name="compression",
+            state="fail",
+            meaning=f"{names}: compressed with zstd, which this host's QEMU does not read. Export it with "
+            "'--compression zlib' on the host that it was built on, and deploy that with '--import'.",
+        )
 
 
 def version_of(text: str) -> tuple[int, ...]:

@@ -236,3 +236,24 @@ def test_a_setting_is_refused_only_where_the_kernel_lost_it():
 @pytest.mark.parametrize(("name", "version"), [("rocky8", "RHEL8"), ("kylin10", "F29"), ("rocky10", "RHEL10")])
 def test_the_first_line_names_the_language(name, version):
     assert kickstart(recipe(name)).splitlines()[0] == f"#version={version}"
+
+
+@pytest.mark.parametrize(
+    ("os", "keyboard", "line"),
+    [
+        ("rocky8", "uk", "keyboard --vckeymap=uk"),
+        ("rocky9", "de-nodeadkeys", "keyboard --vckeymap=de-nodeadkeys"),
+        ("openeuler22.03", "jp106", "keyboard --vckeymap=jp106"),
+        ("rocky10", "bg", "keyboard --vckeymap=bg_bds-utf8"),
+    ],
+)
+def test_the_keyboard_is_the_consoles_keymap(os, keyboard, line):
+    assert line in kickstart(recipe(os, guest={"keyboard": keyboard})).splitlines()
+
+
+@pytest.mark.parametrize("keyboard", ["de-frobnicate", "th"])
+def test_a_keyboard_that_the_console_has_not_is_refused_with_the_nearest(keyboard):
+    with pytest.raises(RecipeError) as refused:
+        kickstart(recipe(guest={"keyboard": keyboard}))
+    (fault,) = refused.value.details
+    assert f"knows no console keymap '{keyboard}'; the nearest are '" in fault

@@ -12,6 +12,8 @@ _LOG = Path("/var/log/audit/audit.log")
 _SETTLES_S = 2
 # The form of auditd's records: 'type=AVC msg=audit(...): avc:  denied  { open } for  pid=1 comm="x" ... key=value ...'.
 _DENIED = re.compile(r"type=(AVC|USER_AVC) .*?avc:  ?denied  ?\{ (?P<what>[^}]*) \}(?P<rest>.*)")
+# The domains that a machine and its makers run in; what the others are refused is the policy's own affair.
+_OF_LIBVIRT = ("virt", "svirt", "qemu", "swtpm")
 _FIELD = re.compile(r'\b(comm|path|name|scontext|tcontext|tclass|permissive)=(?:"([^"]*)"|(\S+))')
 
 
@@ -22,13 +24,14 @@ class AuditLog:
         self._read = 0
 
     def new(self) -> list[dict[str, str]]:
-        """Return the denials since the last call: what, of which domain, to what."""
+        """Return what was refused to libvirt's daemons and machines since the last call, each once."""
         time.sleep(_SETTLES_S)
         with _LOG.open("rb") as file:
             file.seek(self._read)
             text = file.read()
             self._read = file.tell()
-        return list(_denials(text.decode(errors="replace")))
+        every = [one for one in _denials(text.decode(errors="replace")) if one["source"].startswith(_OF_LIBVIRT)]
+        return [one for place, one in enumerate(every) if one not in every[:place]]
 
 
 def _denials(text: str) -> Iterator[dict[str, str]]:

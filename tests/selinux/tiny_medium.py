@@ -21,7 +21,8 @@ def make(target: Path) -> None:
         ((folder / tree.KERNEL).parent / "initrd").rename(folder / tree.INITRD)
         (folder / ".treeinfo").write_text(tree.treeinfo({}, int(time.time())))
         (folder / ".discinfo").write_text(tree.discinfo(int(time.time())))
-        command = ["xorriso", "-as", "mkisofs", "-quiet", "-r", "-J", "-V", tree.VOLUME_ID, "-o", target, folder]
+        command: list[str | Path] = ["xorriso", "-as", "mkisofs", "-quiet", "-r", "-J", "-V", tree.VOLUME_ID]
+        command += ["-o", target, folder]
         subprocess.run(command, check=True)
 
 

@@ -147,8 +147,9 @@ def level_of(context: str) -> list[str]:
     return context.split(":")[3:]
 
 
-def test_a_builds_console_is_heard(steps: Steps) -> None:
+def test_a_builds_console_is_heard_and_the_build_ends_when_it_is_interrupted(steps: Steps) -> None:
     assert "Linux version" in steps["build"]["console"]
+    assert steps["build"]["code"] == 130
 
 
 def test_a_deployed_machine_runs(steps: Steps) -> None:
@@ -168,4 +169,4 @@ def test_a_console_that_is_a_file_of_ours_is_refused(steps: Steps) -> None:
 def test_doctor_tells_what_was_refused(steps: Steps) -> None:
     told = finding(steps["doctor_again"], "SELinux denials")
     assert told["state"] == "warn"
-    assert "virtlogd_t" in told["meaning"]
+    assert "virtlogd_t to search the dir 'imgpipe' of type virt_image_t" in told["meaning"]

@@ -39,7 +39,8 @@ def judge(log: Path = LOG, stat: Path = STAT) -> Iterator[Finding]:
     if not selinux.enforces():
         return
     try:
-        refused = tuple(dict.fromkeys(_refused(log, _started(stat))))
+        # The latest first: it is what just failed, and QEMU is refused a few things by some policies at every start.
+        refused = tuple(dict.fromkeys(reversed(tuple(_refused(log, _started(stat))))))
     except OSError:
         # root alone may read it, and a host may have no audit daemon.
         return

@@ -96,7 +96,7 @@ def _fetch_wheels(root: Path, folder: Path) -> None:
     platforms = (f"--platform=manylinux_{glibc}_x86_64" for glibc in ("2_17", "2_28", "2_34"))
     subprocess.run(
         [
-            sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+            sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check",
             "--no-deps", "--no-build-isolation", "--require-hashes",
             "-r", root / "requirements-build.lock", "-r", root / "requirements.lock",
             f"--python-version={PYTHON}", "--implementation=cp", *platforms, "--platform=manylinux2014_x86_64",

@@ -59,7 +59,7 @@ def lacking() -> str:
 
 
 def make(folder: Path) -> EnforcingHost:
-    """Make the host in an empty folder, in five minutes; raises HostError, TornMirrorError among them."""
+    """Make the host in an empty folder, in two to four minutes; raises HostError, TornMirrorError among them."""
     made = EnforcingHost(disk=folder / "disk", kernel=folder / "vmlinuz", initrd=folder / "initrd")
     root = DebianRoot(
         suite=SUITE,

@@ -129,4 +129,9 @@ def _hint(text: str) -> str:
         return "Install the packages 'swtpm' and 'swtpm-tools'."
     if "Cannot allocate memory" in text or "cannot set up guest memory" in text:
         return "The host is out of memory: end other machines, or give this one less."
+    if "jit buffer" in text and "ermission denied" in text:
+        # The reference policy, Debian's for one, has one type for all machines and takes this from it.
+        return (
+            "SELinux keeps QEMU from emulating machines: 'setsebool -P virt_use_execmem on' lets it, KVM needs it not."
+        )
     return "Look at libvirt's own log, in /var/log/libvirt or ~/.cache/libvirt."

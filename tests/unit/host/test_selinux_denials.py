@@ -45,9 +45,9 @@ def test_what_was_refused_to_libvirts_daemons_is_told_with_file_and_type(found):
     (told,) = found(CONSOLE, CONSOLE, UNLINK, OVERRIDE, OTHERS)
     assert told.state == "warn"
     assert told.meaning == (
-        "Since this host started SELinux refused: virtlogd_t to append the file 'console.log' of type nova_var_run_t; "
+        "Since this host started SELinux refused: virtlogd_t to dac_override the capability '?' of type virtlogd_t; "
         "virtlogd_t to unlink the file 'console.log' of type svirt_image_t; "
-        "virtlogd_t to dac_override the capability '?' of type virtlogd_t."
+        "virtlogd_t to append the file 'console.log' of type nova_var_run_t."
     )
     assert told.commands == ("ausearch -m AVC -ts boot",)
 
@@ -60,6 +60,8 @@ def test_many_are_counted_and_no_control_character_is_shown(found):
     lines = [CONSOLE.replace("console.log", f"\x1b[31m{number}") for number in range(8)]
     (told,) = found(*lines)
     assert told.meaning.endswith(", and 3 more.")
+    assert "7'" in told.meaning, "the latest is what just failed"
+    assert "0'" not in told.meaning
     assert "\x1b" not in told.meaning
 
 

@@ -35,3 +35,13 @@ def test_what_may_not_be_opened_is_named_with_its_type(text, who, tmp_path, monk
     error = host_error(Refusal(text.format(path=path)), "qemu:///system", "start the machine")
     assert "SELinux type" not in str(error)
     assert f"{who} may not open '{path}'" in str(error)
+
+
+def test_an_emulated_machine_that_may_make_no_code_gets_the_policys_switch_for_it():
+    # Seen with Debian 13's policy.
+    text = """internal error: process exited while connecting to monitor: 2026-11-26T19:28:14.710553Z \
+qemu-system-x86_64: -accel tcg,tb-size=512: qemu_mprotect__osdep: mprotect failed: Permission denied
+2026-11-26T19:28:14.723321Z qemu-system-x86_64: -accel tcg: mprotect of jit buffer: No such file or directory"""
+    error = host_error(Refusal(text), "qemu:///system", "start the machine")
+    assert "setsebool -P virt_use_execmem on" in error.hint
+    assert len(error.details) == 2

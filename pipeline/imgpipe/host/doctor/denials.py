@@ -60,7 +60,9 @@ def judge(log: Path = LOG, stat: Path = STAT) -> Iterator[Finding]:
     if not selinux.enforces():
         return
     try:
-        refused = tuple(dict.fromkeys(str(one) for one in recorded(log, stat) if not one.permissive))
+        # The latest first: it is what just failed, and QEMU is refused a few things by some policies at every start.
+        told = [str(one) for one in recorded(log, stat) if not one.permissive]
+        refused = tuple(dict.fromkeys(reversed(told)))
     except OSError:
         # root alone may read it, and a host may have no audit daemon.
         return

@@ -64,6 +64,26 @@ def is_hash(text: str) -> bool:
     return _HASH.fullmatch(text) is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashFault:
+    """Why a text is no hash, as the end of a sentence; `certain`: nobody can ever log in with it."""
+
+    text: str
+    certain: bool
+
+
+def hash_fault(text: str) -> HashFault | None:
+    """Say what is wrong with a text where a hash of crypt(5), or the mark of a locked account, is wanted.
+
+    A mark is anything that begins with '!' or '*' (shadow(5)); 13 letters may be a hash of descrypt.
+    """
+    if text[:1] in {"!", "*", ""} or is_hash(text) or re.fullmatch(f"{_ITOA64}{{13}}", text):
+        return None
+    if any(text.startswith(method.prefix) for method in METHODS if method.prefix != "_"):
+        return HashFault(text="begins as a hash of crypt(5) and does not go on as one", certain=False)
+    return HashFault(text="is no hash of crypt(5)", certain=True)
+
+
 def hashes(text: str) -> Iterator[str]:
     """Yield the hashes in a text, those of descrypt where nothing else can stand."""
     yield from (found.group() for found in _HASH.finditer(text))

@@ -33,12 +33,14 @@ class ShellCommand:
 
     `line` counts from 1. `writes` has the files that its output is redirected to. `certain` says that it runs whenever
     the script gets to its end; else it stands in a branch, a loop or a function, or behind what could not be read.
+    `within` has the words in front of the shell that runs it, of `in-target sh -c '...'` the first.
     """
 
     line: int
     words: tuple[str, ...]
     writes: tuple[str, ...] = ()
     certain: bool = True
+    within: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -50,7 +52,7 @@ class ShellCommand:
         """Return the command that this one runs by its first words, such as `in-target`; itself if it has others."""
         if self.words[: len(prefix)] != prefix:
             return self
-        return replace(self, words=_unprefixed(self.words[len(prefix) :]))
+        return replace(self, words=_unprefixed(self.words[len(prefix) :]), within=(*self.within, *prefix))
 
 
 def shell_commands(script: str) -> tuple[ShellCommand, ...]:
@@ -92,7 +94,12 @@ def _inline(command: ShellCommand, depth: int) -> Iterator[ShellCommand]:
         if shell or (word == "eval" and index == 0):
             script = words[index + 2] if shell else " ".join(words[1:])
             for inner in _read(script, depth + 1):
-                yield replace(inner, line=command.line + inner.line - 1, certain=inner.certain and command.certain)
+                yield replace(
+                    inner,
+                    line=command.line + inner.line - 1,
+                    certain=inner.certain and command.certain,
+                    within=(*command.within, *words[:index], *inner.within),
+                )
             return
 
 

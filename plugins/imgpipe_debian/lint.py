@@ -119,17 +119,25 @@ def _logical_lines(text: str, faults: list[Fault]) -> Iterator[tuple[int, str]]:
         start, joined = number + 1, lines[number].removesuffix("\r")
         while joined.endswith("\\") and number + 1 < len(lines):
             number += 1
+            told = _swallowed(joined, lines[number])
+            if told:
+                faults.append(Fault(line=number + 1, text=told, severity="warning"))
             joined = joined[:-1] + lines[number].removesuffix("\r")
-            if lines[number].lstrip().startswith("#"):
-                faults.append(
-                    Fault(line=number + 1, text="This comment is part of the value that the line before goes on.")
-                )
         if re.search(r"\\[ \t]+$", joined):
             faults.append(
                 Fault(line=number + 1, text="There are blanks after the backslash, so the line does not go on.")
             )
         yield start, joined
         number += 1
+
+
+def _swallowed(before: str, line: str) -> str:
+    """Say what a line becomes that the line before goes on in; nothing where that is meant."""
+    if before.lstrip().startswith("#"):
+        meant = line.lstrip().startswith("#") or not line.strip()
+        return "" if meant else "This line is part of the comment before it, which ends in a backslash."
+    meant = not line.lstrip().startswith("#")
+    return "" if meant else "This comment is part of the value that the line before goes on."
 
 
 def _one(answer: Answer) -> Iterator[Fault]:

@@ -143,7 +143,9 @@ def _disk(last: Answers, firmware: str) -> Iterator[Fault]:
             last, "partman-auto/method", "must be 'regular' or 'lvm', or the disk or more disks are asked for."
         )
     for question, wanted in _confirmations(method):
-        if _value(last, question) != wanted:
+        # A choice may be given as it is shown, "Finish partitioning and write changes to disk", too.
+        given = _value(last, question).lower()
+        if given != wanted and not (wanted == "finish" and given.startswith(wanted)):
             yield _missing(last, question, f"must be '{wanted}', or the installer waits for a human.")
     if method == "crypto":
         yield from _crypto(last)

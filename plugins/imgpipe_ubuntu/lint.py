@@ -162,8 +162,7 @@ def _unattended(autoinstall: _Autoinstall) -> Iterator[Fault]:
         yield autoinstall.fault(
             ("interactive-sections",), "'interactive-sections' makes the installer wait for a human."
         )
-    if "identity" not in section and "user-data" not in section:
-        yield autoinstall.fault((), "There must be 'identity' or 'user-data'; the installer stops without.")
+    yield from _nobody(autoinstall)
     refresh = section.get("refresh-installer")
     if isinstance(refresh, dict) and refresh.get("update") is True:
         yield autoinstall.warning(
@@ -172,6 +171,19 @@ def _unattended(autoinstall: _Autoinstall) -> Iterator[Fault]:
     if OK not in str(section.get("late-commands")):
         text = f"'late-commands' must end with '<system>' in /target{PROOF_FILE} and '{OK} <system>' on /dev/ttyS0."
         yield autoinstall.warning(("late-commands",), text)
+
+
+def _nobody(autoinstall: _Autoinstall) -> Iterator[Fault]:
+    """Yield the fault of a file without an account, which the installer of a server refuses (controllers/identity.py)."""
+    section = autoinstall.section
+    storage, source = section.get("storage"), section.get("source")
+    layout = storage.get("layout") if isinstance(storage, dict) else None
+    if isinstance(layout, dict) and layout.get("reset-partition-only") is True:
+        yield autoinstall.fault(("storage", "layout"), "With 'reset-partition-only' no system is installed.")
+    elif "identity" not in section and "user-data" not in section:
+        text = "There must be 'identity' or 'user-data'; the installer of a server stops without."
+        desktop = isinstance(source, dict) and "desktop" in str(source.get("id"))
+        yield autoinstall.warning((), text) if desktop else autoinstall.fault((), text)
 
 
 def _accounts(autoinstall: _Autoinstall) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from imgpipe_ubuntu.yaml_document import Path
 _LAYOUTS = ("lvm", "direct", "zfs", "hybrid")
 # The keys by which an action refers to others, by the id that must have come before.
 _REFERENCES = ("device", "volume", "volgroup", "pool")
+_ZFS_REFERENCES = {"zpool": (), "zfs": ("pool",)}
 _DISK = "/dev/vda"
 _DISK_NAME = re.compile(r"/dev/(sd|hd|vd|xvd|nvme|mmcblk)[^/]*$")
 _SIZED = ("partition", "lvm_partition")
@@ -76,7 +77,9 @@ def _other_disk(path: object, where: int) -> Iterator[Fault]:
 def _references(actions: dict[int, Action], line: LineOf) -> Iterator[Fault]:
     seen: set[str] = set()
     for number, action in actions.items():
-        named = [(key, action[key]) for key in _REFERENCES if isinstance(action.get(key), str)]
+        # Of these, `pool` and `volume` are names of ZFS.
+        keys = _ZFS_REFERENCES.get(str(action.get("type")), _REFERENCES)
+        named = [(key, action[key]) for key in keys if isinstance(action.get(key), str)]
         devices = action.get("devices")
         named += [("devices", item) for item in (devices if isinstance(devices, list) else []) if isinstance(item, str)]
         for key, target in named:
@@ -113,7 +116,7 @@ def _parent(action: Action) -> str:
 def _mounts(actions: dict[int, Action], line: LineOf, firmware: str) -> Iterator[Fault]:
     mounts = [action for action in actions.values() if action.get("type") == "mount"]
     paths = {str(action.get("path")): action for action in mounts}
-    if "/" not in paths:
+    if "/" not in paths and not any(str(action.get("type")) in _ZFS_REFERENCES for action in actions.values()):
         yield Fault(line=line(("config",)), text="Nothing is mounted on '/'.")
     if firmware == "uefi":
         yield from _uefi(actions, paths, line)

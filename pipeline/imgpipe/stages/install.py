@@ -2,7 +2,8 @@
 
 A machine that its guest resets ends there, as if it had switched itself off, and is judged by the same proof: an answer
 file may end with a reboot. An install is named by what shapes it; `installed.qcow2` in its folder exists only when the
-installer proved that it finished and the machine ended by itself, and is used again for as long as nothing of it changes.
+installer proved that it finished and the machine ended by itself, and is used again for as long as nothing of it
+changes.
 """
 
 from __future__ import annotations

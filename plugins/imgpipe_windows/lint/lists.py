@@ -46,7 +46,8 @@ def _keys(items: list[Node]) -> Iterator[Fault]:
     for item in items:
         key = item.attributes.get(_KEY)
         if key is not None and key in seen:
-            yield Fault(line=item.line, text=f"two items '{item.name}' have the wcm:keyValue '{key}'")
+            text = f"two items '{item.name}' have the wcm:keyValue '{key}'"
+            yield Fault(line=item.line, text=text, severity="warning")
         seen.add(key or "")
 
 

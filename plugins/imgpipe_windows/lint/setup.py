@@ -72,7 +72,9 @@ def _partitions(disk: Node, setup: Node, firmware: str) -> Iterator[Fault]:
             if kind in {"EFI", "MSR"}:
                 yield Fault(line=node.line, text=f"a partition of type {kind} is for UEFI; BIOS starts from an MBR")
         if created and not any(node.name == "Active" and node.text.strip() == "true" for node in disk.all()):
-            yield Fault(line=disk.line, text="BIOS starts from the active partition, and none is made active")
+            # Setup makes the one that it puts the boot files on active itself, where it may choose.
+            text = "BIOS starts from the active partition, and none is made active"
+            yield Fault(line=disk.line, text=text, severity="warning")
     target = setup.child("ImageInstall", "OSImage", "InstallTo", "PartitionID")
     if target is None or not created:
         return

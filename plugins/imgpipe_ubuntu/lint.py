@@ -174,7 +174,7 @@ def _unattended(autoinstall: _Autoinstall) -> Iterator[Fault]:
 
 
 def _nobody(autoinstall: _Autoinstall) -> Iterator[Fault]:
-    """Yield the fault of a file without an account, which the installer of a server refuses (controllers/identity.py)."""
+    """Yield the fault of a file without an account, which a server's installer refuses (controllers/identity.py)."""
     section = autoinstall.section
     storage, source = section.get("storage"), section.get("source")
     layout = storage.get("layout") if isinstance(storage, dict) else None
@@ -182,7 +182,7 @@ def _nobody(autoinstall: _Autoinstall) -> Iterator[Fault]:
         yield autoinstall.fault(("storage", "layout"), "With 'reset-partition-only' no system is installed.")
     elif "identity" not in section and "user-data" not in section:
         text = "There must be 'identity' or 'user-data'; the installer of a server stops without."
-        desktop = isinstance(source, dict) and "desktop" in str(source.get("id"))
+        desktop = isinstance(source, dict) and "server" not in str(source.get("id", "server"))
         yield autoinstall.warning((), text) if desktop else autoinstall.fault((), text)
 
 

@@ -25,7 +25,9 @@ _LONGEST_HOST_NAME = 64
 # What useradd of Enterprise Linux takes: shadow-utils with its patch for such names.
 _USER_NAME = re.compile(r"(?!\.{1,2}$|[0-9]+$)[A-Za-z0-9_.][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?")
 # How kernel and systemd name virtio NICs of an install machine; other names are those of other machines.
-_NIC = re.compile(r"eth[0-9]+|en[ps][0-9]+(s[0-9]+)?(f[0-9]+)?|link|bootif|ibft|([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
+_NIC = re.compile(
+    r"eth[0-9]+|enp[0-9]+s[0-9]+(f[0-9]+)?|ens([12]?[0-9]|3[01])|link|bootif|ibft|([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"
+)
 _VIRTUAL = ("vlanid", "bondslaves", "bondopts", "teamslaves", "bridgeslaves", "bridgeopts", "essid")
 
 # An object of pykickstart's, which has no types.

@@ -60,6 +60,12 @@ def shell_commands(script: str) -> tuple[ShellCommand, ...]:
     return tuple(_read(script, 0))
 
 
+def unread_line(script: str) -> int:
+    """Return the first line, from 1, that could not be read, so that what follows is not certain; 0 if all could be."""
+    nodes = _all(Parser(_LANGUAGE).parse(script.encode("utf-8", "replace")).root_node)
+    return min((node.start_point.row + 1 for node in nodes if node.is_error or node.is_missing), default=0)
+
+
 def is_shell(interpreter: str) -> bool:
     """Say whether an interpreter, by its path, is a shell."""
     return (interpreter.split() or [""])[0].rpartition("/")[2] in SHELLS
@@ -113,10 +119,19 @@ def _command(node: Node) -> ShellCommand:
             writes += _writes(child)
         elif child.is_named and child.type not in {"variable_assignment", "comment"}:
             words.append(_value(child))
-    parent = node.parent
-    if parent is not None and parent.type == "redirected_statement":
-        writes += [path for child in parent.children if child.type in _REDIRECTS for path in _writes(child)]
+    for statement in _redirected(node):
+        writes += [path for child in statement.children if child.type in _REDIRECTS for path in _writes(child)]
     return ShellCommand(line=node.start_point.row + 1, words=_unprefixed(tuple(words)), writes=tuple(writes))
+
+
+def _redirected(node: Node) -> Iterator[Node]:
+    """Yield the statements whose redirections are a command's: around it, or around a pipeline that it is the last of."""
+    while (parent := node.parent) is not None:
+        if parent.type == "redirected_statement":
+            yield parent
+        elif parent.type not in {"pipeline", "list"} or node != parent.children[-1]:
+            return
+        node = parent
 
 
 def _writes(redirect: Node) -> Iterator[str]:

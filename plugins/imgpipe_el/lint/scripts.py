@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from imgpipe.os_family import Fault
-from imgpipe.shell_scripts import ShellCommand, is_shell, shell_commands
+from imgpipe.shell_scripts import ShellCommand, is_shell, shell_commands, unread_line
 from imgpipe_el.kickstart.sysctl import removal
 from imgpipe_el.lint.source import Kickstart, Section
 from imgpipe_el.release import Release
@@ -98,6 +98,9 @@ def script_faults(kickstart: Kickstart, release: Release) -> Iterator[Fault]:
 def _trapped(section: Section, traps: tuple[_Trap, ...]) -> Iterator[Fault]:
     script = "\n".join(line.rstrip("\r") for _, line in section.body)
     numbers = [number for number, _ in section.body]
+    if unread := unread_line(script):
+        text = "The script could not be read from here on, so that little is said of what follows."
+        yield Fault(line=numbers[min(unread, len(numbers)) - 1], text=text, severity="warning")
     for command in shell_commands(script):
         number = numbers[min(command.line, len(numbers)) - 1]
         yield from (_fault(trap, command, number) for trap in traps if re.match(trap.pattern, command.text))

@@ -39,8 +39,8 @@ def test_the_commands_of_a_script_are_what_a_shell_runs(script, found):
 
 
 def test_what_comes_after_something_unreadable_is_not_certain():
-    assert commands("a\nif [ ;\nb")[0] == (1, "a", True)
-    assert all(not certain for _, text, certain in commands("a\nif [ ;\nb") if text == "b")
+    found = commands("a\ncat <<A <<B\nx\nA\ny\nB\nb")
+    assert (found[0], found[-1]) == ((1, "a", True), (7, "b", False))
 
 
 def test_a_command_knows_what_runs_it():

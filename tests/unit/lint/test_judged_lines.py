@@ -104,7 +104,8 @@ SCRIPTS = [
     ("bash -c 'cd /; poweroff'", "", "error", "^18: .*ends the installer"),
     ("exit 0\npoweroff", "", "warning", "^19: .*ends the installer"),
     ("poweroff() { :; }\npoweroff", "", "clean", ""),
-    ("if [ 1 = 1; then\nreboot", "", "warning", "ends the installer"),
+    ("if [ 1 = 1; then\nreboot", "", "warning", "could not be read"),
+    ("cat <<A <<B\nA\nB\nreboot", "", "warning", "^21: .*ends the installer"),
 ]
 
 

@@ -36,9 +36,9 @@ def domain_xml(spec: DomainSpec, features: Features = NEWEST) -> str:
     _add_cpu(domain, spec, features)
     _add_clock(domain, spec)
     _text(domain, "on_poweroff", "destroy")
-    # With 'destroy', libvirt 11 reports a guest's reboot as a power-off: whoever must tell them apart has 'restart'
-    # and libvirt's reboot event.
-    _text(domain, "on_reboot", "restart")
+    # With 'destroy', libvirt reports a guest's reboot as a power-off: whoever must tell them apart has 'restart' and
+    # libvirt's reboot event.
+    _text(domain, "on_reboot", "destroy" if spec.ends_at_reset else "restart")
     # One that is only watched stays as it crashed, until its screen was pictured.
     _text(domain, "on_crash", "preserve" if spec.screen else "destroy")
     power = ET.SubElement(domain, "pm")

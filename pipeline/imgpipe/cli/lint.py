@@ -36,18 +36,20 @@ def lint(
     """
     import dataclasses
 
+    from imgpipe.answer_text import answer_text
     from imgpipe.cli.output import show_json, show_lines
     from imgpipe.errors import RecipeError
-    from imgpipe.named_files import read_text
+    from imgpipe.named_files import read_bytes
+    from imgpipe.os_family import Fault
 
     if firmware not in ("bios", "uefi"):
         raise RecipeError(f"There is no firmware '{firmware}'.", hint="It is 'bios' or 'uefi'.")
     family, known = context.plugins().system(system)
     try:
-        text = read_text(file)
-    except (OSError, UnicodeDecodeError) as error:
+        text = answer_text(read_bytes(file))
+    except OSError as error:
         raise RecipeError(f"'{file}' cannot be read: {error}.") from error
-    found = family.lint(text, known, firmware)
+    found = (text,) if isinstance(text, Fault) else family.lint(text, known, firmware)
     if as_json:
         show_json([dataclasses.asdict(fault) for fault in found])
     else:

@@ -14,7 +14,7 @@ from imgpipe.recipe import Guest, SshKey, User
 from imgpipe_el.kickstart.files import sshd_lines, target_files
 from imgpipe_el.kickstart.network import network_lines
 from imgpipe_el.kickstart.proof import MARKER, PROOF_FILE, proof_word
-from imgpipe_el.kickstart.quoting import Quoted, here_document, joined, option, quoted
+from imgpipe_el.kickstart.quoting import Quoted, here_document, joined, option, package, quoted
 from imgpipe_el.kickstart.storage import storage_lines
 from imgpipe_el.options import ElOptions
 from imgpipe_el.release import Release
@@ -76,7 +76,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"joined": joined}
+    environment.filters |= {"joined": joined, "package": package}
     environment.globals |= {"option": option, "here_document": here_document}
     return environment
 

@@ -19,7 +19,7 @@ from imgpipe.plan import Plan
 from imgpipe.plugins import Plugins
 from imgpipe.recipe import Recipe, Table
 from imgpipe.recipe_files import faults
-from imgpipe.sizes import show_bytes
+from imgpipe.sizes import WRITTEN, exact_bytes
 
 T = TypeVar("T")
 
@@ -108,7 +108,7 @@ def _checks(common: tuple[Check, ...], special: tuple[Check, ...]) -> tuple[Chec
 
 def _options(family: OsFamily, recipe: Recipe) -> tuple[Table | None, list[str]]:
     try:
-        options = family.options.model_validate(recipe.options)
+        options = family.options.model_validate(recipe.options, context=WRITTEN)
     except ValidationError as error:
         return None, [f"options.{fault}" for fault in faults(error)]
     assert isinstance(options, Table)  # noqa: S101 (the type of OsFamily.options)
@@ -129,8 +129,8 @@ def _too_small(recipe: Recipe, system: System) -> list[str]:
     if recipe.machine.memory >= system.memory:
         return []
     return [
-        f"machine.memory: {show_bytes(recipe.machine.memory)} is too little; the installer of {system.title} "
-        f"needs {show_bytes(system.memory)}"
+        f"machine.memory: {exact_bytes(recipe.machine.memory)} is too little; the installer of {system.title} "
+        f"needs {exact_bytes(system.memory)}"
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from imgpipe.deploy.changes import Change, Keep, Make, Modify, Rebuild, Remove, name_of
 from imgpipe.deploy.planning import DeployPlan
 from imgpipe.deploy.wanted import WantedMachine, WantedNic
-from imgpipe.sizes import show_bytes
+from imgpipe.sizes import exact_bytes
 
 _MARKS = {Make: "+", Keep: "=", Modify: "~", Rebuild: "!", Remove: "-"}
 _DONE = {Make: "to make", Modify: "to change", Rebuild: "to make anew", Remove: "to remove", Keep: "as asked for"}
@@ -53,8 +53,8 @@ def _heading(machine: WantedMachine) -> str:
     size = machine.machine
     kind = "linked to" if machine.linked else "copied from"
     return (
-        f"{machine.group}: {kind} {machine.template.reference}, {size.cpus} vCPU, {show_bytes(size.memory)} memory, "
-        f"{show_bytes(size.disk)} disk, cache {machine.cache}"
+        f"{machine.group}: {kind} {machine.template.reference}, {size.cpus} vCPU, {exact_bytes(size.memory)} memory, "
+        f"{exact_bytes(size.disk)} disk, cache {machine.cache}"
     )
 
 

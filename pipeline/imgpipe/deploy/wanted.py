@@ -29,7 +29,8 @@ class Template:
     Sizes are in bytes: `size` is the file's own, which a full copy takes, 0 where unknown. `machine` is what clones
     get unless they ask for something else. `proven` is False for a system that should have generalized itself, and
     of which nobody saw the proof. `foreign` is what was checked of a disk that imgpipe did not build. `own_files` is
-    the family's `personalise_files`, where it has one.
+    the family's `personalise_files`, where it has one. `least_memory` is what the system needs, 0 where no plugin
+    knows it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Template:
     size: int = 0
     proven: bool = True
     foreign: CheckedDisk | None = None
+    least_memory: int = 0
     own_files: Callable[[Identity, Personalise], tuple[Step, ...]] | None = field(
         default=None, compare=False, repr=False
     )

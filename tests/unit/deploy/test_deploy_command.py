@@ -204,6 +204,20 @@ def test_what_makes_no_sense_is_refused_before_anything_is_done(run, host, shop_
     assert host.applied == []
 
 
+@pytest.mark.parametrize(
+    ("memory", "told"),
+    [
+        ("2048", "needs a unit: '2048 MiB' or '2 GiB'?"),
+        ("1 MiB", "1 MiB is too little; 'rocky9@20260301.1' (rocky9) needs 2 GiB"),
+    ],
+)
+def test_no_machine_gets_less_memory_than_was_meant_or_its_system_needs(run, host, shop_toml, memory, told):
+    with pytest.raises(RecipeError) as caught:
+        run("deploy", "rocky9", "--name", "app", "--memory", memory)
+    assert [fault.partition(": ")[2] for fault in caught.value.details] == [told]
+    assert host.applied == []
+
+
 def test_an_unknown_image_is_told_with_the_nearest_name(run, host, shop_toml):
     with pytest.raises(RecipeError) as caught:
         run("deploy", "rocky8", "--name", "x")

@@ -249,6 +249,23 @@ def test_a_pool_elsewhere_needs_room_for_the_template_once():
         plan(fleet(), dataclasses.replace(remote, pool_free=GIB))
 
 
+def test_a_machine_has_at_least_the_memory_that_its_system_needs():
+    needy = {"rocky9": dataclasses.replace(TEMPLATE, least_memory=2 * GIB)}
+    told = faults(fleet(memory="2047 MiB"), templates=needy)
+    assert told == ("groups.web.memory: 2047 MiB is too little; 'rocky9@20260301.1' (rocky9) needs 2 GiB",)
+    # What was written is told, and not the whole MiB that it would become.
+    assert "groups.web.memory: 5 KiB is too little" in faults(fleet(memory="5 KiB"), templates=needy)[0]
+    assert plan(fleet(memory="2 GiB"), templates=needy).machines
+    there = with_machines(*(existing(one) for one in plan(fleet(memory="1 GiB")).machines))
+    assert plan(fleet(memory="1 GiB"), there, templates=needy).is_done
+
+
+def test_a_fault_names_a_disk_as_it_was_written():
+    assert faults(fleet(disk="15359 MiB")) == (
+        "groups.web.disk: 15359 MiB is less than the 15 GiB of 'rocky9@20260301.1'",
+    )
+
+
 def test_memory_for_one_machine_is_a_must_and_for_all_a_warning():
     facts = dataclasses.replace(FACTS, memory_free=5 * GIB)
     assert "6 GiB of memory together" in plan(fleet(), facts).warnings[0]
@@ -290,7 +307,7 @@ def test_what_is_too_large_for_a_seed_is_a_fault_before_anything_is_made():
 
 
 def test_sizes_are_whole_mebibytes_so_that_the_next_run_finds_them_equal():
-    machine = plan(fleet(count=1, memory=3 * GIB + 1, disk=20 * GIB - 1)).machines[0].machine
+    machine = plan(fleet(count=1, memory=f"{3 * GIB + 1} B", disk=f"{20 * GIB - 1} B")).machines[0].machine
     assert (machine.memory, machine.disk) == (3 * GIB + MIB, 20 * GIB)
 
 

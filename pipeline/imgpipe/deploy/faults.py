@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from shlex import quote
 
+from imgpipe.deploy.addresses import AddressRange, told_owners
 from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.deploy.fleet import Group, GroupNic
 from imgpipe.deploy.fleet_ids import recorded_ids
 from imgpipe.deploy.names import COMPUTER_NAME, LONGEST_HOST_NAME, computer_name
-from imgpipe.deploy.resolving import Circumstances, known_addresses
+from imgpipe.deploy.resolving import Circumstances, known_addresses, owners_of_addresses
 from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.errors import RecipeError
 from imgpipe.identity.carriage import carry
@@ -137,17 +138,22 @@ def _renamed_faults(given: Circumstances) -> Iterator[str]:
 
 
 def _address_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
-    short: defaultdict[str, list[str]] = defaultdict(list)
+    owners = owners_of_addresses(given)
+    short: defaultdict[tuple[str, AddressRange], list[str]] = defaultdict(list)
     given_to = []
     for machine in machines:
         shape = given.groups[machine.group]
         for index, (nic, wanted) in enumerate(zip(machine.identity.nics, shape.nics, strict=True)):
             if nic.address is not None:
                 given_to.append((nic.address.ip, machine.name))
-            elif wanted.addresses:
-                short[f"groups.{machine.group}.nics.{index}.addresses"].append(machine.name)
-    for key, names in short.items():
-        yield f"{key}: no address is left for {listed(names)}"
+            elif wanted.range:
+                short[f"groups.{machine.group}.nics.{index}.addresses", wanted.range].append(machine.name)
+    owners |= {address: f"that of '{name}'" for address, name in given_to}
+    for (key, span), names in short.items():
+        yield f"{key}: no address is left for {listed(names)}{told_owners(span, owners)}"
+    for address, name in given_to:
+        if device := (given.facts.addresses or {}).get(address):
+            yield f"{name}: the address {address} is this host's own, on '{device}'"
     yield from _clashes("address", given_to, _there(given, known_addresses))
 
 

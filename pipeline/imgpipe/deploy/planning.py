@@ -219,6 +219,8 @@ def _warnings(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str
     bridges = {nic.source for one in _new(changes) for nic in one.identity.nics if nic.kind == "bridge"}
     if bridges and facts.bridges is None:
         yield f"Whether the host has the bridges {listed(sorted(bridges))} cannot be asked over '{facts.uri}'."
+    if facts.addresses is None and any(nic.address for one in _new(changes) for nic in one.identity.nics):
+        yield "Whether an address is the host's own cannot be asked; leave those of its bridges and NICs out."
     if facts.direct_io is None and any(one.cache in ("none", "directsync") for one in _new(changes)):
         yield f"Whether the pool '{facts.pool}' can do direct I/O, which cache mode 'none' needs, cannot be asked."
 

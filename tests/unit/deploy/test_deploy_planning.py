@@ -91,6 +91,33 @@ def test_a_fixed_address_is_given_to_nobody_else():
     assert addresses(plan(fleet(nics=[nic]))) == ["10.100.1.11/24", "10.100.1.12/24", "10.100.1.10/24"]
 
 
+def test_the_hosts_own_addresses_are_skipped_in_a_range_and_refused_where_fixed():
+    nic = {"bridge": "br2", "addresses": "10.100.1.1-10.100.1.19/24"}
+    assert addresses(plan(fleet(nics=[nic]))) == ["10.100.1.2/24", "10.100.1.3/24", "10.100.1.4/24"]
+    own = "the address 10.100.1.1 is this host's own, on 'br2'"
+    assert faults(fleet(nics=[nic | {"fixed": {"web-02": "10.100.1.1/24"}}])) == (f"web-02: {own}",)
+    # A machine that was given it before this was looked at keeps it, and its owner is told.
+    there = existing(plan(fleet(count=1, nics=[nic])).machines[0], addresses=("10.100.1.1/24",))
+    assert faults(fleet(count=1, nics=[nic]), with_machines(there)) == (f"web-01: {own}",)
+
+
+def test_a_host_whose_addresses_cannot_be_asked_is_a_warning():
+    facts = dataclasses.replace(FACTS, addresses=None)
+    warning = "Whether an address is the host's own cannot be asked; leave those of its bridges and NICs out."
+    assert plan(fleet(), facts).warnings == (warning,)
+    assert plan(fleet(nics=[{"bridge": "br1"}]), facts).warnings == ()
+
+
+def test_a_range_that_is_used_up_is_told_with_whose_its_addresses_are():
+    nic = {"bridge": "br2", "addresses": "10.100.1.1-10.100.1.5/24", "gateway": "10.100.1.2", "dns": ["10.100.1.3"]}
+    (told,) = faults(fleet(nics=[nic]))
+    assert told == (
+        "groups.web.nics.0.addresses: no address is left for 'web-03'; 10.100.1.1 is this host's own, on 'br2'; "
+        "10.100.1.2 is the gateway's; 10.100.1.3 is a DNS server's; 10.100.1.4 is that of 'web-01'; "
+        "10.100.1.5 is that of 'web-02'"
+    )
+
+
 def test_what_is_there_keeps_its_address_when_a_name_comes_in_the_middle():
     before = plan(named("ann", "bob"))
     later = plan(named("ann", "carl", "bob"), after(before))

@@ -19,6 +19,7 @@ from imgpipe.deploy.wanted import Template, WantedMachine
 from imgpipe.errors import RecipeError
 from imgpipe.os_family import Account
 from imgpipe.sizes import show_bytes
+from imgpipe.way_out import leaves_its_router
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,7 @@ def _faults(given: Circumstances, machines: tuple[WantedMachine, ...], changes: 
         *fleet_faults(given),
         *_template_faults(given, changes),
         *_told_once_faults(changes),
+        *_way_out_faults(changes),
         *machine_faults(given, machines),
         *_cache_faults(given, changes),
         *room_faults(changes, given.facts),
@@ -150,6 +152,20 @@ def _told_once_faults(changes: tuple[Change, ...]) -> Iterator[str]:
                 f"{name}: {what}; but it is told who it is at its first boot alone: leave that as it was, or "
                 f"'imgpipe machines destroy {quote(name)}' and deploy again"
             )
+
+
+def _way_out_faults(changes: tuple[Change, ...]) -> Iterator[str]:
+    """Find new machines of Windows with two ways out; others are told to leave the router that DHCP names."""
+    told: dict[str, None] = {}
+    for machine in _new(changes):
+        nics = machine.identity.nics
+        for index, nic in enumerate(nics if machine.template.personalise.is_windows else ()):
+            if leaves_its_router(nic, nics):
+                told[
+                    f"groups.{machine.group}.nics.{index}: asks by DHCP beside a NIC with a gateway, and Windows "
+                    "cannot be told to leave the DHCP server's router; give it addresses, or leave the gateway out"
+                ] = None
+    yield from told
 
 
 def _cache_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:

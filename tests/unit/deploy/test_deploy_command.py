@@ -141,7 +141,7 @@ def shop_toml(tmp_path, add_image):
 
 def test_a_plan_is_shown_and_nothing_is_done(run, host, shop_toml):
     text = run("deploy", shop_toml, "--plan").stdout
-    assert "+ web-01  10.100.1.10/24 on br1" in text
+    assert "+ web-01  10.100.1.10/24 on br1, MAC to be minted" in text
     told = json.loads(run("deploy", shop_toml, "--plan", "--json").stdout)
     assert [(change["action"], change["name"]) for change in told["changes"]] == [
         ("make", "web-01"),

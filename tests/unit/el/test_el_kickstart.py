@@ -236,3 +236,10 @@ def test_a_setting_is_refused_only_where_the_kernel_lost_it():
 @pytest.mark.parametrize(("name", "version"), [("rocky8", "RHEL8"), ("kylin10", "F29"), ("rocky10", "RHEL10")])
 def test_the_first_line_names_the_language(name, version):
     assert kickstart(recipe(name)).splitlines()[0] == f"#version={version}"
+
+
+def test_a_nic_with_dhcp_beside_a_gateway_is_no_default_route():
+    nics = [{"name": "eth0"}, {"name": "eth1", "address": "192.0.2.7/24", "gateway": "192.0.2.1"}]
+    told = {line.split()[1]: line for line in kickstart(recipe(nics=nics)).splitlines() if "--device" in line}
+    assert "--nodefroute" in told["--device=eth0"]
+    assert "--nodefroute" not in told["--device=eth1"]

@@ -11,6 +11,7 @@ from typing import Literal
 
 from imgpipe.crypt_methods import hashes
 from imgpipe.disk_source import CheckedDisk
+from imgpipe.logins import Login
 from imgpipe.offline_edits import Step
 from imgpipe.os_family import CacheMode, Hardware, Personalise
 from imgpipe.recipe import Machine
@@ -30,7 +31,7 @@ class Template:
     get unless they ask for something else. `proven` is False for a system that should have generalized itself, and
     of which nobody saw the proof. `foreign` is what was checked of a disk that imgpipe did not build. `own_files` is
     the family's `personalise_files`, where it has one. `least_memory` is what the system needs, 0 where no plugin
-    knows it.
+    knows it. `logins` are the accounts that let somebody in before a deploy adds to them, None where nobody knows.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Template:
     proven: bool = True
     foreign: CheckedDisk | None = None
     least_memory: int = 0
+    logins: tuple[Login, ...] | None = None
     own_files: Callable[[Identity, Personalise], tuple[Step, ...]] | None = field(
         default=None, compare=False, repr=False
     )

@@ -4,6 +4,7 @@ import pytest
 from sample_fleets import (
     FACTS,
     HASH,
+    KEY,
     TEMPLATE,
     WINDOWS,
     after,
@@ -18,6 +19,8 @@ from imgpipe.deploy.changes import Make
 from imgpipe.deploy.existing import ExistingNic, Proven
 from imgpipe.deploy.room import base_volume
 from imgpipe.errors import RecipeError
+from imgpipe.logins import Login
+from imgpipe.os_family import Account
 from imgpipe.os_family import Personalise
 from imgpipe.recipe import Machine
 from imgpipe.sizes import GIB, MIB
@@ -363,3 +366,37 @@ def test_addresses_for_a_system_without_a_known_network_tool_are_a_fault_and_dhc
     bare = {"rocky9": dataclasses.replace(TEMPLATE, personalise=Personalise(network="none"))}
     assert "no network tool that imgpipe knows" in faults(fleet(), templates=bare)[0]
     assert plan(fleet(nics=[{"bridge": "br1"}]), templates=bare).machines
+
+
+LOCKED = dataclasses.replace(TEMPLATE, logins=())
+
+
+def logins(asked, template, accounts=None):
+    done = plan(asked, templates={"rocky9": template}, accounts=accounts or {})
+    told = [line for line in (*done.notes, *done.warnings) if "log in" in line.lower()]
+    assert len(told) == 1
+    return told[0]
+
+
+def test_a_plan_says_where_nobody_can_log_in():
+    told = logins(fleet(count=1), LOCKED)
+    assert told.startswith("Nobody can log in to 'web-01': give '--key-file' or '--root-password'")
+    assert told in plan(fleet(count=1), templates={"rocky9": LOCKED}, accounts={}).warnings
+
+
+def test_a_plan_says_who_can_log_in():
+    keys = fleet(count=2, root={"keys": [KEY]}, users=[{"name": "ann", "keys": [KEY, KEY.replace("8x", "9y")]}])
+    assert logins(keys, LOCKED) == "Log in to 'web-01', 'web-02': root by 1 key, ann by 2 keys."
+    by_password = {"web/root": Account(name="root", password_hash=HASH)}
+    assert logins(fleet(count=1), LOCKED, by_password) == "Log in to 'web-01': root by password."
+    # A fleet locks nobody out of what its image lets in.
+    within = dataclasses.replace(TEMPLATE, logins=(Login(name="root", password=True), Login(name="bob", keys=1)))
+    assert logins(fleet(count=1), within) == "Log in to 'web-01': root by password, bob by 1 key."
+    assert logins(fleet(count=1, root={"keys": [KEY]}), within).startswith("Log in to 'web-01': root by password and 1")
+
+
+def test_what_nobody_knows_of_an_image_is_not_taken_for_locked():
+    told = logins(fleet(count=1), TEMPLATE)
+    assert told == "Log in to 'web-01': whoever can log in to 'rocky9@20260301.1', which imgpipe cannot tell."
+    told = logins(fleet(count=1, root={"keys": [KEY]}), TEMPLATE)
+    assert told == "Log in to 'web-01': root by 1 key, and whoever can log in to 'rocky9@20260301.1'."

@@ -184,7 +184,8 @@ def test_without_the_plugin_no_cd_is_made():
 
 
 def test_that_the_password_is_on_a_cd_is_said_and_nothing_of_edited_disks():
-    (note,) = plan(fleet(count=1), templates={"rocky9": ON_CD}, accounts=ACCOUNTS).notes
+    login, note = plan(fleet(count=1), templates={"rocky9": ON_CD}, accounts=ACCOUNTS).notes
+    assert login == "Log in to 'web-01': the administrator by password."
     assert note.startswith("'win2016@20260301.1': new machines are told who they are by a CD")
     away = dataclasses.replace(FACTS, local=False)
     assert plan(fleet(count=1), away, templates={"rocky9": ON_CD}, accounts=ACCOUNTS).new

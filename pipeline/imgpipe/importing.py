@@ -113,6 +113,8 @@ def imported_plan(
         plan,
         unattended=dataclasses.replace(plan.unattended, proof=no_proof),
         checks=tuple(identity_checks()),
+        logins=None,
+        notes=(_LOGINS, *plan.notes[1:]),
     )
 
 
@@ -127,6 +129,9 @@ def system_names(found: Inspection) -> tuple[str, ...]:
     return (f"{distro}{found.version}", f"{distro}{found.version.partition('.')[0]}")
 
 
+_LOGINS = (
+    "Who could log in to the disk can log in to this image: no password is changed, and no authorized key removed."
+)
 _ONLY_KIN = ("", "rhel", "redhat-based")
 _OUR_NAMES = {"centos": "centos-stream", "euleros": "openeuler"}
 

@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import Any, Literal
 
 from imgpipe.disclosure import without_secrets
+from imgpipe.logins import Login
 from imgpipe.offline_edits import Operation
 from imgpipe.os_family import AnswerFile, AnswerKind, CacheMode, Check, System, Unattended
 from imgpipe.recipe import Machine, MediumSource, Nic
@@ -30,6 +31,7 @@ class Plan:
 
     `cache` is the mode that every machine made from the image gets; `install_cache` that of the install machine's
     disk alone. `operations` and `checks` are complete and in order. `media` says where further media come from.
+    `logins` are the accounts that let somebody in, None where that is up to an answer file or a disk of others.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Plan:
     unattended: Unattended
     operations: tuple[Operation, ...]
     checks: tuple[Check, ...]
+    logins: tuple[Login, ...] | None = None
     notes: tuple[str, ...] = ()
 
     def install_key(self, media_digest: str) -> str:

@@ -13,13 +13,15 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from imgpipe.errors import RecipeError
+from imgpipe.logins import Login, listed, of_recipe
 from imgpipe.offline_edits import Operation
+from imgpipe.operations.secrets import SSH_KEYS
 from imgpipe.os_family import Account, CacheMode, Check, Order, OsFamily, System, Unattended
 from imgpipe.plan import Plan
 from imgpipe.plugins import Plugins
 from imgpipe.recipe import Recipe, Table
 from imgpipe.recipe_files import faults
-from imgpipe.sizes import show_bytes
+from imgpipe.sizes import WRITTEN, exact_bytes
 
 T = TypeVar("T")
 
@@ -58,17 +60,20 @@ def make_plan(recipe: Recipe, plugins: Plugins, given: Given) -> Plan:
     wrong += _lint(family, system, recipe, unattended)
     if wrong:
         raise _invalid(recipe, wrong)
-    return _decide(recipe, family, system, unattended, plugins)
+    return _decide(order, family, unattended, plugins)
 
 
-def _decide(recipe: Recipe, family: OsFamily, system: System, unattended: Unattended, plugins: Plugins) -> Plan:
+def _decide(order: Order, family: OsFamily, unattended: Unattended, plugins: Plugins) -> Plan:
+    recipe = order.recipe
     policy: CacheMode = recipe.machine.cache or unattended.hardware.cache
     network = recipe.install.network
     if network == "auto":
         network = "user" if unattended.needs_network else "isolated"
+    operations = _operations(recipe, _for_linux(plugins.operations(recipe), unattended), unattended.operations)
+    logins = _logins(order, unattended, operations)
     return Plan(
         name=recipe.name,
-        system=system,
+        system=order.system,
         family=family.name,
         answer_kind=family.answer_kind,
         machine=recipe.machine,
@@ -79,9 +84,10 @@ def _decide(recipe: Recipe, family: OsFamily, system: System, unattended: Unatte
         cache=policy,
         install_cache="unsafe" if recipe.install.cache == "unsafe" else policy,
         unattended=unattended,
-        operations=_operations(recipe, _for_linux(plugins.operations(recipe), unattended), unattended.operations),
+        operations=operations,
         checks=_checks(_for_linux(plugins.checks(recipe), unattended), unattended.checks),
-        notes=_notes(recipe, unattended, policy),
+        logins=logins,
+        notes=_notes(recipe, unattended, policy, logins),
     )
 
 
@@ -108,7 +114,7 @@ def _checks(common: tuple[Check, ...], special: tuple[Check, ...]) -> tuple[Chec
 
 def _options(family: OsFamily, recipe: Recipe) -> tuple[Table | None, list[str]]:
     try:
-        options = family.options.model_validate(recipe.options)
+        options = family.options.model_validate(recipe.options, context=WRITTEN)
     except ValidationError as error:
         return None, [f"options.{fault}" for fault in faults(error)]
     assert isinstance(options, Table)  # noqa: S101 (the type of OsFamily.options)
@@ -129,8 +135,8 @@ def _too_small(recipe: Recipe, system: System) -> list[str]:
     if recipe.machine.memory >= system.memory:
         return []
     return [
-        f"machine.memory: {show_bytes(recipe.machine.memory)} is too little; the installer of {system.title} "
-        f"needs {show_bytes(system.memory)}"
+        f"machine.memory: {exact_bytes(recipe.machine.memory)} is too little; the installer of {system.title} "
+        f"needs {exact_bytes(system.memory)}"
     ]
 
 
@@ -157,18 +163,31 @@ def _lint(family: OsFamily, system: System, recipe: Recipe, unattended: Unattend
     return [f"{main.name}:{fault.line}: {fault.text}" for fault in found if fault.severity == "error"]
 
 
-def _notes(recipe: Recipe, unattended: Unattended, policy: CacheMode) -> tuple[str, ...]:
-    """Return the decisions that would surprise someone who did not read the recipe closely."""
-    notes = []
-    if (
-        not unattended.sealing
-        and not recipe.guest.root.keys
-        and not any(user.keys or user.password for user in recipe.guest.users)
-    ):
-        notes.append(
-            "Nobody can log in to this image before it is deployed, unless root has a password: "
-            "set IMGPIPE_ROOT_PASSWORD, guest.root or guest.users."
+def _logins(order: Order, unattended: Unattended, operations: tuple[Operation, ...]) -> tuple[Login, ...] | None:
+    """Return who can log in to the image; an answer file of the operator's own is not read for that."""
+    if order.own_answer_file is not None:
+        return None
+    keeps_keys = all(operation.name != SSH_KEYS for operation in operations)
+    windows = unattended.personalise.is_windows
+    return of_recipe(order.recipe, order.accounts, keeps_keys=keeps_keys, windows=windows)
+
+
+def _who(logins: tuple[Login, ...] | None) -> str:
+    if logins is None:
+        return "Who can log in to this image is up to your own answer file."
+    if not logins:
+        return (
+            "Nobody can log in to this image before it is deployed: set IMGPIPE_ROOT_PASSWORD, guest.root or "
+            "guest.users where that is not meant."
         )
+    return f"Log in to this image: {listed(logins)}."
+
+
+def _notes(
+    recipe: Recipe, unattended: Unattended, policy: CacheMode, logins: tuple[Login, ...] | None
+) -> tuple[str, ...]:
+    """Return who can log in, and the decisions that would surprise someone who did not read the recipe closely."""
+    notes = [_who(logins)]
     if policy != unattended.hardware.cache:
         reason = recipe.machine.cache_reason or "the recipe asks for it"
         notes.append(f"Cache mode '{policy}' instead of '{unattended.hardware.cache}': {reason}.")

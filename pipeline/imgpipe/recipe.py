@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from imgpipe.environment import keep_from_children
-from imgpipe.sizes import GIB, Bytes
+from imgpipe.sizes import GIB, Bytes, Size
 from imgpipe.usable_addresses import UsableAddress, UsableInterface, check_gateway
 
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$", max_length=1024)]
@@ -111,7 +111,7 @@ class Disk(Table):
     layout: Literal["plain", "lvm"] = "plain"
     filesystem: Literal["xfs", "ext4"] | None = Field(default=None, description="Absent: the system's own custom.")
     boot: Bytes = GIB
-    swap: Annotated[Bytes, Field(ge=0)] | Literal[0] = 2 * GIB
+    swap: Annotated[int, Size, Field(ge=0, description="A size with its unit; 0: no swap.")] = 2 * GIB
     volume_group: Identifier = "vg0"
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from imgpipe.errors import RecipeError
 from imgpipe.recipe import Recipe
-from imgpipe.sizes import Sizing, split_sized_name
+from imgpipe.sizes import WRITTEN, Sizing, exact_bytes, split_sized_name
 from imgpipe.toml_file import read_toml
 from imgpipe.trust import changed_by_others
 
@@ -65,7 +65,11 @@ def read_recipe(path: Path, name: str, sizing: Sizing | None = None) -> Recipe:
     """Read one file as the recipe `name`, at another size if asked."""
     table = read_toml(path, f"Recipe '{path}'")
     if sizing is not None and isinstance(table.get("machine", {}), dict):
-        machine = {"cpus": sizing.cpus, "memory": sizing.memory, "disk": sizing.disk}
+        machine = {
+            "cpus": sizing.cpus,
+            "memory": exact_bytes(sizing.memory),
+            "disk": exact_bytes(sizing.disk),
+        }
         table["machine"] = {**table.get("machine", {}), **machine}
     recipe = parse(Recipe, {**table, "name": name}, f"Recipe '{path.name}'")
     refuse_words_of_others(path, f"Recipe '{path}'", _named(recipe))
@@ -104,7 +108,7 @@ def _named(recipe: Recipe) -> Iterator[str]:
 def parse(kind: type[Model], table: dict[str, Any], title: str) -> Model:
     """Check a table against its type; raises RecipeError that lists every fault with its key."""
     try:
-        return kind.model_validate(table)
+        return kind.model_validate(table, context=WRITTEN)
     except ValidationError as error:
         raise RecipeError(f"{title} is not valid.", details=faults(error)) from None
 

@@ -11,6 +11,7 @@ from ipaddress import IPv4Interface
 
 import jinja2
 
+from imgpipe.way_out import METRIC, leaves_its_router
 from imgpipe_debian import partitions
 from imgpipe_debian.settings import Nic, PreseedSettings
 
@@ -94,6 +95,8 @@ def interfaces(nics: tuple[Nic, ...]) -> str:
         if not nic.address:
             # hotplug: a clone on a network without a DHCP server must still boot at once.
             parts.append(f"\nallow-hotplug {nic.name}\niface {nic.name} inet dhcp\n")
+            if leaves_its_router(nic, nics):
+                parts.append(f"    metric {METRIC}\n")
             continue
         lines = [f"\nauto {nic.name}\niface {nic.name} inet static\n    address {IPv4Interface(nic.address)}\n"]
         if nic.gateway:

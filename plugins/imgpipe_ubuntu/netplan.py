@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imgpipe.recipe import Nic
+from imgpipe.way_out import leaves_its_router
 
 OFFLINE: dict[str, Any] = {"version": 2, "ethernets": {}}
 """No NIC configured: the installer has no default route, so it neither waits for DHCP nor tries a mirror."""
@@ -16,10 +17,13 @@ ANY_DHCP: dict[str, Any] = {"version": 2, "ethernets": {"any": {"match": {"name"
 
 def netplan(nics: Sequence[Nic]) -> dict[str, Any]:
     """Return the template's own network; a NIC with both name and MAC is found by the MAC and then named."""
-    return {"version": 2, "ethernets": {nic.name or f"nic{number}": _ethernet(nic) for number, nic in enumerate(nics)}}
+    return {
+        "version": 2,
+        "ethernets": {nic.name or f"nic{number}": _ethernet(nic, nics) for number, nic in enumerate(nics)},
+    }
 
 
-def _ethernet(nic: Nic) -> dict[str, Any]:
+def _ethernet(nic: Nic, nics: Sequence[Nic]) -> dict[str, Any]:
     ethernet: dict[str, Any] = {}
     if nic.mac:
         ethernet["match"] = {"macaddress": nic.mac}
@@ -27,6 +31,8 @@ def _ethernet(nic: Nic) -> dict[str, Any]:
             ethernet["set-name"] = nic.name
     # A boot must not wait two minutes for a DHCP server that is not there (systemd-networkd-wait-online).
     ethernet |= {"dhcp4": True, "optional": True} if nic.address is None else {"dhcp4": False, "dhcp6": False}
+    if leaves_its_router(nic, nics):
+        ethernet["dhcp4-overrides"] = {"use-routes": False}
     if nic.address:
         ethernet["addresses"] = [str(nic.address)]
     if nic.gateway:

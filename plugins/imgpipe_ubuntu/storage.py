@@ -11,7 +11,7 @@ from typing import Any
 
 from imgpipe.errors import RecipeError
 from imgpipe.recipe import Recipe
-from imgpipe.sizes import GIB, MIB, show_bytes
+from imgpipe.sizes import GIB, MIB, exact_bytes, show_bytes
 from imgpipe_ubuntu.systems import Release
 
 LEAST_ROOT = 6 * GIB
@@ -45,7 +45,7 @@ def layout_disk(recipe: Recipe, release: Release, device: str) -> Layout:
     root = recipe.machine.disk - first - boot - swap - _OVERHEAD
     if root < LEAST_ROOT:
         raise RecipeError(
-            f"A disk of {show_bytes(recipe.machine.disk)} leaves {show_bytes(max(root, 0))} for /, and Ubuntu Server "
+            f"A disk of {exact_bytes(recipe.machine.disk)} leaves {show_bytes(max(root, 0))} for /, and Ubuntu Server "
             f"needs {show_bytes(LEAST_ROOT)}.",
             hint="Raise 'machine.disk', or lower 'disk.swap' and 'disk.boot'.",
         )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Interface
 
 import libvirt
 
 from imgpipe.adapters import process
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.libvirt_errors import told_as_host_error
+from imgpipe.adapters.links import links
 from imgpipe.libvirt_words import described
 
 # What the kernel gives up when memory is short counts as free (virNodeGetMemoryStats, in KiB).
@@ -50,6 +53,13 @@ def bridges_here() -> frozenset[str] | None:
         return None
     told = json.loads(process.run("ip", "-json", "link", "show", "type", "bridge") or "[]")
     return frozenset(str(link["ifname"]) for link in told if link.get("ifname"))
+
+
+def addresses_here() -> Mapping[IPv4Address, str] | None:
+    """Return the IPv4 addresses of this process's own network namespace, each with its device; None as above."""
+    if not process.is_installed("ip"):
+        return None
+    return {IPv4Interface(address).ip: link.name for link in links() for address in link.addresses}
 
 
 def bridges_over_libvirt(hypervisor: Hypervisor) -> frozenset[str] | None:

@@ -120,6 +120,7 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
             source, active=active, local=shop.pool.local, trusted=trusted, images=shop.store.images
         )
         clones = plan_clones(order, source, allocated(disk), gather(hypervisor, shop.pool))
+        hear(Note(text=f"Log in to the clones: whoever can log in to '{name}'{_keys(order)}."))
         if not options.plan:
             if hypervisor.local:
                 require_for_clone(name, disk, shop.pool.path)
@@ -128,6 +129,11 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
                 work = _work(shop, hypervisor, notify, start=options.start)
                 Cloning(source, disk, xml, personalise, work).run(clones)
     return clones
+
+
+def _keys(order: CloneOrder) -> str:
+    count = len(order.keys)
+    return f", and root by {count} more key{'s' * (count > 1)}" if count else ""
 
 
 def _work(shop: Workshop, hypervisor: Hypervisor, notify: Listener, *, start: bool) -> CloneWork:

@@ -45,8 +45,10 @@ class DeployOptions:
     count: Annotated[int | None, typer.Option(min=0, help="How many: NAME-01, NAME-02 and so on.")] = None
     first: Annotated[int | None, typer.Option(min=0, help="The number of the first.")] = None
     vcpus: Annotated[int | None, typer.Option(min=1, help="Absent: the template's.")] = None
-    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Such as '4 GiB' or 4G.")] = None
-    disk: Annotated[str | None, typer.Option(metavar="SIZE", help="At least the template's; it grows.")] = None
+    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="With its unit: '4 GiB', 4G or 2048M.")] = None
+    disk: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Such as 40G: at least the template's; it grows.")
+    ] = None
     bridge: Annotated[list[str] | None, typer.Option(help="A NIC on this bridge; may be repeated.")] = None
     network: Annotated[list[str] | None, typer.Option(help="A NIC on this network of libvirt; may be repeated.")] = None
     addresses: Annotated[

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from imgpipe.deploy.changes import Change, Keep, Make, Modify, Rebuild, Remove, name_of
 from imgpipe.deploy.planning import DeployPlan
 from imgpipe.deploy.wanted import WantedMachine, WantedNic
-from imgpipe.sizes import show_bytes
+from imgpipe.sizes import exact_bytes
+from imgpipe.way_out import leaves_its_router
 
 _MARKS = {Make: "+", Keep: "=", Modify: "~", Rebuild: "!", Remove: "-"}
 _DONE = {Make: "to make", Modify: "to change", Rebuild: "to make anew", Remove: "to remove", Keep: "as asked for"}
 
 
 def describe(plan: DeployPlan) -> str:
-    """Return the plan as text: a line a machine, grouped by what the machines have in common."""
+    """Return the plan as text: a line a machine and one for each NIC, grouped by what machines have in common."""
     lines = [f"{plan.fleet.name}: {summary(plan)}, in the pool '{plan.pool}'"]
     width = max((len(name_of(change)) for change in plan.changes), default=0)
     heading = ""
@@ -24,7 +26,7 @@ def describe(plan: DeployPlan) -> str:
         if told != heading:
             lines += ["", told]
             heading = told
-        lines.append(f"  {_MARKS[type(change)]} {name_of(change):<{width}}  {_about(change)}")
+        lines += _change_lines(change, width, minted=plan.fleet_id is not None)
     lines += ["", *(f"note     {note}" for note in plan.notes), *(f"warning  {warning}" for warning in plan.warnings)]
     return "\n".join(lines).rstrip()
 
@@ -53,18 +55,26 @@ def _heading(machine: WantedMachine) -> str:
     size = machine.machine
     kind = "linked to" if machine.linked else "copied from"
     return (
-        f"{machine.group}: {kind} {machine.template.reference}, {size.cpus} vCPU, {show_bytes(size.memory)} memory, "
-        f"{show_bytes(size.disk)} disk, cache {machine.cache}"
+        f"{machine.group}: {kind} {machine.template.reference}, {size.cpus} vCPU, {exact_bytes(size.memory)} memory, "
+        f"{exact_bytes(size.disk)} disk, cache {machine.cache}"
     )
+
+
+def _change_lines(change: Change, width: int, *, minted: bool) -> Iterator[str]:
+    """Yield a machine's line; its NICs begin there, or follow what is done with a machine that is there."""
+    about = _about(change)
+    nics = [] if isinstance(change, Remove) else list(_nics(change, minted=minted))
+    first, *others = [about, *nics] if about or not nics else nics
+    yield f"  {_MARKS[type(change)]} {name_of(change):<{width}}  {first}".rstrip()
+    yield from (f"    {'':<{width}}  {line}" for line in others)
 
 
 def _about(change: Change) -> str:
     match change:
         case Make(leftover=leftover):
-            again = "; what an interrupted run left of it goes first" if leftover else ""
-            return f"{_network(change.machine)}{again}"
+            return "what an interrupted run left of it goes first" if leftover else ""
         case Keep():
-            return _network(change.machine)
+            return ""
         case Modify(what=what, needs_stop=needs_stop):
             return f"{'; '.join(what)}{' (it must stop for that)' if needs_stop else ''}"
         case Rebuild(why=why):
@@ -73,13 +83,34 @@ def _about(change: Change) -> str:
             return "removed with all that is on its disk"
 
 
-def _network(machine: WantedMachine) -> str:
-    return ", ".join(_nic(nic) for nic in machine.identity.nics) or "no network"
+def _nics(change: Make | Keep | Modify | Rebuild, *, minted: bool) -> Iterator[str]:
+    nics = change.machine.identity.nics
+    known = len(nics) if minted else _known_nics(change)
+    for index, nic in enumerate(nics):
+        yield nic_line(nic, nics, nic.mac if index < known else "")
+    if not nics:
+        yield "no network"
 
 
-def _nic(nic: WantedNic) -> str:
+def nic_line(nic: WantedNic, nics: Sequence[WantedNic], mac: str) -> str:
+    """Return a NIC in words: its address, where it is plugged in, its MAC, and the ways out that it is told of.
+
+    An empty `mac` is one that is still to be minted.
+    """
     where = nic.source or "QEMU's own network"
-    return f"{nic.address} on {where}" if nic.address else f"DHCP on {where}"
+    servers = f", DNS {' '.join(map(str, nic.dns))}" if nic.dns else ""
+    way_out = f", gateway {nic.gateway}" if nic.gateway else ""
+    if leaves_its_router(nic, nics):
+        way_out = ", not the way out"
+    return f"{nic.address or 'DHCP'} on {where}, MAC {mac or 'to be minted'}{way_out}{servers}"
+
+
+def _known_nics(change: Make | Keep | Modify | Rebuild) -> int:
+    """Return how many of a machine's NICs are there, with MACs of their own."""
+    if isinstance(change, Keep):
+        return len(change.machine.identity.nics)
+    there = change.leftover if isinstance(change, Make) else change.existing
+    return len(there.nics) if there else 0
 
 
 def _change(change: Change, *, minted: bool) -> dict[str, Any]:
@@ -101,7 +132,7 @@ def _without_placeholders(values: dict[str, Any], change: Make | Keep | Modify |
     if isinstance(change, Keep):
         return values
     there = change.leftover if isinstance(change, Make) else change.existing
-    known = len(there.nics) if there else 0
+    known = _known_nics(change)
     nics = [nic if index < known else nic | {"mac": None} for index, nic in enumerate(values["nics"])]
     return values | {"uuid": values["uuid"] if there else None, "nics": nics}
 

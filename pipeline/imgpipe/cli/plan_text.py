@@ -8,7 +8,7 @@ from imgpipe.disclosure import one_line
 from imgpipe.os_family import CdBoot, FurtherMedium, KernelBoot, System
 from imgpipe.plan import Plan
 from imgpipe.recipe import MediumSource, Nic
-from imgpipe.sizes import show_bytes
+from imgpipe.sizes import exact_bytes
 from imgpipe.urls import without_login
 
 
@@ -21,7 +21,7 @@ def describe(plan: Plan, cds: tuple[str, ...] = (), here: tuple[str, ...] = ()) 
     lines = [
         f"{plan.name}: {plan.system.title}, by {plan.answer_kind}",
         "",
-        f"machine      {machine.cpus} vCPU, {show_bytes(machine.memory)} memory, {show_bytes(machine.disk)} disk, "
+        f"machine      {machine.cpus} vCPU, {exact_bytes(machine.memory)} memory, {exact_bytes(machine.disk)} disk, "
         f"q35, {machine.firmware.upper()}",
         f"disk cache   {plan.cache} in every machine made from the image; {plan.install_cache} during the install",
         f"layout       {'; '.join(plan.unattended.disk_layout) or 'as the answer file says'}",

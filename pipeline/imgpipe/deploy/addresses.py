@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated
@@ -10,6 +10,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from imgpipe.usable_addresses import unusable, unusable_in
+
+_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class AddressRequest:
 
 
 def allocate(
-    requests: Iterable[AddressRequest], taken: Iterable[IPv4Address]
+    requests: Iterable[AddressRequest], taken: Collection[IPv4Address]
 ) -> Mapping[tuple[str, int], IPv4Interface]:
     """Give each request an address of its range; those for which none is left are missing from the answer.
 
@@ -132,6 +134,13 @@ def allocate(
                 used.add(interface.ip)
                 break
     return given
+
+
+def told_owners(span: AddressRange, owners: Mapping[IPv4Address, str]) -> str:
+    """Return whose the addresses of a range are, as the end of a sentence: the first few; empty where they are free."""
+    found = sorted(address for address in owners if span.first <= address <= span.last)
+    told = "".join(f"; {address} is {owners[address]}" for address in found[:_TOLD])
+    return f"{told}; {len(found) - _TOLD} more are others'" if len(found) > _TOLD else told
 
 
 def _fits(interface: IPv4Interface, request: AddressRequest) -> bool:

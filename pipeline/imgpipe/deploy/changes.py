@@ -9,7 +9,7 @@ from imgpipe.deploy.existing import ExistingMachine, MachineRecord
 from imgpipe.deploy.record import record_of
 from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.identity.digest import is_named_by, is_unkeyed
-from imgpipe.sizes import show_bytes
+from imgpipe.sizes import exact_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def _modified(machine: WantedMachine, existing: ExistingMachine, record: Machine
     stopped = [*_hardware(machine, existing), *identity_changes(machine, record)]
     grow = bool(existing.virtual_size) and machine.machine.disk > existing.virtual_size
     if grow:
-        stopped.append(f"{show_bytes(machine.machine.disk)} disk instead of {show_bytes(existing.virtual_size)}")
+        stopped.append(f"{exact_bytes(machine.machine.disk)} disk instead of {exact_bytes(existing.virtual_size)}")
     flatten = record.linked and not machine.linked
     if flatten:
         stopped.append("its disk becomes independent of the template")
@@ -114,7 +114,7 @@ def _hardware(machine: WantedMachine, existing: ExistingMachine) -> Iterator[str
     if wanted.cpus != existing.cpus:
         yield f"{wanted.cpus} vCPU instead of {existing.cpus}"
     if wanted.memory != existing.memory:
-        yield f"{show_bytes(wanted.memory)} memory instead of {show_bytes(existing.memory)}"
+        yield f"{exact_bytes(wanted.memory)} memory instead of {exact_bytes(existing.memory)}"
     if existing.cache and machine.cache != existing.cache:
         yield f"cache mode '{machine.cache}' instead of '{existing.cache}'"
     there = [(nic.kind, nic.source) for nic in existing.nics]

@@ -9,11 +9,11 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from shlex import quote
 
-from imgpipe.deploy.addresses import AddressRange, AddressRequest, allocate, misuse
+from imgpipe.deploy.addresses import AddressRange, AddressRequest, allocate, misuse, told_owners
 from imgpipe.deploy.cloned_definition import Source
 from imgpipe.deploy.existing import ExistingMachine, HostFacts, MachineRecord
 from imgpipe.deploy.names import is_label
-from imgpipe.deploy.resolving import known_addresses
+from imgpipe.deploy.resolving import owners_there
 from imgpipe.deploy.room import LINKED
 from imgpipe.deploy.wanted import Identity, WantedNic
 from imgpipe.disk_source import CheckedDisk, Format, check_source, of_definition
@@ -67,10 +67,12 @@ def plan_clones(order: CloneOrder, source: Source, used: int, facts: HostFacts) 
     faults = [*_name_faults(order, source, facts), *_room_faults(order, used, facts), *_network_faults(order, source)]
     leftovers = {name: there[name] for name in order.names if name in there and _is_leftover(there[name], source)}
     others = [machine for machine in facts.machines if machine.name not in leftovers]
-    taken = {address for machine in others for address in known_addresses(machine)}
-    addresses = allocate(_requests(order), taken)
-    missing = [owner for owner in (request.owner for request in _requests(order)) if owner not in addresses]
-    faults += [f"'{name}': no address is left for NIC {index + 1}" for name, index in missing]
+    owners = _reserved(order) | owners_there(others, facts)
+    addresses = allocate(_requests(order), owners)
+    for request in _requests(order):
+        if request.owner not in addresses:
+            name, index = request.owner
+            faults.append(f"'{name}': no address is left for NIC {index + 1}{told_owners(request.range, owners)}")
     if faults:
         raise RecipeError(f"'{source.name}' is not cloned; nothing was touched.", details=faults)
     macs = {nic.mac.lower() for machine in others for nic in machine.nics}
@@ -196,8 +198,14 @@ def _network_faults(order: CloneOrder, source: Source) -> Iterator[str]:
             yield f"{one.first} {fault}"
 
 
+def _reserved(order: CloneOrder) -> dict[IPv4Address, str]:
+    """Return the addresses that the order itself gives to others, and whose each is."""
+    gateway = {order.gateway: "the gateway's"} if order.gateway else {}
+    return dict.fromkeys(order.dns, "a DNS server's") | gateway
+
+
 def _requests(order: CloneOrder) -> Sequence[AddressRequest]:
-    reserved = frozenset((*order.dns, *([order.gateway] if order.gateway else [])))
+    reserved = frozenset(_reserved(order))
     return [
         AddressRequest(owner=(name, index), range=one, reserved=reserved)
         for name in order.names

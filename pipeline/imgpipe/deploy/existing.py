@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,8 @@ class ExistingMachine:
 class HostFacts:
     """What a deploy is judged against. Sizes in bytes; None means that this hypervisor cannot be asked.
 
-    `local` says that the hypervisor's files are this host's. `volumes` are the names in the pool.
+    `local` says that the hypervisor's files are this host's. `volumes` are the names in the pool. `addresses` are the
+    host's own, each with the device that it is on.
     """
 
     uri: str
@@ -105,4 +108,5 @@ class HostFacts:
     memory_free: int
     networks: frozenset[str]
     bridges: frozenset[str] | None
+    addresses: Mapping[IPv4Address, str] | None
     direct_io: bool | None

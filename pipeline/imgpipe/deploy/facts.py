@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from imgpipe.adapters.host_facts import bridges_here, bridges_over_libvirt, free_memory, network_names
+from imgpipe.adapters.host_facts import (
+    addresses_here,
+    bridges_here,
+    bridges_over_libvirt,
+    free_memory,
+    network_names,
+)
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pool import Pool
@@ -24,5 +30,6 @@ def gather(hypervisor: Hypervisor, pool: Pool) -> HostFacts:
         memory_free=free_memory(hypervisor),
         networks=network_names(hypervisor),
         bridges=bridges_here() if hypervisor.local else bridges_over_libvirt(hypervisor),
+        addresses=addresses_here() if hypervisor.local else None,
         direct_io=has_direct_io(pool.path) if pool.local else None,
     )

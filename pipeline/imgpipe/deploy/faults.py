@@ -6,15 +6,16 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from shlex import quote
 
+from imgpipe.deploy.addresses import AddressRange, told_owners
 from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.deploy.fleet import Group, GroupNic
 from imgpipe.deploy.fleet_ids import recorded_ids
 from imgpipe.deploy.names import COMPUTER_NAME, LONGEST_HOST_NAME, computer_name
-from imgpipe.deploy.resolving import Circumstances, known_addresses
+from imgpipe.deploy.resolving import Circumstances, known_addresses, owners_of_addresses
 from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.errors import RecipeError
 from imgpipe.identity.carriage import carry
-from imgpipe.sizes import show_bytes
+from imgpipe.sizes import exact_bytes
 
 _SHOWN = 5
 
@@ -49,6 +50,7 @@ def machine_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) ->
     yield from _clashes("MAC address", macs, _there(given, lambda one: {nic.mac for nic in one.nics}))
     uuids = [(machine.uuid, machine.name) for machine in machines]
     yield from _clashes("UUID", uuids, _there(given, lambda one: {one.uuid}))
+    yield from _memory_faults(given, machines)
     yield from _disk_faults(given, machines)
     yield from _carriage_faults(machines)
     yield from _own_file_faults(given, machines)
@@ -136,17 +138,22 @@ def _renamed_faults(given: Circumstances) -> Iterator[str]:
 
 
 def _address_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
-    short: defaultdict[str, list[str]] = defaultdict(list)
+    owners = owners_of_addresses(given)
+    short: defaultdict[tuple[str, AddressRange], list[str]] = defaultdict(list)
     given_to = []
     for machine in machines:
         shape = given.groups[machine.group]
         for index, (nic, wanted) in enumerate(zip(machine.identity.nics, shape.nics, strict=True)):
             if nic.address is not None:
                 given_to.append((nic.address.ip, machine.name))
-            elif wanted.addresses:
-                short[f"groups.{machine.group}.nics.{index}.addresses"].append(machine.name)
-    for key, names in short.items():
-        yield f"{key}: no address is left for {listed(names)}"
+            elif wanted.range:
+                short[f"groups.{machine.group}.nics.{index}.addresses", wanted.range].append(machine.name)
+    owners |= {address: f"that of '{name}'" for address, name in given_to}
+    for (key, span), names in short.items():
+        yield f"{key}: no address is left for {listed(names)}{told_owners(span, owners)}"
+    for address, name in given_to:
+        if device := (given.facts.addresses or {}).get(address):
+            yield f"{name}: the address {address} is this host's own, on '{device}'"
     yield from _clashes("address", given_to, _there(given, known_addresses))
 
 
@@ -176,19 +183,33 @@ def _computer_name_faults(given: Circumstances, machines: tuple[WantedMachine, .
     yield from _clashes(f"computer name ({COMPUTER_NAME} characters count)", names, there)
 
 
+def _memory_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
+    """Find machines that would not boot for want of memory; what is there so already is its owner's matter."""
+    small: dict[str, None] = {}
+    for machine in machines:
+        asked, least = machine.machine.memory, machine.template.least_memory
+        found = given.own.get(machine.name)
+        if asked < least and not (found and found.memory == asked):
+            told = exact_bytes(given.groups[machine.group].memory or asked)
+            small[
+                f"groups.{machine.group}.memory: {told} is too little; '{machine.template.reference}' "
+                f"({machine.template.system}) needs {exact_bytes(least)}"
+            ] = None
+    yield from small
+
+
 def _disk_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
     small: dict[str, str] = {}
     for machine in machines:
         disk, template = machine.machine.disk, machine.template
+        told = exact_bytes(given.groups[machine.group].disk or disk)
         found = given.own.get(machine.name)
         if disk < template.virtual_size:
             small[f"groups.{machine.group}.disk"] = (
-                f"{show_bytes(disk)} is less than the {show_bytes(template.virtual_size)} of '{template.reference}'"
+                f"{told} is less than the {exact_bytes(template.virtual_size)} of '{template.reference}'"
             )
         elif found and found.record and found.record.complete and disk < found.virtual_size:
-            yield (
-                f"{machine.name}: its disk has {show_bytes(found.virtual_size)} and cannot shrink to {show_bytes(disk)}"
-            )
+            yield (f"{machine.name}: its disk has {exact_bytes(found.virtual_size)} and cannot shrink to {told}")
     for key, fault in small.items():
         yield f"{key}: {fault}"
 

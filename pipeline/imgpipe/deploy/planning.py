@@ -12,13 +12,16 @@ from imgpipe.deploy.existing import ExistingMachine, HostFacts
 from imgpipe.deploy.faults import cache_faults, fleet_faults, listed, machine_faults
 from imgpipe.deploy.fleet import Fleet
 from imgpipe.deploy.fleet_ids import recorded_ids
+from imgpipe.deploy.logins import who_can_log_in
 from imgpipe.deploy.names import COMPUTER_NAME
 from imgpipe.deploy.resolving import Choices, Circumstances, outdated, wanted_machines
 from imgpipe.deploy.room import room_faults, room_warnings, uploads
 from imgpipe.deploy.wanted import Template, WantedMachine
 from imgpipe.errors import RecipeError
+from imgpipe.logins import NOBODY
 from imgpipe.os_family import Account
 from imgpipe.sizes import show_bytes
+from imgpipe.way_out import leaves_its_router
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,7 @@ def _faults(given: Circumstances, machines: tuple[WantedMachine, ...], changes: 
         *fleet_faults(given),
         *_template_faults(given, changes),
         *_told_once_faults(changes),
+        *_way_out_faults(changes),
         *machine_faults(given, machines),
         *_cache_faults(given, changes),
         *room_faults(changes, given.facts),
@@ -152,6 +156,20 @@ def _told_once_faults(changes: tuple[Change, ...]) -> Iterator[str]:
             )
 
 
+def _way_out_faults(changes: tuple[Change, ...]) -> Iterator[str]:
+    """Find new machines of Windows with two ways out; others are told to leave the router that DHCP names."""
+    told: dict[str, None] = {}
+    for machine in _new(changes):
+        nics = machine.identity.nics
+        for index, nic in enumerate(nics if machine.template.personalise.is_windows else ()):
+            if leaves_its_router(nic, nics):
+                told[
+                    f"groups.{machine.group}.nics.{index}: asks by DHCP beside a NIC with a gateway, and Windows "
+                    "cannot be told to leave the DHCP server's router; give it addresses, or leave the gateway out"
+                ] = None
+    yield from told
+
+
 def _cache_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     """Check what gets a new definition; a group's machines differ in nothing that counts here."""
     modes = {
@@ -165,6 +183,7 @@ def _notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     for template in uploads(changes, given.facts):
         size = show_bytes(template.size)
         yield f"'{template.reference}' is copied into the pool '{given.facts.pool}' first ({size})."
+    yield from (f"Log in to {listed(names)}: {who}." for who, names in _told_logins(changes).items() if who != NOBODY)
     yield from _template_notes(given, changes)
     yield from _id_notes(given, changes)
     for group, shape in given.groups.items():
@@ -176,6 +195,15 @@ def _notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
         names = listed(machine.name for machine in orphans)
         ending = "is removed" if given.choices.prune else "stays; '--prune' removes what the fleet does not name"
         yield f"Not in the fleet any more: {names}, which {ending}."
+
+
+def _told_logins(changes: tuple[Change, ...]) -> dict[str, list[str]]:
+    """Return the names of machines by who can log in to them."""
+    told: defaultdict[str, list[str]] = defaultdict(list)
+    for change in changes:
+        if not isinstance(change, Remove):
+            told[who_can_log_in(change.machine)].append(change.machine.name)
+    return told
 
 
 def _id_notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
@@ -213,12 +241,19 @@ def _template_notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterat
 
 def _warnings(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     facts = given.facts
+    if locked := _told_logins(changes).get(NOBODY):
+        yield (
+            f"Nobody can log in to {listed(locked)}: give '--key-file' or '--root-password', in a fleet's file "
+            "root.key_files or root.password."
+        )
     yield from room_warnings(changes, facts)
     for disk in {one.template.disk: None for one in _new(changes) if one.linked and not one.template.version}:
         yield f"The disk '{disk}' must not change any more: machines are linked to it."
     bridges = {nic.source for one in _new(changes) for nic in one.identity.nics if nic.kind == "bridge"}
     if bridges and facts.bridges is None:
         yield f"Whether the host has the bridges {listed(sorted(bridges))} cannot be asked over '{facts.uri}'."
+    if facts.addresses is None and any(nic.address for one in _new(changes) for nic in one.identity.nics):
+        yield "Whether an address is the host's own cannot be asked; leave those of its bridges and NICs out."
     if facts.direct_io is None and any(one.cache in ("none", "directsync") for one in _new(changes)):
         yield f"Whether the pool '{facts.pool}' can do direct I/O, which cache mode 'none' needs, cannot be asked."
 

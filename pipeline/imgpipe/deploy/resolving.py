@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValueError
@@ -105,7 +105,7 @@ def wanted_machines(given: Circumstances) -> tuple[WantedMachine, ...]:
 
     A network interface for which no address is left is set up by DHCP here: `faults` tells of it.
     """
-    addresses = allocate(_requests(given), _taken(given))
+    addresses = allocate(_requests(given), owners_of_addresses(given))
     macs = {nic.mac for machine in given.facts.machines for nic in machine.nics}
     identities = {group: _shared_identity(given, group, shape) for group, shape in given.groups.items()}
     return tuple(
@@ -260,13 +260,21 @@ def _requests(given: Circumstances) -> Iterator[AddressRequest]:
                 )
 
 
-def _taken(given: Circumstances) -> set[IPv4Address]:
-    """Return the addresses that no machine may be given newly."""
-    taken = {address for machine in given.others for address in known_addresses(machine)}
+def owners_of_addresses(given: Circumstances) -> dict[IPv4Address, str]:
+    """Return the addresses that no machine may be given newly, and whose each is."""
+    owners: dict[IPv4Address, str] = {}
     for shape in given.groups.values():
         for nic in shape.nics:
-            taken |= {interface.ip for interface in nic.fixed.values()} | nic.servers
-    return taken
+            owners |= dict.fromkeys(nic.dns, "a DNS server's")
+            owners |= {nic.gateway: "the gateway's"} if nic.gateway else {}
+            owners |= {interface.ip: f"fixed for '{name}'" for name, interface in nic.fixed.items()}
+    return owners | owners_there(given.others, given.facts)
+
+
+def owners_there(machines: Iterable[ExistingMachine], facts: HostFacts) -> dict[IPv4Address, str]:
+    """Return whose the addresses are that machines and the host itself have, each as the end of a sentence."""
+    owners = {address: f"that of '{machine.name}'" for machine in machines for address in known_addresses(machine)}
+    return owners | {address: f"this host's own, on '{device}'" for address, device in (facts.addresses or {}).items()}
 
 
 def _parsed(texts: tuple[str, ...]) -> Iterator[IPv4Interface]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from imgpipe.deploy.changes import Change, Make, Modify, Rebuild, Remove
 from imgpipe.deploy.existing import HostFacts
 from imgpipe.deploy.wanted import Template, WantedMachine
-from imgpipe.sizes import MIB, show_bytes
+from imgpipe.sizes import MIB, exact_bytes, show_bytes
 
 LINKED = MIB
 """What an overlay and a seed take before the first boot, at most."""
@@ -49,7 +49,7 @@ def room_faults(changes: tuple[Change, ...], facts: HostFacts) -> Iterator[str]:
     for machine in _started(changes):
         if machine.machine.memory > memory:
             yield (
-                f"{machine.name}: its {show_bytes(machine.machine.memory)} of memory are more than the "
+                f"{machine.name}: its {exact_bytes(machine.machine.memory)} of memory are more than the "
                 f"{show_bytes(memory)} that the host has left; it could not start"
             )
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from imgpipe.deploy.wanted import Template
 from imgpipe.errors import HostError
 from imgpipe.images.catalog import Image
+from imgpipe.logins import Login
 from imgpipe.os_family import CacheMode, Hardware, Personalise
 from imgpipe.recipe import Machine
 from imgpipe.recipe_files import faults
@@ -31,6 +32,7 @@ _OS_IDS = {
     "ubuntu": "http://ubuntu.com/ubuntu/",
     "win": "http://microsoft.com/win/",
 }
+_LOGINS: TypeAdapter[tuple[Login, ...] | None] = TypeAdapter(tuple[Login, ...] | None)
 _SHORT_ID = re.compile(r"([a-z-]+)([0-9][0-9a-z.]*)")
 
 
@@ -55,6 +57,7 @@ def of_image(image: Image) -> Template:
             prepared=FIRST_BOOT in image.manifest.sealed.operations
             or personalise.way in {"cloud-init", "cloudbase-init", "unattend-cd"},
             size=image.manifest.image.size,
+            logins=_LOGINS.validate_python(_without_kinds(plan.get("logins"))),
             proven=not _seals_itself(unattended, personalise) or bool(image.manifest.sealed.generalized),
         )
     except ValidationError as error:
@@ -81,3 +84,10 @@ def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
     """Return a part of a plan as it was shown; 'kind' names its type there."""
     part = values.get(key)
     return {name: value for name, value in part.items() if name != "kind"} if isinstance(part, dict) else {}
+
+
+def _without_kinds(values: object) -> object:
+    """Return a list of a plan's records as they were, without the names of their types."""
+    if not isinstance(values, list):
+        return values
+    return [_table({"": value}, "") for value in values]

@@ -13,7 +13,7 @@ from imgpipe.deploy.wanted import Template
 from imgpipe.errors import HostError, ImgpipeError, RecipeError
 from imgpipe.images.catalog import find
 from imgpipe.images.soundness import require_whole
-from imgpipe.os_family import OsFamily
+from imgpipe.os_family import OsFamily, System
 from imgpipe.store import Store
 
 
@@ -46,8 +46,15 @@ def load_templates(
         except ImgpipeError:
             # Machines outlive the version that they were copied from; its name is enough then.
             continue
-    own = {system.name: family.personalise_files for family in families for system in family.systems}
-    return {name: replace(template, own_files=own.get(template.system)) for name, template in found.items()}
+    known = {system.name: (family, system) for family in families for system in family.systems}
+    return {name: _of_plugin(template, *known.get(template.system, (None, None))) for name, template in found.items()}
+
+
+def _of_plugin(template: Template, family: OsFamily | None, system: System | None) -> Template:
+    """Return the template with what the plugin of its system says of machines; it may be gone."""
+    if family is None or system is None:
+        return template
+    return replace(template, own_files=family.personalise_files, least_memory=system.memory)
 
 
 def of_catalog(store: Store, reference: str) -> Template:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from imgpipe.crypt_methods import hashes
 from imgpipe.disk_source import CheckedDisk
+from imgpipe.logins import Login
 from imgpipe.offline_edits import Step
 from imgpipe.os_family import CacheMode, Hardware, Personalise
 from imgpipe.recipe import Machine
@@ -29,7 +30,8 @@ class Template:
     Sizes are in bytes: `size` is the file's own, which a full copy takes, 0 where unknown. `machine` is what clones
     get unless they ask for something else. `proven` is False for a system that should have generalized itself, and
     of which nobody saw the proof. `foreign` is what was checked of a disk that imgpipe did not build. `own_files` is
-    the family's `personalise_files`, where it has one.
+    the family's `personalise_files`, where it has one. `least_memory` is what the system needs, 0 where no plugin
+    knows it. `logins` are the accounts that let somebody in before a deploy adds to them, None where nobody knows.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Template:
     size: int = 0
     proven: bool = True
     foreign: CheckedDisk | None = None
+    least_memory: int = 0
+    logins: tuple[Login, ...] | None = None
     own_files: Callable[[Identity, Personalise], tuple[Step, ...]] | None = field(
         default=None, compare=False, repr=False
     )

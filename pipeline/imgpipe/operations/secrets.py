@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from imgpipe.offline_edits import Absent, Operation, Remove
 
+SSH_KEYS = "ssh-keys"
+"""The operation after which no key lets anybody in."""
+
 _SSH_OTHERS = ("/root/.ssh/*", "/home/*/.ssh/*")
 _AUTHORIZED = ("/root/.ssh/authorized_keys", "/home/*/.ssh/authorized_keys")
 _PASSWORD_BACKUPS = tuple(f"/etc/{name}-" for name in ("passwd", "shadow", "group", "gshadow", "subuid", "subgid"))
@@ -35,7 +38,7 @@ def operations(*, keep_keys: bool) -> tuple[Operation, ...]:
     """Return the operations on secrets; with `keep_keys`, removing authorized keys is off by default."""
     return (
         Operation(
-            name="ssh-keys",
+            name=SSH_KEYS,
             description="Remove the authorized keys of root and all users, also those that the recipe names.",
             steps=(Remove(patterns=_AUTHORIZED),),
             sealed=(Absent(patterns=_AUTHORIZED),),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from imgpipe.recipe import Nic, Recipe
+from imgpipe.way_out import leaves_its_router
 from imgpipe_el.kickstart.quoting import joined, option
 
 _NO_NAME = "localhost.localdomain"
@@ -20,13 +21,15 @@ def network_lines(recipe: Recipe) -> Iterator[str]:
     """
     yield f"network {option('hostname', recipe.guest.hostname or _NO_NAME)}"
     for nic in recipe.nics:
-        yield _network_line(nic)
+        yield _network_line(nic, recipe.nics)
 
 
-def _network_line(nic: Nic) -> str:
+def _network_line(nic: Nic, nics: Sequence[Nic]) -> str:
     # By name where there is one: a profile bound to the template's MAC would fit none of its clones.
     device = nic.name or nic.mac
     parts = ["network", option("device", device), *_addressing(nic)]
+    if leaves_its_router(nic, nics):
+        parts.append("--nodefroute")
     if nic.dns:
         parts.append(f"--nameserver={joined(nic.dns)}")
     return " ".join((*parts, "--onboot=yes", "--no-activate"))

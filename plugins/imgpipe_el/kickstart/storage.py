@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from imgpipe.errors import RecipeError
 from imgpipe.os_family import Hardware
 from imgpipe.recipe import Recipe
-from imgpipe.sizes import MIB, show_bytes
+from imgpipe.sizes import MIB, exact_bytes, show_bytes
 from imgpipe_el.kickstart.quoting import option, word
 from imgpipe_el.options import ElOptions
 from imgpipe_el.release import Release
@@ -87,7 +87,7 @@ def _check_size(recipe: Recipe) -> None:
     needed = disk.boot + disk.swap + (_ROOT_MIB + _EFI_MIB) * MIB
     if recipe.machine.disk < needed:
         raise RecipeError(
-            f"The disk of {show_bytes(recipe.machine.disk)} is too small for the layout of '{recipe.name}'.",
+            f"The disk of {exact_bytes(recipe.machine.disk)} is too small for the layout of '{recipe.name}'.",
             hint=f"Give 'machine.disk' at least {show_bytes(needed)}, or take less for 'disk.boot' and 'disk.swap'.",
         )
 

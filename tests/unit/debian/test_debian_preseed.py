@@ -91,7 +91,8 @@ def test_a_static_card_and_a_dhcp_card():
         Nic(name="eth1", address="192.0.2.7/24", gateway="192.0.2.1", dns=("192.0.2.2",)),
     )
     text = preseed.interfaces(nics)
-    assert "allow-hotplug eth0\niface eth0 inet dhcp\n" in text
+    assert "allow-hotplug eth0\niface eth0 inet dhcp\n    metric 1000\n" in text
+    assert "metric" not in preseed.interfaces((Nic(name="eth0"),))
     assert "auto eth1\niface eth1 inet static\n    address 192.0.2.7/24\n    gateway 192.0.2.1\n" in text
     assert "nameserver 192.0.2.2" in preseed.render_script(replace(PLAIN, nics=nics))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ FACTS = HostFacts(
     memory_free=64 * GIB,
     networks=frozenset({"default"}),
     bridges=frozenset({"br1", "br2"}),
+    addresses={IPv4Address("10.100.1.1"): "br2"},
     direct_io=True,
 )
 

@@ -45,7 +45,7 @@ XML = """<domain type="kvm"><name>vm001</name><memory>1</memory><vcpu>1</vcpu><o
 FACTS = HostFacts(
     uri="qemu:///system", local=True, machines=(machine("vm001"), machine("web-01", RECORD)), pool="imgpipe",
     pool_path="/pool", pool_free=100 * MIB, volumes=frozenset(("vm009.qcow2",)), memory_free=2**30,
-    networks=frozenset(), bridges=frozenset(), direct_io=True,
+    networks=frozenset(), bridges=frozenset(), addresses={IPv4Address("10.9.0.1"): "br2"}, direct_io=True,
 )  # fmt: skip
 
 
@@ -71,6 +71,18 @@ def test_clones_have_names_ids_and_addresses_of_their_own():
     assert (one.identity.nics[1].address, one.identity.nics[1].gateway) == (None, None)
     assert one.record.fleet == fleet_of("vm001")
     assert not one.record.complete
+
+
+def test_the_hosts_own_addresses_are_no_clones():
+    (clone,) = planned("vm005", addresses=["10.9.0.1-10.9.0.2/24"])
+    assert clone.identity.nics[0].address == IPv4Interface("10.9.0.2/24")
+    (told,) = faults("vm005", addresses=["10.9.0.1/24"])
+    assert told == "'vm005': no address is left for NIC 1; 10.9.0.1 is this host's own, on 'br2'"
+
+
+def test_a_range_that_is_used_up_is_told_with_whose_its_addresses_are():
+    told = faults("vm005", "vm006", addresses=["10.1.0.9-10.1.0.11/24"], gateway="10.1.0.9")
+    assert told == ("'vm006': no address is left for NIC 1; 10.1.0.9 is the gateway's; 10.1.0.10 is that of 'web-01'",)
 
 
 def test_the_same_clone_gets_the_same_ids_again():

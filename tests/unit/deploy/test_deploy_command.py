@@ -148,7 +148,7 @@ def shop_toml(tmp_path, add_image):
 
 def test_a_plan_is_shown_and_nothing_is_done(run, host, shop_toml):
     text = run("deploy", shop_toml, "--plan").stdout
-    assert "+ web-01  10.100.1.10/24 on br1" in text
+    assert "+ web-01  10.100.1.10/24 on br1, MAC to be minted" in text
     told = json.loads(run("deploy", shop_toml, "--plan", "--json").stdout)
     assert [(change["action"], change["name"]) for change in told["changes"]] == [
         ("make", "web-01"),
@@ -208,6 +208,20 @@ def test_what_makes_no_sense_is_refused_before_anything_is_done(run, host, shop_
     monkeypatch.chdir(shop_toml.parent)
     with pytest.raises(RecipeError):
         run("deploy", *words)
+    assert host.applied == []
+
+
+@pytest.mark.parametrize(
+    ("memory", "told"),
+    [
+        ("2048", "needs a unit: '2048 MiB' or '2 GiB'?"),
+        ("1 MiB", "1 MiB is too little; 'rocky9@20260301.1' (rocky9) needs 2 GiB"),
+    ],
+)
+def test_no_machine_gets_less_memory_than_was_meant_or_its_system_needs(run, host, shop_toml, memory, told):
+    with pytest.raises(RecipeError) as caught:
+        run("deploy", "rocky9", "--name", "app", "--memory", memory)
+    assert [fault.partition(": ")[2] for fault in caught.value.details] == [told]
     assert host.applied == []
 
 

@@ -4,6 +4,7 @@ import pytest
 from sample_fleets import (
     FACTS,
     HASH,
+    KEY,
     TEMPLATE,
     WINDOWS,
     after,
@@ -18,6 +19,8 @@ from imgpipe.deploy.changes import Make
 from imgpipe.deploy.existing import ExistingNic, Proven
 from imgpipe.deploy.room import base_volume
 from imgpipe.errors import RecipeError
+from imgpipe.logins import Login
+from imgpipe.os_family import Account
 from imgpipe.os_family import Personalise
 from imgpipe.recipe import Machine
 from imgpipe.sizes import GIB, MIB
@@ -89,6 +92,33 @@ def test_files_have_the_mode_that_their_octal_digits_mean():
 def test_a_fixed_address_is_given_to_nobody_else():
     nic = {"bridge": "br1", "addresses": "10.100.1.10-10.100.1.19/24", "fixed": {"web-03": "10.100.1.10/24"}}
     assert addresses(plan(fleet(nics=[nic]))) == ["10.100.1.11/24", "10.100.1.12/24", "10.100.1.10/24"]
+
+
+def test_the_hosts_own_addresses_are_skipped_in_a_range_and_refused_where_fixed():
+    nic = {"bridge": "br2", "addresses": "10.100.1.1-10.100.1.19/24"}
+    assert addresses(plan(fleet(nics=[nic]))) == ["10.100.1.2/24", "10.100.1.3/24", "10.100.1.4/24"]
+    own = "the address 10.100.1.1 is this host's own, on 'br2'"
+    assert faults(fleet(nics=[nic | {"fixed": {"web-02": "10.100.1.1/24"}}])) == (f"web-02: {own}",)
+    # A machine that was given it before this was looked at keeps it, and its owner is told.
+    there = existing(plan(fleet(count=1, nics=[nic])).machines[0], addresses=("10.100.1.1/24",))
+    assert faults(fleet(count=1, nics=[nic]), with_machines(there)) == (f"web-01: {own}",)
+
+
+def test_a_host_whose_addresses_cannot_be_asked_is_a_warning():
+    facts = dataclasses.replace(FACTS, addresses=None)
+    warning = "Whether an address is the host's own cannot be asked; leave those of its bridges and NICs out."
+    assert plan(fleet(), facts).warnings == (warning,)
+    assert plan(fleet(nics=[{"bridge": "br1"}]), facts).warnings == ()
+
+
+def test_a_range_that_is_used_up_is_told_with_whose_its_addresses_are():
+    nic = {"bridge": "br2", "addresses": "10.100.1.1-10.100.1.5/24", "gateway": "10.100.1.2", "dns": ["10.100.1.3"]}
+    (told,) = faults(fleet(nics=[nic]))
+    assert told == (
+        "groups.web.nics.0.addresses: no address is left for 'web-03'; 10.100.1.1 is this host's own, on 'br2'; "
+        "10.100.1.2 is the gateway's; 10.100.1.3 is a DNS server's; 10.100.1.4 is that of 'web-01'; "
+        "10.100.1.5 is that of 'web-02'"
+    )
 
 
 def test_what_is_there_keeps_its_address_when_a_name_comes_in_the_middle():
@@ -249,6 +279,23 @@ def test_a_pool_elsewhere_needs_room_for_the_template_once():
         plan(fleet(), dataclasses.replace(remote, pool_free=GIB))
 
 
+def test_a_machine_has_at_least_the_memory_that_its_system_needs():
+    needy = {"rocky9": dataclasses.replace(TEMPLATE, least_memory=2 * GIB)}
+    told = faults(fleet(memory="2047 MiB"), templates=needy)
+    assert told == ("groups.web.memory: 2047 MiB is too little; 'rocky9@20260301.1' (rocky9) needs 2 GiB",)
+    # What was written is told, and not the whole MiB that it would become.
+    assert "groups.web.memory: 5 KiB is too little" in faults(fleet(memory="5 KiB"), templates=needy)[0]
+    assert plan(fleet(memory="2 GiB"), templates=needy).machines
+    there = with_machines(*(existing(one) for one in plan(fleet(memory="1 GiB")).machines))
+    assert plan(fleet(memory="1 GiB"), there, templates=needy).is_done
+
+
+def test_a_fault_names_a_disk_as_it_was_written():
+    assert faults(fleet(disk="15359 MiB")) == (
+        "groups.web.disk: 15359 MiB is less than the 15 GiB of 'rocky9@20260301.1'",
+    )
+
+
 def test_memory_for_one_machine_is_a_must_and_for_all_a_warning():
     facts = dataclasses.replace(FACTS, memory_free=5 * GIB)
     assert "6 GiB of memory together" in plan(fleet(), facts).warnings[0]
@@ -290,7 +337,7 @@ def test_what_is_too_large_for_a_seed_is_a_fault_before_anything_is_made():
 
 
 def test_sizes_are_whole_mebibytes_so_that_the_next_run_finds_them_equal():
-    machine = plan(fleet(count=1, memory=3 * GIB + 1, disk=20 * GIB - 1)).machines[0].machine
+    machine = plan(fleet(count=1, memory=f"{3 * GIB + 1} B", disk=f"{20 * GIB - 1} B")).machines[0].machine
     assert (machine.memory, machine.disk) == (3 * GIB + MIB, 20 * GIB)
 
 
@@ -319,3 +366,37 @@ def test_addresses_for_a_system_without_a_known_network_tool_are_a_fault_and_dhc
     bare = {"rocky9": dataclasses.replace(TEMPLATE, personalise=Personalise(network="none"))}
     assert "no network tool that imgpipe knows" in faults(fleet(), templates=bare)[0]
     assert plan(fleet(nics=[{"bridge": "br1"}]), templates=bare).machines
+
+
+LOCKED = dataclasses.replace(TEMPLATE, logins=())
+
+
+def logins(asked, template, accounts=None):
+    done = plan(asked, templates={"rocky9": template}, accounts=accounts or {})
+    told = [line for line in (*done.notes, *done.warnings) if "log in" in line.lower()]
+    assert len(told) == 1
+    return told[0]
+
+
+def test_a_plan_says_where_nobody_can_log_in():
+    told = logins(fleet(count=1), LOCKED)
+    assert told.startswith("Nobody can log in to 'web-01': give '--key-file' or '--root-password'")
+    assert told in plan(fleet(count=1), templates={"rocky9": LOCKED}, accounts={}).warnings
+
+
+def test_a_plan_says_who_can_log_in():
+    keys = fleet(count=2, root={"keys": [KEY]}, users=[{"name": "ann", "keys": [KEY, KEY.replace("8x", "9y")]}])
+    assert logins(keys, LOCKED) == "Log in to 'web-01', 'web-02': root by 1 key, ann by 2 keys."
+    by_password = {"web/root": Account(name="root", password_hash=HASH)}
+    assert logins(fleet(count=1), LOCKED, by_password) == "Log in to 'web-01': root by password."
+    # A fleet locks nobody out of what its image lets in.
+    within = dataclasses.replace(TEMPLATE, logins=(Login(name="root", password=True), Login(name="bob", keys=1)))
+    assert logins(fleet(count=1), within) == "Log in to 'web-01': root by password, bob by 1 key."
+    assert logins(fleet(count=1, root={"keys": [KEY]}), within).startswith("Log in to 'web-01': root by password and 1")
+
+
+def test_what_nobody_knows_of_an_image_is_not_taken_for_locked():
+    told = logins(fleet(count=1), TEMPLATE)
+    assert told == "Log in to 'web-01': whoever can log in to 'rocky9@20260301.1', which imgpipe cannot tell."
+    told = logins(fleet(count=1, root={"keys": [KEY]}), TEMPLATE)
+    assert told == "Log in to 'web-01': root by 1 key, and whoever can log in to 'rocky9@20260301.1'."

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 from sample_fleets import fleet
 
@@ -106,3 +109,14 @@ def test_the_schema_describes_what_an_editor_completes():
     shape = Fleet.model_json_schema()
     assert set(shape["properties"]) == {"name", "id", "pool", "defaults", "groups"}
     assert "count" in shape["$defs"]["Group"]["properties"]
+
+
+def test_the_example_of_the_documentation_makes_machines_with_one_way_out():
+    text = (Path(__file__).parents[3] / "docs" / "fleets.md").read_text()
+    example = text.split("```toml\n")[1].split("```")[0].replace('key_files = ["~/.ssh/id_ed25519.pub"]', "")
+    asked = fleet(example)
+    for name in asked.groups:
+        nics = asked.group(name).nics
+        assert len([nic for nic in nics if nic.gateway or not (nic.range or nic.fixed)]) <= 1
+    (command,) = re.findall(r"imgpipe deploy .*?--addresses dhcp.*?\n\n", text, re.DOTALL)
+    assert "--gateway" not in command

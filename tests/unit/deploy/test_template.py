@@ -6,6 +6,7 @@ import pytest
 from imgpipe.deploy.template import of_image, os_id
 from imgpipe.errors import HostError
 from imgpipe.images.catalog import find
+from imgpipe.logins import Login
 from imgpipe.recipe import Machine
 from imgpipe.self_sealing import SystemVolume
 
@@ -102,3 +103,12 @@ def test_a_manifest_that_does_not_say_enough_is_told_with_the_key(add_image, sto
 )
 def test_libosinfos_ids_are_known_for_the_systems_it_has(short, known):
     assert os_id(short) == known
+
+
+def test_who_can_log_in_is_read_from_the_manifest_and_unknown_in_older_ones(add_image, store):
+    def edit(manifest):
+        manifest["plan"]["logins"] = [{"kind": "Login", "name": "root", "password": True, "keys": 0}]
+
+    image = add_image("rocky9", "20260301.1")
+    assert of_image(image).logins is None
+    assert of_image(edited(image, store, edit)).logins == (Login(name="root", password=True),)

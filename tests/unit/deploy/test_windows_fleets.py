@@ -184,7 +184,16 @@ def test_without_the_plugin_no_cd_is_made():
 
 
 def test_that_the_password_is_on_a_cd_is_said_and_nothing_of_edited_disks():
-    (note,) = plan(fleet(count=1), templates={"rocky9": ON_CD}, accounts=ACCOUNTS).notes
+    login, note = plan(fleet(count=1), templates={"rocky9": ON_CD}, accounts=ACCOUNTS).notes
+    assert login == "Log in to 'web-01': the administrator by password."
     assert note.startswith("'win2016@20260301.1': new machines are told who they are by a CD")
     away = dataclasses.replace(FACTS, local=False)
     assert plan(fleet(count=1), away, templates={"rocky9": ON_CD}, accounts=ACCOUNTS).new
+
+
+def test_windows_gets_no_second_way_out():
+    nics = [{"bridge": "br1"}, {"bridge": "br2", "addresses": "10.100.1.10-10.100.1.19/24", "gateway": "10.100.1.1"}]
+    with pytest.raises(RecipeError) as caught:
+        plan(fleet(template="win2016", nics=nics), templates={"win2016": OWN}, accounts=ACCOUNTS)
+    (told,) = [fault for fault in caught.value.details if "DHCP" in fault]
+    assert told.startswith("groups.web.nics.0: asks by DHCP beside a NIC with a gateway, and Windows cannot")

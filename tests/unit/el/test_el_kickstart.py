@@ -257,3 +257,10 @@ def test_a_keyboard_that_the_console_has_not_is_refused_with_the_nearest(keyboar
         kickstart(recipe(guest={"keyboard": keyboard}))
     (fault,) = refused.value.details
     assert f"knows no console keymap '{keyboard}'; the nearest are '" in fault
+
+
+def test_a_nic_with_dhcp_beside_a_gateway_is_no_default_route():
+    nics = [{"name": "eth0"}, {"name": "eth1", "address": "192.0.2.7/24", "gateway": "192.0.2.1"}]
+    told = {line.split()[1]: line for line in kickstart(recipe(nics=nics)).splitlines() if "--device" in line}
+    assert "--nodefroute" in told["--device=eth0"]
+    assert "--nodefroute" not in told["--device=eth1"]

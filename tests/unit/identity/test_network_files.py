@@ -1,4 +1,5 @@
 import configparser
+import dataclasses
 import re
 
 import pytest
@@ -26,7 +27,22 @@ def test_keyfiles_find_nics_by_mac_and_never_by_name():
 def test_a_keyfile_has_the_static_address_with_its_gateway_and_servers():
     ipv4 = profile(keyfile.files(NICS)[0])["ipv4"]
     assert dict(ipv4) == {"method": "manual", "address1": "10.100.1.10/24,10.100.1.1", "dns": "10.100.1.2;10.100.1.3;"}
-    assert dict(profile(keyfile.files(NICS)[1])["ipv4"]) == {"method": "auto"}
+    assert dict(profile(keyfile.files((DYNAMIC,))[0])["ipv4"]) == {"method": "auto"}
+
+
+def test_a_nic_with_dhcp_beside_a_gateway_is_not_the_way_out():
+    inner = dataclasses.replace(STATIC, gateway=None)
+    for tool, word in (
+        ("keyfile", "never-default=true"),
+        ("ifcfg", "DEFROUTE=no"),
+        ("ifupdown", "    metric 1000"),
+        ("netplan", "use-routes: false"),
+    ):
+        told = {nics: [word in file.text for file in RENDERERS[tool](nics)] for nics in (NICS, (inner, DYNAMIC))}
+        assert sum(told[NICS]) == 1, tool
+        assert not any(told[inner, DYNAMIC]), tool
+    dynamic = keyfile.files(NICS)[1]
+    assert profile(dynamic)["ipv4"]["never-default"] == "true"
 
 
 def test_keyfiles_are_readable_by_root_alone():
@@ -55,7 +71,7 @@ def test_ifupdown_leaves_the_names_of_nics_to_the_guest():
     assert "source /etc/network/interfaces.d/*" in main.text
     assert static.mac == STATIC.mac
     assert static.text.splitlines()[:3] == ["auto @NIC@", "iface @NIC@ inet static", "    address 10.100.1.10/24"]
-    assert dynamic.text == "auto @NIC@\niface @NIC@ inet dhcp\n"
+    assert dynamic.text == "auto @NIC@\niface @NIC@ inet dhcp\n    metric 1000\n"
     assert resolver.text == "nameserver 10.100.1.2\nnameserver 10.100.1.3\n"
 
 
@@ -74,7 +90,12 @@ def test_netplan_matches_by_mac():
         "routes": [{"to": "default", "via": "10.100.1.1"}],
         "nameservers": {"addresses": ["10.100.1.2", "10.100.1.3"]},
     }
-    assert ethernets["nic1"] == {"match": {"macaddress": DYNAMIC.mac}, "dhcp4": True, "optional": True}
+    assert ethernets["nic1"] == {
+        "match": {"macaddress": DYNAMIC.mac},
+        "dhcp4": True,
+        "optional": True,
+        "dhcp4-overrides": {"use-routes": False},
+    }
 
 
 @pytest.mark.parametrize("tool", RENDERERS)

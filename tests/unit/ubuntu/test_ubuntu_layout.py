@@ -80,3 +80,10 @@ def test_a_nic_by_mac_is_matched_and_named_if_it_has_a_name():
 
 def test_a_boot_does_not_wait_for_a_dhcp_server():
     assert netplan(order({}).recipe.nics)["ethernets"]["eth0"] == {"dhcp4": True, "optional": True}
+
+
+def test_a_nic_with_dhcp_beside_a_gateway_takes_no_routes():
+    nics = [{"name": "eth0"}, {"name": "eth1", "address": "192.0.2.7/24", "gateway": "192.0.2.1"}]
+    found = netplan(order({"nics": nics}).recipe.nics)["ethernets"]
+    assert found["eth0"]["dhcp4-overrides"] == {"use-routes": False}
+    assert "dhcp4-overrides" not in found["eth1"]

@@ -106,7 +106,7 @@ FLEET = """
 name = "slow"
 [defaults]
 cpus = 1
-memory = "768 MiB"
+memory = "1 GiB"
 [groups.late]
 template = "{late}"
 names = ["late"]

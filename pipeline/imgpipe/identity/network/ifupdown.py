@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from imgpipe.deploy.wanted import WantedNic
 from imgpipe.identity.network.files import NIC_NAME, NetworkFile
+from imgpipe.way_out import METRIC, leaves_its_router
 
 _INTERFACES = """\
 # See interfaces(5). Written by imgpipe.
@@ -27,7 +28,7 @@ def files(nics: Sequence[WantedNic]) -> tuple[NetworkFile, ...]:
     found += (
         NetworkFile(
             path=f"/etc/network/interfaces.d/imgpipe-nic{number}",
-            text="".join(f"{line}\n" for line in _stanza(nic)),
+            text="".join(f"{line}\n" for line in _stanza(nic, nics)),
             mac=nic.mac,
         )
         for number, nic in enumerate(nics)
@@ -38,12 +39,14 @@ def files(nics: Sequence[WantedNic]) -> tuple[NetworkFile, ...]:
     return tuple(found)
 
 
-def _stanza(nic: WantedNic) -> Iterator[str]:
+def _stanza(nic: WantedNic, nics: Sequence[WantedNic]) -> Iterator[str]:
     yield f"auto {NIC_NAME}"
     yield f"iface {NIC_NAME} inet {'static' if nic.address else 'dhcp'}"
     if nic.address:
         yield f"    address {nic.address}"
         if nic.gateway:
             yield f"    gateway {nic.gateway}"
+    elif leaves_its_router(nic, nics):
+        yield f"    metric {METRIC}"
     if nic.dns:
         yield f"    dns-nameservers {' '.join(map(str, nic.dns))}"

@@ -9,6 +9,7 @@ import yaml
 
 from imgpipe.deploy.wanted import WantedNic
 from imgpipe.identity.network.files import NetworkFile
+from imgpipe.way_out import leaves_its_router
 
 
 def files(nics: Sequence[WantedNic]) -> tuple[NetworkFile, ...]:
@@ -19,15 +20,17 @@ def files(nics: Sequence[WantedNic]) -> tuple[NetworkFile, ...]:
 
 def network(nics: Sequence[WantedNic]) -> dict[str, Any]:
     """Return the mapping; a NIC without an answer from DHCP does not hold up the boot."""
-    return {"version": 2, "ethernets": {f"nic{number}": _ethernet(nic) for number, nic in enumerate(nics)}}
+    return {"version": 2, "ethernets": {f"nic{number}": _ethernet(nic, nics) for number, nic in enumerate(nics)}}
 
 
-def _ethernet(nic: WantedNic) -> dict[str, Any]:
+def _ethernet(nic: WantedNic, nics: Sequence[WantedNic]) -> dict[str, Any]:
     ethernet: dict[str, Any] = {"match": {"macaddress": nic.mac}}
     if nic.address:
         ethernet |= {"dhcp4": False, "addresses": [str(nic.address)]}
     else:
         ethernet |= {"dhcp4": True, "optional": True}
+        if leaves_its_router(nic, nics):
+            ethernet["dhcp4-overrides"] = {"use-routes": False}
     if nic.gateway:
         ethernet["routes"] = [{"to": "default", "via": str(nic.gateway)}]
     if nic.dns:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imgpipe.cli import context
 from imgpipe.cli.completion import offered
+
+if TYPE_CHECKING:
+    from imgpipe.os_family import Fault
 
 
 def _complete_system(incomplete: str) -> list[str]:
@@ -36,8 +39,21 @@ def lint(
     """
     import dataclasses
 
-    from imgpipe.answer_text import answer_text
     from imgpipe.cli.output import show_json, show_lines
+    from imgpipe.errors import RecipeError
+
+    found = _faults(file, system, firmware)
+    if as_json:
+        show_json([dataclasses.asdict(fault) for fault in found])
+    else:
+        lines = [f"{file}:{fault.line}: {fault.severity}: {fault.text}" for fault in found]
+        show_lines(lines or ["No faults."])
+    if any(fault.severity == "error" for fault in found):
+        raise typer.Exit(RecipeError.exit_code)
+
+
+def _faults(file: Path, system: str, firmware: str) -> tuple[Fault, ...]:
+    from imgpipe.answer_text import answer_text
     from imgpipe.errors import RecipeError
     from imgpipe.named_files import read_bytes
     from imgpipe.os_family import Fault
@@ -49,11 +65,4 @@ def lint(
         text = answer_text(read_bytes(file))
     except OSError as error:
         raise RecipeError(f"'{file}' cannot be read: {error}.") from error
-    found = (text,) if isinstance(text, Fault) else family.lint(text, known, firmware)
-    if as_json:
-        show_json([dataclasses.asdict(fault) for fault in found])
-    else:
-        lines = [f"{file}:{fault.line}: {fault.severity}: {fault.text}" for fault in found]
-        show_lines(lines or ["No faults."])
-    if any(fault.severity == "error" for fault in found):
-        raise typer.Exit(RecipeError.exit_code)
+    return (text,) if isinstance(text, Fault) else tuple(family.lint(text, known, firmware))

@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
-from imgpipe.adapters import domain_capabilities, firmware_files, libvirt_daemon, libvirt_sockets
+from imgpipe.adapters import domain_capabilities, firmware_files, installed, libvirt_daemon, libvirt_sockets
 from imgpipe.adapters.accelerator import AcceleratorProbe
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_as_host_error
 from imgpipe.adapters.libvirt_events import start_event_loop
@@ -261,7 +261,7 @@ def _open(uri: str) -> libvirt.virConnect:
         except TimeoutError:
             raise HostError(
                 f"The libvirt daemon at '{uri}' does not answer.",
-                hint="It accepts connections but says nothing: restart it, 'systemctl restart libvirtd virtqemud'.",
+                hint=f"It accepts connections but says nothing: restart it, '{installed.starting(verb='restart')}'.",
             ) from None
 
 

@@ -76,6 +76,25 @@ def _systemctl(*words: str) -> bool:
     return True
 
 
+def starting(program: str = "", verb: str = "start") -> str:
+    """Return the command that starts one of libvirt's daemons, or does `verb` to it; else to the one that serves here.
+
+    With systemd that is its socket's unit, but for a restart.
+    """
+    serving = daemons()
+    program = program or (serving.program if serving else _MONOLITHIC)
+    if not _SYSTEMD.is_dir():
+        return f"{program} --daemon" if verb == "start" else f"pkill -x {program}; {program} --daemon"
+    return f"systemctl {verb} {program}.{'socket' if verb == 'start' else 'service'}"
+
+
+def journal() -> str:
+    """Return where the words of the daemon that serves here are."""
+    serving = daemons()
+    unit = f"'journalctl -b -u {serving.program}', and " if serving and _SYSTEMD.is_dir() else ""
+    return f"{unit}/var/log/libvirt or ~/.cache/libvirt"
+
+
 def versions() -> dict[str, str]:
     """Return the versions of libvirt's daemon and of QEMU, as far as they are installed."""
     serving = daemons()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ _VERSION = re.compile(r"\b(\d+)\.(\d+)\.(\d+)")
 
 def qemu_program() -> Path | None:
     """Return the QEMU that libvirt would run for x86-64; None where none is installed."""
-    return next((Path(found) for name in _QEMU if (found := shutil.which(name))), None)
+    return next((Path(found) for name in _QEMU if (found := process.which(name))), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from imgpipe.disclosure import without_secrets
-from imgpipe.environment import of_children
+from imgpipe.environment import of_children, program_path
 from imgpipe.errors import HostError
 
 _log = logging.getLogger(__name__)
@@ -143,8 +143,13 @@ def _end_all(child: subprocess.Popen[bytes]) -> None:
 
 
 def is_installed(program: str) -> bool:
-    """Say whether `program` is on PATH."""
-    return shutil.which(program) is not None
+    """Say whether `program` can be started by its name."""
+    return which(program) is not None
+
+
+def which(program: str) -> str | None:
+    """Return the path of what is started by the name `program`; None where it is not installed."""
+    return shutil.which(program, path=program_path())
 
 
 def _not_installed(program: str) -> HostError:

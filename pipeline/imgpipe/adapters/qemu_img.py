@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -114,7 +113,7 @@ def best_compression() -> Compression:
     Enterprise Linux 8, and 9 before 9.4, build QEMU without zstd; QEMU before 5.1 has none. Raises HostError where it
     makes no qcow2 at all.
     """
-    return _best_of(shutil.which("qemu-img") or "qemu-img")
+    return _best_of(process.which("qemu-img") or "qemu-img")
 
 
 @cache

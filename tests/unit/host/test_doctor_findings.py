@@ -106,6 +106,20 @@ def test_qemu_7_is_too_old_only_where_machines_are_emulated():
     assert "-t bookworm-backports qemu-system-x86" in found.commands[0]
 
 
+@pytest.mark.parametrize(
+    ("versions", "fails"),
+    [
+        ({"qemu": "4.1.0", "libvirt": "6.2.0"}, set()),
+        ({"qemu": "4.0.0", "libvirt": "6.2.0"}, {"QEMU"}),
+        ({"qemu": "4.1.0", "libvirt": "6.1.0"}, {"libvirt version"}),
+        ({"qemu": "2.12.0", "libvirt": "4.5.0"}, {"QEMU", "libvirt version"}),
+    ],
+)
+def test_what_is_older_than_machines_need_fails_also_where_no_daemon_runs(versions, fails):
+    found = programs.judge(installed(versions=versions), ROCKY, "kvm")
+    assert {name for name, state in states(found).items() if state == "fail"} == fails
+
+
 def test_missing_programs_fail_with_the_distributions_own_command():
     bare = installed(versions={}, qemu_img=False, missing={"qemu-kvm": "runs the machines"})
     found = {finding.name: finding for finding in programs.judge(bare, ROCKY, None)}

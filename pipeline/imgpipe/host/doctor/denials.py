@@ -28,6 +28,9 @@ _DOMAINS = frozenset(
         "virtstoraged_t",
         "virtnetworkd_t",
         "virtproxyd_t",
+        "virtnwfilterd_t",
+        "dnsmasq_t",
+        "passt_t",
         "swtpm_t",
     ]
 )
@@ -56,7 +59,7 @@ class Denial:
 
 
 def judge(log: Path = LOG, stat: Path = STAT) -> Iterator[Finding]:
-    """Yield one finding where something was refused; nothing where SELinux does not enforce or the log is closed."""
+    """Yield a finding where something was refused or the log cannot be read; none where SELinux does not enforce."""
     if not selinux.enforces():
         return
     try:
@@ -65,6 +68,13 @@ def judge(log: Path = LOG, stat: Path = STAT) -> Iterator[Finding]:
         refused = tuple(dict.fromkeys(reversed(told)))
     except OSError:
         # root alone may read it, and a host may have no audit daemon.
+        yield Finding(
+            name="SELinux denials",
+            state="unknown",
+            meaning=f"SELinux enforces, and what it refused since the host's start cannot be read in '{log}': root may "
+            "read it; where there is no audit daemon, it is among the kernel's messages.",
+            commands=("sudo ausearch -m AVC -ts boot", "journalctl -k --grep 'avc: .denied'"),
+        )
         return
     if refused:
         more = f", and {len(refused) - _MOST_SHOWN} more" if len(refused) > _MOST_SHOWN else ""

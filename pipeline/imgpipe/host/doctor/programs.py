@@ -8,7 +8,9 @@ from pathlib import Path
 
 from imgpipe.adapters import qemu_img
 from imgpipe.adapters.image_headers import is_zstd
+from imgpipe.domain_features import OLDEST_LIBVIRT, OLDEST_QEMU, Version
 from imgpipe.domain_spec import Accelerator
+from imgpipe.domain_support import dotted
 from imgpipe.host.distribution import SCRIPT, Distribution
 from imgpipe.host.doctor.finding import Finding
 
@@ -33,8 +35,11 @@ class ProgramFacts:
 def judge(facts: ProgramFacts, distribution: Distribution, used: Accelerator | None) -> Iterator[Finding]:
     """Say what is missing or too old; `used` is the accelerator that machines will run with, if it is known."""
     yield _qemu(facts, distribution, used)
-    if "libvirt" in facts.versions:
-        yield Finding(name="libvirt version", state="ok", meaning=f"libvirt {facts.versions['libvirt']} is installed.")
+    installed = facts.versions.get("libvirt", "")
+    if installed and version_of(installed) < OLDEST_LIBVIRT:
+        yield _too_old("libvirt version", f"libvirt {installed}", OLDEST_LIBVIRT, distribution)
+    elif installed:
+        yield Finding(name="libvirt version", state="ok", meaning=f"libvirt {installed} is installed.")
     else:
         yield Finding(
             name="libvirt version",
@@ -70,6 +75,15 @@ def version_of(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
+def _too_old(name: str, what: str, oldest: Version, distribution: Distribution) -> Finding:
+    return Finding(
+        name=name,
+        state="fail",
+        meaning=f"{what} is too old: imgpipe's machines need {dotted(oldest)} or newer.",
+        commands=distribution.newer_qemu(),
+    )
+
+
 def _qemu(facts: ProgramFacts, distribution: Distribution, used: Accelerator | None) -> Finding:
     version = facts.versions.get("qemu", "")
     if not version or not facts.qemu_img:
@@ -80,6 +94,8 @@ def _qemu(facts: ProgramFacts, distribution: Distribution, used: Accelerator | N
             meaning=f"{what} is not installed: machines and their disks cannot be made.",
             commands=distribution.install("qemu", "qemu-img"),
         )
+    if version_of(version) < OLDEST_QEMU:
+        return _too_old("QEMU", f"QEMU {version}", OLDEST_QEMU, distribution)
     if used == "tcg" and version_of(version) < _GOOD_EMULATOR:
         return Finding(
             name="QEMU",

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from imgpipe.adapters import installed, process
 from imgpipe.named_files import read_text
 
 FILES = Path("/sys/fs/selinux")
-_DAEMONS = (Path("/usr/sbin/virtqemud"), Path("/usr/sbin/libvirtd"))
 _PERMISSIVE = 1
 _GUEST = "svirt_t"
 _Needs = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -71,9 +71,11 @@ def own_rules(etc: Path = Path("/etc/selinux")) -> tuple[str, ...]:
 
 
 def daemon_type() -> str:
-    """Return the domain that the system's libvirt daemon runs in: the one its program's own type is named after."""
-    kinds = (type_of(program) for program in _DAEMONS if program.exists())
-    return next((kind.replace("_exec_t", "_t") for kind in kinds if kind.endswith("_exec_t")), "virtd_t")
+    """Return the domain that the daemon which serves here runs in: the one its program's own type is named after."""
+    serving = installed.daemons()
+    path = process.which(serving.program) if serving else None
+    kind = type_of(Path(path)) if path else ""
+    return kind.replace("_exec_t", "_t") if kind.endswith("_exec_t") else "virtd_t"
 
 
 def refused_to_machines(kind: str, *, keeps_labels: bool, files: Path = FILES) -> tuple[str, ...] | None:

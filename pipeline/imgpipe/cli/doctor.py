@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _FAILED = 3
 _LONGEST_REPAIR_SECONDS = 3600
 _WORDS: dict[State, str] = {"ok": "ok", "warn": "warning", "fail": "FAILED", "unknown": "unknown"}
+_FOR_ROOT = ("systemctl", "semanage", "restorecon")
 _OURSELVES = (sys.executable, "-c", "from imgpipe.cli.main import main; main()")
 
 
@@ -153,7 +154,7 @@ def _mend(found: Iterable[Finding], *, yes: bool) -> bool:
 
 def _as_root(repair: tuple[str, ...]) -> tuple[str, ...]:
     """Return a repair of the host's services as whoever runs imgpipe can do it."""
-    return ("sudo", *repair) if repair[0] == "systemctl" and os.geteuid() != 0 else repair
+    return ("sudo", *repair) if repair[0] in _FOR_ROOT and os.geteuid() != 0 else repair
 
 
 def _hear(text: str) -> None:

@@ -119,11 +119,14 @@ def test_what_somebody_may_want_as_it_is_is_told_and_left_alone(host, folder, ki
     assert not found.repairs
 
 
-def test_only_root_mends(host):
+def test_who_is_not_root_mends_by_sudo(host):
     host({"/data/pool": "default_t"})
     (found,) = look([("/data/pool", "disks")], root=False)
-    assert found.commands
-    assert not found.repairs
+    assert len(found.repairs) == 2
+    assert all(command.startswith("sudo ") for command in found.commands)
+    assert all(repair[0] != "sudo" for repair in found.repairs), "doctor says how it runs them"
+    (found,) = look([("/data/pool", "disks")], root=True)
+    assert not any(command.startswith("sudo ") for command in found.commands)
 
 
 def test_folders_of_media_that_nobody_may_use_are_warned_of(host):

@@ -121,9 +121,14 @@ def _mislabelled(facts: LabelFacts, own: Path | None) -> Finding:
         state="fail",
         meaning=f"SELinux keeps machines from '{facts.path}', whose type is '{facts.label}': it refuses "
         f"{', '.join(facts.refused or ())}.",
-        commands=(*installs, *(shlex.join(mend) for mend in mends)),
-        repairs=mends if facts.root and not switch and (inside or _is_safe(facts)) else (),
+        commands=tuple(_typed(command, facts.root) for command in (*installs, *(shlex.join(mend) for mend in mends))),
+        repairs=mends if not switch and (inside or _is_safe(facts)) else (),
     )
+
+
+def _typed(command: str, root: bool) -> str:
+    """Return a command as a user types it; a folder of one's own is made by oneself."""
+    return command if root or command.startswith("mkdir ") else f"sudo {command}"
 
 
 def _is_safe(facts: LabelFacts) -> bool:

@@ -356,6 +356,13 @@ def test_no_command_works_on_everything_by_accident(run, host, three, verb):
     assert host.said == []
 
 
+@pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("destroy", "--yes"), ("stop",), ("start",)])
+def test_a_misspelt_fleet_is_no_success(run, host, three, words):
+    with pytest.raises(RecipeError, match="No machine here is of a fleet 'shpo'"):
+        run("machines", *words, "--fleet", "shpo")
+    assert host.said == []
+
+
 def test_strangers_are_left_alone(run, host, three):
     with pytest.raises(RecipeError, match="was not made by imgpipe"):
         run("machines", "destroy", "vm001", "--yes")

@@ -19,7 +19,7 @@ _QEMU = ("qemu-system-x86_64", "/usr/libexec/qemu-kvm", "qemu-kvm")
 _MODULAR = "virtqemud"
 _MONOLITHIC = "libvirtd"
 _HELPERS = {
-    _MODULAR: ("virtstoraged", "virtnetworkd", "virtlogd", "virtproxyd"),
+    _MODULAR: ("virtstoraged", "virtnetworkd", "virtnwfilterd", "virtlogd", "virtproxyd"),
     _MONOLITHIC: ("virtlogd",),
 }
 _SYSTEMD = Path("/run/systemd/system")

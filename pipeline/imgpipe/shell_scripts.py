@@ -125,7 +125,7 @@ def _command(node: Node) -> ShellCommand:
 
 
 def _redirected(node: Node) -> Iterator[Node]:
-    """Yield the statements whose redirections are a command's: around it, or around a pipeline that it is the last of."""
+    """Yield the statements whose redirections are a command's: around it, or around the pipeline that it ends."""
     while (parent := node.parent) is not None:
         if parent.type == "redirected_statement":
             yield parent

@@ -236,3 +236,16 @@ def test_a_setting_is_refused_only_where_the_kernel_lost_it():
 @pytest.mark.parametrize(("name", "version"), [("rocky8", "RHEL8"), ("kylin10", "F29"), ("rocky10", "RHEL10")])
 def test_the_first_line_names_the_language(name, version):
     assert kickstart(recipe(name)).splitlines()[0] == f"#version={version}"
+
+
+def test_names_of_packages_are_written_as_they_are_for_no_shell_reads_them():
+    names = ["php-*", "@^server-product-environment", "gcc-c++", "@php:8.1"]
+    text = kickstart(recipe(guest={"packages": {"add": names, "remove": ["plymouth*"]}}))
+    section = text[text.index("%packages") :].partition("%end")[0].splitlines()
+    assert section[-len(names) - 1 :] == [*names, "-plymouth*"]
+
+
+@pytest.mark.parametrize("name", ["^x", "@", "a^b"])
+def test_what_is_no_name_of_a_package_is_refused(name):
+    with pytest.raises(RecipeError, match="no name of a package"):
+        kickstart(recipe(guest={"packages": {"add": [name]}}))

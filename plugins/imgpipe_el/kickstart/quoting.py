@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from imgpipe.errors import RecipeError
 
-_PACKAGE = re.compile(r"@?\^?[A-Za-z0-9*][A-Za-z0-9*?+._:/-]*")
+_PACKAGE = re.compile(r"(@\^?)?[A-Za-z0-9*][A-Za-z0-9*?+._:/-]*")
 _DELIMITER = "IMGPIPE_END_OF_FILE"
 
 

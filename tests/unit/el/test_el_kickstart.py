@@ -264,3 +264,16 @@ def test_a_nic_with_dhcp_beside_a_gateway_is_no_default_route():
     told = {line.split()[1]: line for line in kickstart(recipe(nics=nics)).splitlines() if "--device" in line}
     assert "--nodefroute" in told["--device=eth0"]
     assert "--nodefroute" not in told["--device=eth1"]
+
+
+def test_names_of_packages_are_written_as_they_are_for_no_shell_reads_them():
+    names = ["php-*", "@^server-product-environment", "gcc-c++", "@php:8.1"]
+    text = kickstart(recipe(guest={"packages": {"add": names, "remove": ["plymouth*"]}}))
+    section = text[text.index("%packages") :].partition("%end")[0].splitlines()
+    assert section[-len(names) - 1 :] == [*names, "-plymouth*"]
+
+
+@pytest.mark.parametrize("name", ["^x", "@", "a^b"])
+def test_what_is_no_name_of_a_package_is_refused(name):
+    with pytest.raises(RecipeError, match="no name of a package"):
+        kickstart(recipe(guest={"packages": {"add": [name]}}))

@@ -429,6 +429,32 @@ def test_an_older_python_of_the_repositories_serves_where_the_newest_is_not_ther
     assert {"python3.11", "python3.11-devel"} <= set((site.folder / "installed").read_text().splitlines())
 
 
+@on(*ONE_OF_EACH)
+@pytest.mark.parametrize("may", ["packages=ask", "packages=skip"])
+def test_who_may_not_install_hears_that_the_releases_own_python_serves_and_what_installs_it(site: Site, may: str):
+    site.write("python", "exit 1")
+    done = site.set_up(before=may)
+    assert done.returncode == 3
+    assert "'./imgpipe setup' installs them" in done.stderr.splitlines()[-1]
+    assert "uv" not in done.stderr.splitlines()[-1]
+    assert not [line for line in site.asked if " install " in line]
+
+
+@on("debian12")
+@pytest.mark.parametrize("may", ["packages=ask", "packages=install"])
+def test_a_source_that_the_installation_adds_is_told_with_its_packages(site: Site, may: str):
+    done = site.set_up(before=may)
+    told = done.stderr.splitlines()
+    [added] = [place for place, line in enumerate(told) if "installing them adds bookworm-backports" in line]
+    assert "/etc/apt/sources.list.d/imgpipe-backports.sources" in told[added]
+    assert all(line.startswith("  ") for line in told[1:added]), told
+
+
+@on("debian13", "ubuntu22")
+def test_a_release_that_gets_no_source_hears_of_none(site: Site):
+    assert "backports" not in site.set_up(before="packages=ask").stderr
+
+
 @on("kylin", "uose", "uosa", "openeuler22", "anolis8")
 def test_without_a_python_in_the_repositories_the_way_by_uv_is_told(site: Site):
     site.write("python", "exit 1")

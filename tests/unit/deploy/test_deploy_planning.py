@@ -20,8 +20,7 @@ from imgpipe.deploy.existing import ExistingNic, Proven
 from imgpipe.deploy.room import base_volume
 from imgpipe.errors import RecipeError
 from imgpipe.logins import Login
-from imgpipe.os_family import Account
-from imgpipe.os_family import Personalise
+from imgpipe.os_family import Account, Personalise
 from imgpipe.recipe import Machine
 from imgpipe.sizes import GIB, MIB
 

@@ -23,6 +23,7 @@ class Distribution:
     hands_on: bool = False
     grub: str = "grub2"
     cpe: str = ""
+    newer_grubby: bool = True
 
 
 DISTRIBUTIONS = {
@@ -32,7 +33,9 @@ DISTRIBUTIONS = {
     "centos stream 9": Distribution(ident="centos", esp="centos", bls=True, hands_on=True),
     "openeuler 24.03": Distribution(ident="openEuler", esp="openEuler"),
     "anolis 8": Distribution(ident="anolis", esp="anolis", bls=True, kernelopts=True),
-    "opencloudos 8": Distribution(ident="opencloudos", esp="opencloudos", bls=True, kernelopts=True),
+    "opencloudos 8": Distribution(
+        ident="opencloudos", esp="opencloudos", bls=True, kernelopts=True, newer_grubby=False
+    ),
     "kylin v10": Distribution(ident="kylin", esp="kylin"),
     "uos 20": Distribution(ident="uos", esp="uos"),
     "ubuntu 24.04": Distribution(ident="ubuntu", esp="ubuntu", hands_on=True, grub="grub"),
@@ -51,6 +54,7 @@ def make(root: Path, distribution: Distribution, *, uefi: bool) -> Path:
     """Write the tree of one host and return its root."""
     write(root, "etc/os-release", f'ID="{distribution.ident}"\nCPE_NAME="{distribution.cpe}"\n')
     defaults = 'GRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX="crashkernel=auto rhgb quiet"\nGRUB_DISABLE_RECOVERY="true"\n'
+    defaults += 'GRUB_CMDLINE_LINUX_DEFAULT="splash"\n'
     write(root, "etc/default/grub", defaults + ("GRUB_ENABLE_BLSCFG=true\n" if distribution.bls else ""))
     real = _BLS if distribution.bls else _MENU
     if uefi:
@@ -65,7 +69,8 @@ def make(root: Path, distribution: Distribution, *, uefi: bool) -> Path:
         for kernel in ("5.14.0-1", "5.14.0-2"):
             write(root, f"boot/loader/entries/0123-{kernel}.conf", f"title Linux\noptions {options}\n")
         write(root, "boot/grub2/grubenv", "# GRUB Environment Block\nkernelopts=root=/dev/vda2 ro\n####")
-        write(root, "usr/sbin/grubby", "")
+        write(root, "usr/sbin/grubby", "#!/bin/bash\nexec /usr/libexec/grubby/grubby-bls\n")
+        write(root, "usr/libexec/grubby/grubby-bls", "--no-etc-grub-update)\n" if distribution.newer_grubby else "\n")
     write(root, f"usr/sbin/{distribution.grub}-mkconfig", "")
     write(root, "usr/sbin/update-initramfs" if distribution.grub == "grub" else "usr/bin/dracut", "")
     return root

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from imgpipe.adapters import qemu_img
 from imgpipe.artifacts import GoldenImage, InstalledDisk, Medium
 from imgpipe.events import Note, StageFinished, StageStarted
 from imgpipe.plan import Plan
@@ -51,6 +52,7 @@ def build(plan: Plan, medium: Medium, plugins: Plugins, workplace: Workplace) ->
     ):
         if image := published(plan, medium, store):
             return Outcome(image=image, reused=True, seconds=time.monotonic() - start)
+        _tell_compression(workplace)
         timings = Timings(store.root / "timings.json", f"{plan.system.name}/{workplace.hypervisor.accelerator()}")
         stages = _Stages(plan, plugins, workplace, timings)
         disk = stages.install(medium)
@@ -60,6 +62,7 @@ def build(plan: Plan, medium: Medium, plugins: Plugins, workplace: Workplace) ->
 
 def seal_and_publish(plan: Plan, disk: InstalledDisk, plugins: Plugins, workplace: Workplace) -> GoldenImage:
     """Make an image of a disk that was installed elsewhere, by the same stages."""
+    _tell_compression(workplace)
     with lock(workplace.store.lock_file(f"image-{plan.name}"), _waiting(workplace, plan.name)):
         timings = Timings(workplace.store.root / "timings.json", f"import/{workplace.hypervisor.accelerator()}")
         return _Stages(plan, plugins, workplace, timings).finish(disk)
@@ -94,6 +97,13 @@ class _Stages:
             self.timings.remember(stage, seconds)
         notify(StageFinished(stage=stage, seconds=seconds, reused=reused))
         return result
+
+
+def _tell_compression(workplace: Workplace) -> None:
+    """Ask how the image can be compressed before anything is begun, and say where it is not as well as elsewhere."""
+    if qemu_img.best_compression() == "zlib":
+        words = "This host's QEMU has no zstd: the image is compressed with zlib, which is slower and makes it larger."
+        workplace.notify(Note(text=words))
 
 
 def _waiting(workplace: Workplace, what: str) -> Callable[[str], None]:

@@ -50,6 +50,10 @@ _DOLLAR = rf"\$(?:(?:{_IDS})\$|md5(?:,rounds=[0-9]+)?\$)(?:[^\s$:\"'\\<>]{{0,128
 # The fourth letter of the count is a dot for every count below 262144, and makes it unlike an ordinary word.
 _BSDI = rf"(?<![\w./$])_{_ITOA64}{{3}}\.{_ITOA64}{{15}}(?![\w/]|\.[\w./])"
 _HASH = re.compile(f"{_DOLLAR}|{_BSDI}")
+# What is written on purpose where no password shall fit; cloud images' kickstarts have such words.
+_LOCKING = re.compile(
+    r"(x|np|nope|none|nologin|no-?password|disabled|invalid|locked|.*nopassword.*locked.*)", re.IGNORECASE
+)
 # Where only a hash can stand: the second field of shadow(5), behind '--iscrypted' and behind debconf's '-crypted'.
 _DES_PLACES = (
     re.compile(rf"(?<![\w:])[a-z_][a-z0-9_-]*\$?:!?(?P<hash>{_ITOA64}{{13}}):[0-9]*:"),
@@ -62,6 +66,28 @@ _DES_PLACES = (
 def is_hash(text: str) -> bool:
     """Say whether a text is a hash, and no password; 13 letters of descrypt could be either, and are a password."""
     return _HASH.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashFault:
+    """Why a text is no hash, as the end of a sentence; `certain`: nobody can ever log in with it."""
+
+    text: str
+    certain: bool
+
+
+def hash_fault(text: str) -> HashFault | None:
+    """Say what is wrong with a text where a hash of crypt(5), or the mark of a locked account, is wanted.
+
+    A mark is anything that begins with '!' or '*' (shadow(5)); 13 letters may be a hash of descrypt.
+    """
+    if text[:1] in {"!", "*", ""} or is_hash(text) or re.fullmatch(f"{_ITOA64}{{13}}", text):
+        return None
+    if _LOCKING.fullmatch(text):
+        return HashFault(text="is no hash of crypt(5), which locks the account where that is meant", certain=False)
+    if any(text.startswith(method.prefix) for method in METHODS if method.prefix != "_"):
+        return HashFault(text="begins as a hash of crypt(5) and does not go on as one", certain=False)
+    return HashFault(text="is no hash of crypt(5)", certain=True)
 
 
 def hashes(text: str) -> Iterator[str]:

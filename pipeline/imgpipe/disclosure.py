@@ -6,6 +6,8 @@ Whatever imgpipe prints, logs or keeps beside an image goes through here, and no
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from ipaddress import ip_address
 
 from imgpipe.crypt_methods import without_hashes
 
@@ -28,6 +30,17 @@ _PATH_QUERY = re.compile(
     rf"(?P<path>(?:\burl: |\b(?:GET|HEAD|POST) )[^\s?\"']*\?){_WORD}|(?P<bare>[\w/.~%-]\?)[\w.~%-]+={_WORD}"
 )
 _BARE_LOGIN = re.compile(r"(?<![\w/:@.-])[\w.~%+-]+:[^\s\"'/@]+@(?=[A-Za-z0-9.-]+(?::[0-9]+)?(?:[/'\"\s,;)]|$))")
+# What somebody else need not know of this host and its guests.
+_ANY_LOGIN = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{0,31}://)[^\s/'\"<>]*@")
+_SECRET_WORD = re.compile(
+    r"passw|passphrase|\bpwd\b|secret|token|credential|(?:api|private|access)[-_ ]?key", re.IGNORECASE
+)
+_NAMED_SECRET = re.compile(
+    rf"(?P<name>[\w.-]*(?:{_SECRET_WORD.pattern})[\w.-]*[\"']?[ \t]*[=:])[ \t]*(?!\(secret\))[^\n]+", re.IGNORECASE
+)
+_MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![\w:-])")
+_ADDRESS = re.compile(r"(?<![\w.:])[0-9A-Fa-f:.]{3,45}(?![\w:])")
+_HOME = re.compile(r"(?<![\w/])/home/[^/\s'\",;)]+")
 
 
 def printable(text: str, limit: int = 4096) -> str:
@@ -62,6 +75,26 @@ def without_bare_logins(text: str) -> str:
     return _BARE_LOGIN.sub(f"{SECRET}@", without_secrets(text))
 
 
+def for_strangers(text: str, users: Iterable[str] = ()) -> str:
+    """Return `text` as it may be sent to people who do not know this host; it is text and no JSON.
+
+    Beside secrets go what follows a word such as 'password=' in its line, logins of every URL, MAC and IP addresses,
+    home folders and the names `users`.
+    """
+    text = _ANY_LOGIN.sub(lambda found: f"{found['scheme']}{SECRET}@", without_bare_logins(text))
+    text = _NAMED_SECRET.sub(lambda found: f"{found['name']}{SECRET}", text)
+    text = _ADDRESS.sub(lambda found: _without_address(found.group()), _MAC.sub("(MAC)", text))
+    text = _HOME.sub("/home/(user)", text)
+    for user in users:
+        text = re.sub(rf"(?<![\w.-]){re.escape(user)}(?![\w-])", "(user)", text)
+    return text
+
+
+def names_a_secret(text: str) -> bool:
+    """Say whether a file's name, a comment or the like speaks of a secret, so that a part of it may be one."""
+    return _SECRET_WORD.search(text) is not None
+
+
 def url_without_secrets(url: str) -> str:
     """Return a URL, and nothing but one, without login, query and fragment; a path of a file stays as it is."""
     scheme, mark, rest = url.partition("://")
@@ -70,6 +103,16 @@ def url_without_secrets(url: str) -> str:
     if "@" in rest and _has_login(rest, rest) and not _is_mere_user(scheme, rest):
         rest = rest[rest.rfind("@") + 1 :]
     return f"{scheme}://{re.split('[?#]', rest, maxsplit=1)[0]}"
+
+
+def _without_address(word: str) -> str:
+    """Return the mark of an IP address, with the full stop of a sentence behind it; any other word as it is."""
+    address = word.rstrip(".:")
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return word
+    return word if known.is_loopback or known.is_unspecified else f"(address){word[len(address) :]}"
 
 
 def _shown(part: str, before: str) -> str:

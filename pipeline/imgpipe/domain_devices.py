@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from imgpipe.domain_features import Features
 from imgpipe.domain_spec import DomainDisk, DomainNic, DomainSpec
 
 _DISK_NAMES = {"virtio": "vda", "sata": "sda", "scsi": "sda"}
@@ -12,8 +13,8 @@ _AGENT = "org.qemu.guest_agent.0"
 _HOTPLUG_PORTS = 14
 
 
-def add_devices(domain: ET.Element, spec: DomainSpec) -> None:
-    """Append `<devices>` with all that `spec` asks for."""
+def add_devices(domain: ET.Element, spec: DomainSpec, features: Features) -> None:
+    """Append `<devices>` with all that `spec` asks for, but what a machine can do without and QEMU lacks."""
     devices = ET.SubElement(domain, "devices")
     if spec.disk:
         _add_disk(devices, spec.disk, spec.hardware.disk_bus)
@@ -41,7 +42,7 @@ def add_devices(domain: ET.Element, spec: DomainSpec) -> None:
     ET.SubElement(rng, "backend", model="random").text = "/dev/urandom"
     # The guest's kernel tells libvirt of its panic through this device, whatever its console shows.
     ET.SubElement(devices, "panic", model="isa")
-    if spec.hardware.hyperv and spec.accelerator == "kvm":
+    if spec.hardware.hyperv and spec.accelerator == "kvm" and features.hyperv_panic:
         # Windows tells of a stop error through Hyper-V's own registers, without any driver.
         ET.SubElement(devices, "panic", model="hyperv")
 

@@ -59,7 +59,8 @@ class DomainSpec:
     chooses, and removes it with the domain. `screen` adds a display adapter, for screenshots; `hotplug` free ports,
     for devices added while it runs. `ports` are virtio-serial ports that a host opens through libvirt. `as_root`
     has QEMU run as root, where its own user cannot reach the files. `oem_strings` are SMBIOS type 11 strings that
-    the guest can read. `os_id` is a libosinfo id (a URL).
+    the guest can read. `os_id` is a libosinfo id (a URL). `ends_at_reset` has the machine end where its guest resets
+    it, as it does where it switches itself off.
     """
 
     name: str
@@ -77,6 +78,7 @@ class DomainSpec:
     hotplug: bool = False
     cpu: CpuMode = "host-passthrough"
     as_root: bool = False
+    ends_at_reset: bool = False
     oem_strings: tuple[str, ...] = ()
     os_id: str = ""
     uuid: str = ""

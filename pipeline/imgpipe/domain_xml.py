@@ -1,6 +1,7 @@
-"""libvirt's domain XML, written from a DomainSpec; pure: the same spec gives the same text.
+"""libvirt's domain XML, written from a DomainSpec; pure: the same spec and features give the same text.
 
-The elements are those of https://libvirt.org/formatdomain.html, accepted by libvirt 9 and later.
+The elements are those of https://libvirt.org/formatdomain.html that libvirt 6.2 takes, and newer ones where
+`domain_features` says that the host's libvirt and QEMU take them.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from imgpipe.domain_devices import add_devices
+from imgpipe.domain_features import NEWEST, Features
 from imgpipe.domain_spec import DomainSpec
 from imgpipe.sizes import MIB
 
@@ -15,15 +17,12 @@ _OSINFO = "http://libosinfo.org/xmlns/libvirt/domain/1.0"
 _TRANSLATION_CACHE_MIB = 512
 """QEMU's own default is a quarter of this where several guests may run; measured to be worth it under TCG."""
 
-_HYPERV = (
-    *("relaxed", "vapic", "spinlocks", "vpindex", "runtime", "synic", "stimer"),
-    *("frequencies", "tlbflush", "ipi"),
-)
-"""What virt-install gives Windows where KVM has it, as every KVM since Linux 4.18 (EL 8) has."""
 
+def domain_xml(spec: DomainSpec, features: Features = NEWEST) -> str:
+    """Return the XML that a libvirt with these features makes this machine from.
 
-def domain_xml(spec: DomainSpec) -> str:
-    """Return the XML that libvirt makes this machine from."""
+    Whether it can run the machine at all is for `domain_support.refusals` to say, before.
+    """
     domain = ET.Element("domain", type="kvm" if spec.accelerator == "kvm" else "qemu")
     _text(domain, "name", spec.name)
     if spec.uuid:
@@ -32,20 +31,20 @@ def domain_xml(spec: DomainSpec) -> str:
     _text(domain, "memory", str(spec.machine.memory // MIB), unit="MiB")
     _text(domain, "vcpu", str(spec.machine.cpus))
     _add_sysinfo(domain, spec)
-    _add_os(domain, spec)
-    _add_features(domain, spec)
-    _add_cpu(domain, spec)
+    _add_os(domain, spec, features)
+    _add_features(domain, spec, features)
+    _add_cpu(domain, spec, features)
     _add_clock(domain, spec)
     _text(domain, "on_poweroff", "destroy")
-    # With 'destroy', libvirt 11 reports a guest's reboot as a power-off: whoever must tell them apart has 'restart'
-    # and libvirt's reboot event.
-    _text(domain, "on_reboot", "restart")
+    # With 'destroy', libvirt reports a guest's reboot as a power-off: whoever must tell them apart has 'restart' and
+    # libvirt's reboot event.
+    _text(domain, "on_reboot", "destroy" if spec.ends_at_reset else "restart")
     # One that is only watched stays as it crashed, until its screen was pictured.
     _text(domain, "on_crash", "preserve" if spec.screen else "destroy")
     power = ET.SubElement(domain, "pm")
     ET.SubElement(power, "suspend-to-mem", enabled="no")
     ET.SubElement(power, "suspend-to-disk", enabled="no")
-    add_devices(domain, spec)
+    add_devices(domain, spec, features)
     if spec.as_root:
         # libvirt's DAC driver, by number: the user that QEMU would run as cannot reach the machine's files.
         label = ET.SubElement(domain, "seclabel", type="static", model="dac", relabel="yes")
@@ -77,18 +76,11 @@ def _add_sysinfo(domain: ET.Element, spec: DomainSpec) -> None:
             _text(strings, "entry", entry)
 
 
-def _add_os(domain: ET.Element, spec: DomainSpec) -> None:
+def _add_os(domain: ET.Element, spec: DomainSpec, features: Features) -> None:
     os = ET.SubElement(domain, "os")
-    if spec.machine.firmware == "uefi":
-        os.set("firmware", "efi")
     _text(os, "type", "hvm", arch="x86_64", machine="q35")
     if spec.machine.firmware == "uefi":
-        wanted = "yes" if spec.hardware.secure_boot else "no"
-        firmware = ET.SubElement(os, "firmware")
-        ET.SubElement(firmware, "feature", enabled=wanted, name="enrolled-keys")
-        ET.SubElement(firmware, "feature", enabled=wanted, name="secure-boot")
-        if spec.nvram:
-            _text(os, "nvram", str(spec.nvram))
+        _add_firmware(os, spec, features)
     if spec.direct:
         _text(os, "kernel", str(spec.direct.kernel))
         if spec.direct.initrd:
@@ -98,32 +90,55 @@ def _add_os(domain: ET.Element, spec: DomainSpec) -> None:
         ET.SubElement(os, "smbios", mode="sysinfo")
 
 
-def _add_features(domain: ET.Element, spec: DomainSpec) -> None:
-    features = ET.SubElement(domain, "features")
-    ET.SubElement(features, "acpi")
-    ET.SubElement(features, "apic")
+def _add_firmware(os: ET.Element, spec: DomainSpec, features: Features) -> None:
+    """Ask for UEFI firmware by what it shall have, or name it: a libvirt that is not told might take any."""
+    secure = "yes" if spec.hardware.secure_boot else "no"
+    files = features.firmware_files(secure_boot=spec.hardware.secure_boot)
+    template: dict[str, str] = {}
+    if files and not features.firmware_by_features:
+        _text(os, "loader", str(files.code), readonly="yes", secure=secure, type="pflash")
+        template = {"template": str(files.variables)}
+    else:
+        os.set("firmware", "efi")
+        firmware = ET.SubElement(os, "firmware")
+        ET.SubElement(firmware, "feature", enabled=secure, name="enrolled-keys")
+        ET.SubElement(firmware, "feature", enabled=secure, name="secure-boot")
+    if spec.nvram:
+        _text(os, "nvram", str(spec.nvram), **template)
+    elif template:
+        ET.SubElement(os, "nvram", template)
+
+
+def _add_features(domain: ET.Element, spec: DomainSpec, features: Features) -> None:
+    element = ET.SubElement(domain, "features")
+    ET.SubElement(element, "acpi")
+    ET.SubElement(element, "apic")
     if spec.hardware.secure_boot:
-        ET.SubElement(features, "smm", state="on")
-    if spec.accelerator == "tcg":
+        ET.SubElement(element, "smm", state="on")
+    if spec.accelerator == "tcg" and features.translation_cache:
         cache = str(_TRANSLATION_CACHE_MIB)
-        _text(ET.SubElement(features, "tcg"), "tb-cache", cache, unit="MiB")
-    elif spec.hardware.hyperv:
-        hyperv = ET.SubElement(features, "hyperv", mode="custom")
-        for name in _HYPERV:
+        _text(ET.SubElement(element, "tcg"), "tb-cache", cache, unit="MiB")
+    elif spec.accelerator == "kvm" and spec.hardware.hyperv and features.hyperv:
+        hyperv = ET.SubElement(element, "hyperv", {"mode": "custom"} if features.hyperv_mode else {})
+        for name in features.hyperv:
             more = {"retries": "8191"} if name == "spinlocks" else {}
             ET.SubElement(hyperv, name, {"state": "on", **more})
     if spec.hardware.hyperv:
-        ET.SubElement(features, "vmport", state="off")
+        ET.SubElement(element, "vmport", state="off")
 
 
-def _add_cpu(domain: ET.Element, spec: DomainSpec) -> None:
+def _add_cpu(domain: ET.Element, spec: DomainSpec, features: Features) -> None:
     """Give the guest every feature there is: EL 9 and 10 do not start on the default CPU model."""
     if spec.accelerator == "kvm" and spec.cpu == "host-model":
         cpu = ET.SubElement(domain, "cpu", mode="host-model", check="partial")
     elif spec.accelerator == "kvm":
-        cpu = ET.SubElement(domain, "cpu", mode="host-passthrough", check="none", migratable="on")
-    else:
+        migratable = {"migratable": "on"} if features.migratable else {}
+        cpu = ET.SubElement(domain, "cpu", {"mode": "host-passthrough", "check": "none", **migratable})
+    elif features.maximum_cpu:
         cpu = ET.SubElement(domain, "cpu", mode="maximum")
+    else:
+        # Of an emulated machine it is QEMU's CPU, as far as libvirt has names for what that has.
+        cpu = ET.SubElement(domain, "cpu", mode="host-model", check="partial")
     if spec.hardware.hyperv:
         # Windows editions limit the number of sockets, not of cores; each vCPU is a socket by default.
         ET.SubElement(cpu, "topology", sockets="1", dies="1", cores=str(spec.machine.cpus), threads="1")

@@ -57,7 +57,12 @@ class FinalMachine:
 
 
 def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, folder: Path, accelerator: Accelerator) -> DomainSpec:
-    """Return the machine that the installer runs in; its disk is a file of `folder`."""
+    """Return the machine that the installer runs in; its disk is a file of `folder`.
+
+    An installer that was started by its kernel would start over at a reset, so that the machine ends there. UEFI resets
+    itself before it starts anything where its variables are empty: that machine ends at resets once the installer runs
+    (see stages.install).
+    """
     direct = None
     if seed.kernel:
         direct = DirectKernel(kernel=seed.kernel, initrd=seed.initrd, arguments=seed.arguments)
@@ -76,6 +81,7 @@ def install_domain(plan: Plan, medium: Medium, seed: SeedMedia, folder: Path, ac
         guest_agent=plan.unattended.sealing is not None,
         nvram=folder / "install-nvram.fd",
         screen=True,
+        ends_at_reset=direct is not None and plan.machine.firmware == "bios",
     )
 
 

@@ -111,25 +111,30 @@ class Phase:
     """A line of the installer that means progress.
 
     `percent` of the whole installation when the line shows. With groups `done` and `total` in the pattern, the
-    phase runs from `percent` to `until` as done approaches total.
+    phase runs from `percent` to `until` as done approaches total. One that `creeps` has lines without a count, each of
+    which goes a fiftieth of what is left on to `until`: progress is seen, and its end is never passed.
     """
 
     pattern: str
     label: str
     percent: float
     until: float | None = None
+    creeps: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """A line of the installer that means failure; `reason` is a sentence, which may use the pattern's groups.
 
-    A `general` line says only that it failed: a line right after it that says why has the word.
+    A `general` line says only that it failed: a line right after it that says why has the word. With `after`, the line
+    counts only where one of the three before it, without the kernel's, matches that pattern too; the reason may use
+    the groups of both.
     """
 
     pattern: str
     reason: str
     general: bool = False
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

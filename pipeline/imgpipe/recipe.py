@@ -177,7 +177,11 @@ class Guest(Table):
     locale: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{1,8}(_[A-Z]{2})?(\.[A-Za-z0-9-]+)?(@[a-z]+)?$")] = (
         "en_US.UTF-8"
     )
-    keyboard: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{2,32}$")] = "us"
+    keyboard: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{1,31}$")] = Field(
+        default="us",
+        description="A console keymap ('uk', 'de-latin1') or an XKB layout ('gb', 'de-nodeadkeys'): each system "
+        "is given its own name for it. Windows takes options.input_locale.",
+    )
     timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")] = "UTC"
     hostname: HostName | None = Field(default=None, description="The template's own; clones get theirs at deploy.")
     classic_nic_names: bool = Field(default=True, description="eth0, eth1 (net.ifnames=0 biosdevname=0).")

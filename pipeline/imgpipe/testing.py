@@ -86,10 +86,17 @@ def _check_seed(answer: Unattended, where: str) -> None:
 
 def _check_console(answer: Unattended, where: str) -> None:
     console, proof = answer.console, answer.proof
-    patterns = [phase.pattern for phase in console.phases]
-    patterns += [trouble.pattern for trouble in (*console.troubles, *console.waiting)]
-    for pattern in (*patterns, *console.benign):
+    troubles = (*console.troubles, *console.waiting)
+    patterns = [*(phase.pattern for phase in console.phases), *(trouble.pattern for trouble in troubles)]
+    for pattern in (*patterns, *(trouble.after for trouble in troubles), *console.benign):
         re.compile(pattern)
+        # Guests print what they like, and lines of 4096 characters: two open ends in a pattern take seconds a line.
+        open_end = re.search(r"[*+]|\{\d*,\}", re.sub(r"\\.|\[\^?\]?[^]]*\]", "x", pattern))
+        assert not open_end, f"{where}: the pattern '{pattern}' repeats something without end; write '{{1,200}}'"
+    for trouble in troubles:
+        known = {*re.compile(trouble.pattern).groupindex, *re.compile(trouble.after).groupindex}
+        used = set(re.findall(r"\{(\w+)\}", trouble.reason))
+        assert used <= known, f"{where}: the reason '{trouble.reason}' uses groups that its pattern has not"
     for phase in console.phases:
         assert 0 <= phase.percent <= 100, f"{where}: the phase '{phase.label}' has {phase.percent} per cent"
     assert proof.console, f"{where}: there is no proof on the console"

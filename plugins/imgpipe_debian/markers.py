@@ -18,7 +18,7 @@ class Phase(NamedTuple):
 
 
 def _menu(item: str) -> str:
-    return rf"main-menu\[\d+\]: INFO: Menu item '{item}' selected"
+    return rf"main-menu\[\d{{1,9}}\]: INFO: Menu item '{item}' selected"
 
 
 # The per cents are shares of time, measured without KVM.
@@ -43,19 +43,19 @@ PROGRESS: tuple[Phase, ...] = (
 
 # No way on from any of these: the build ends at once instead of waiting for a time limit.
 FAILURES: tuple[str, ...] = (
-    r"IMGPIPE-INSTALL-FAIL (?P<reason>.*)",
+    r"IMGPIPE-INSTALL-FAIL (?P<reason>.{0,200})",
     r"Kernel panic - not syncing",
-    r"main-menu\[\d+\]: WARNING \*\*: Menu item '[^']+' failed",
-    r"main-menu\[\d+\]: WARNING \*\*: Configuring '[^']+' failed with error code \d+",
-    r"!! ERROR: .*",
+    r"main-menu\[\d{1,9}\]: WARNING \*\*: (?P<reason>Menu item '[^']{1,60}' failed)",
+    r"main-menu\[\d{1,9}\]: WARNING \*\*: (?P<reason>Configuring '[^']{1,60}' failed with error code \d{1,9})",
+    r"!! ERROR: (?P<reason>.{0,200})",
     r"Installation step failed",
-    r"debootstrap: (E|error): .*",
-    r"in-target: E: (?P<reason>.*)",
-    r"base-installer: error: exiting on error .*",
+    r"debootstrap: (E|error): (?P<reason>.{0,200})",
+    r"in-target: E: (?P<reason>.{0,200})",
+    r"base-installer: (?P<reason>error: exiting on error .{0,200})",
     r"Out of memory: Killed process",
     r"No space left on device",
     # The underline of a question's title; progress has none.
-    r"^-{5,}$",
+    r"^-{5,200}$",
 )
 
 # The text frontend stops here; an unattended installation has nobody to answer.
@@ -66,4 +66,4 @@ QUESTIONS: tuple[str, ...] = (
     r"Please press Enter to activate this console",
 )
 
-SUCCESS = r"IMGPIPE-INSTALL-OK (?P<token>[A-Za-z0-9-]+)"
+SUCCESS = r"IMGPIPE-INSTALL-OK (?P<token>[A-Za-z0-9-]{1,80})"

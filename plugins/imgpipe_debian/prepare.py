@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from imgpipe.errors import RecipeError
 from imgpipe.host.debian_mirror import parse
+from imgpipe.keyboards import keyboard_fault, xkb_layout
 from imgpipe.os_family import (
     Account,
     AnswerFile,
@@ -68,7 +69,7 @@ def preseed_settings(order: Order) -> settings.PreseedSettings:
         token=order.system.name,
         hostname=(guest.hostname or "debian").partition(".")[0],
         locale=guest.locale,
-        keyboard=guest.keyboard,
+        keyboard=_keymap(guest.keyboard),
         timezone=guest.timezone,
         nics=tuple(_nic(number, nic) for number, nic in enumerate(recipe.nics)),
         disk=_disk(recipe),
@@ -102,10 +103,21 @@ def _refuse(recipe: Recipe) -> None:
         )
     if guest.packages.remove:
         wrong.append("guest.packages.remove: the base system has nothing that can be left out by name")
+    if xkb_layout(guest.keyboard) is None:
+        wrong.append(keyboard_fault(guest.keyboard))
     if recipe.disk.volume_group != "vg0":
         wrong.append("disk.volume_group: only 'vg0' can be had here")
     if wrong:
         raise RecipeError(f"Recipe '{recipe.name}' asks for what debian-installer cannot do.", details=wrong)
+
+
+def _keymap(keyboard: str) -> str:
+    """Return debian-installer's name of a keyboard: 'layout(variant)' (keyboard-configuration.config)."""
+    known = xkb_layout(keyboard)
+    if known is None:
+        raise RecipeError(keyboard_fault(keyboard))
+    # It switches from the layout 'us' to one without Latin letters by itself.
+    return f"{known.layout}({known.variant})" if known.variant else known.layout
 
 
 def _nic(number: int, nic: Nic) -> settings.Nic:

@@ -143,7 +143,7 @@ def _own_faults(settings: PreseedSettings) -> list[str]:
         *_check("token", r"[A-Za-z0-9-]{4,64}", settings.token),
         *_check("hostname", _HOST_NAME, settings.hostname),
         *_check("locale", r"[A-Za-z]{1,3}(_[A-Z]{2})?(\.[A-Za-z0-9-]+)?(@[a-z]+)?", settings.locale),
-        *_check("keyboard", r"[a-z][a-z0-9_-]*", settings.keyboard),
+        *_check("keyboard", r"[a-z]{2,8}(\([A-Za-z0-9_-]{1,31}\))?", settings.keyboard),
         *_check("timezone", r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", settings.timezone),
         *_check("install_nic", _INTERFACE, settings.install_nic),
         *_check("disk.device", r"/dev/[a-z0-9/._-]+", disk.device),

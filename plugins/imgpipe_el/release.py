@@ -17,7 +17,8 @@ class Installer:
     """A generation of Anaconda: what its kickstart language knows and what it does unasked.
 
     `major` is Anaconda's version, `handler` pykickstart's name for the language. `disk_label` is what clearpart
-    writes on a BIOS machine when the kickstart names none (blivet).
+    writes on a BIOS machine when the kickstart names none (blivet). `dns_options` says that `network` takes
+    --ipv4-dns-search and its kin. `checks_host_names` says that a host name which is none ends the installer.
     """
 
     major: int
@@ -26,11 +27,14 @@ class Installer:
     root_ssh_option: bool
     weak_dependencies_option: Literal["--exclude-weakdeps", "--excludeWeakdeps"]
     disk_label: Literal["msdos", "gpt"]
+    dns_options: bool = False
+    checks_host_names: bool = True
 
 
 ANACONDA_29 = Installer(
     major=29,
     handler="F29",
+    checks_host_names=False,
     timesource=False,
     root_ssh_option=False,
     weak_dependencies_option="--excludeWeakdeps",
@@ -39,6 +43,8 @@ ANACONDA_29 = Installer(
 ANACONDA_33 = Installer(
     major=33,
     handler="RHEL8",
+    dns_options=True,
+    checks_host_names=False,
     timesource=False,
     root_ssh_option=False,
     weak_dependencies_option="--excludeWeakdeps",
@@ -47,6 +53,7 @@ ANACONDA_33 = Installer(
 ANACONDA_34 = Installer(
     major=34,
     handler="RHEL9",
+    dns_options=True,
     timesource=True,
     root_ssh_option=True,
     weak_dependencies_option="--exclude-weakdeps",
@@ -71,6 +78,7 @@ ANACONDA_38 = Installer(
 ANACONDA_40 = Installer(
     major=40,
     handler="RHEL10",
+    dns_options=True,
     timesource=True,
     root_ssh_option=True,
     weak_dependencies_option="--exclude-weakdeps",

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Any
 
 from imgpipe.errors import RecipeError
+from imgpipe.keyboards import keyboard_fault, xkb_layout
 from imgpipe.os_family import Order
 from imgpipe.recipe import Install, Recipe
 from imgpipe_ubuntu.netplan import ANY_DHCP, OFFLINE
@@ -51,7 +52,7 @@ def _autoinstall(order: Order, layout: Layout, source: str) -> dict[str, Any]:
         "version": 1,
         "refresh-installer": {"update": False},
         "locale": guest.locale,
-        "keyboard": {"layout": guest.keyboard},
+        "keyboard": _keyboard(guest.keyboard),
         "timezone": guest.timezone,
         "source": {"id": source, "search_drivers": False},
         "network": ANY_DHCP if online else OFFLINE,
@@ -72,6 +73,20 @@ def _autoinstall(order: Order, layout: Layout, source: str) -> dict[str, Any]:
     if online and recipe.install.proxy:
         document["proxy"] = _ascii_url("install.proxy", recipe.install.proxy)
     return document
+
+
+def _keyboard(name: str) -> dict[str, str]:
+    """Return subiquity's setting of a keyboard; it refuses what its kbds/C.jsonl has not (models/keyboard.py).
+
+    One that can type no ASCII is switched to from 'us', as subiquity itself does for whom it asks
+    (server/controllers/keyboard.py, latinizable); an autoinstall it takes as it is.
+    """
+    known = xkb_layout(name)
+    if known is None:
+        raise RecipeError("The recipe names a keyboard that Ubuntu has not.", details=[keyboard_fault(name)])
+    if not known.latin:
+        return {"layout": f"us,{known.layout}", "variant": f",{known.variant}", "toggle": "alt_shift_toggle"}
+    return {"layout": known.layout} | ({"variant": known.variant} if known.variant else {})
 
 
 def _apt(install: Install, *, online: bool) -> dict[str, Any]:

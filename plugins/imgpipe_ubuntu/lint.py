@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import re
+import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from imgpipe.crypt_methods import hashes, is_hash
+from imgpipe.account_names import RESERVED
+from imgpipe.crypt_methods import hash_fault, hashes, is_hash
+from imgpipe.late_commands import late_command_faults
 from imgpipe.os_family import Fault, System
-from imgpipe_ubuntu import lint_commands, lint_storage
+from imgpipe.time_zones import is_time_zone
+from imgpipe_ubuntu import lint_network, lint_storage
 from imgpipe_ubuntu.document import OK, PROOF_FILE
-from imgpipe_ubuntu.schema import AUTOINSTALL, NETWORK
+from imgpipe_ubuntu.schema import AUTOINSTALL, LENIENT, NETWORK
 from imgpipe_ubuntu.yaml_document import Path, YamlDocument, read_yaml
 
 _LARGEST = 2**20
@@ -22,6 +27,9 @@ _ROOT = "autoinstall"
 # Later than the last media of these releases whose installer was looked at (24.04.4).
 _NEWER_KEYS = {"kernel-crash-dumps": "24.10", "zdevs": "24.10"}
 _MOST_FAULTS = 200
+# subiquity's USERNAME_REGEX (controllers/identity.py).
+_USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,10 @@ class _Autoinstall:
 
     def fault(self, path: Path, text: str) -> Fault:
         return Fault(line=self.document.line((_ROOT, *path)), text=text)
+
+    def network_line(self, path: Path) -> int:
+        """Return the line of a path in the section `network`."""
+        return self.document.line((_ROOT, "network", *path))
 
     def warning(self, path: Path, text: str) -> Fault:
         return Fault(line=self.document.line((_ROOT, *path)), text=text, severity="warning")
@@ -57,7 +69,9 @@ def lint(text: str, system: System, firmware: str) -> tuple[Fault, ...]:
 
 def _form(text: str) -> Iterator[Fault]:
     # cloud-init tells its formats apart by this line and ignores what it does not know.
-    if text.split("\n", 1)[0].rstrip() != "#cloud-config":
+    if text.startswith("\ufeff"):
+        yield Fault(line=1, text="The file begins with a byte order mark, with which cloud-init does not know it.")
+    elif text.split("\n", 1)[0].rstrip() != "#cloud-config":
         yield Fault(line=1, text="The first line must be '#cloud-config'.")
 
 
@@ -76,11 +90,22 @@ def _content(autoinstall: _Autoinstall, system: System, firmware: str) -> Iterat
     yield from _schema(autoinstall)
     yield from _unattended(autoinstall)
     yield from _accounts(autoinstall)
+    yield from _zone(autoinstall)
     yield from _ages(autoinstall, system)
+    yield from lint_network.network_faults(autoinstall.section.get("network"), autoinstall.network_line)
     section, line = autoinstall.section, autoinstall.document.line
     yield from lint_storage.lint_storage(section.get("storage"), lambda path: line((_ROOT, "storage", *path)), firmware)
     late = section.get("late-commands")
-    yield from lint_commands.lint_commands(late, lambda path: line((_ROOT, "late-commands", *path)))
+    for number, command in enumerate(late if isinstance(late, list) else []):
+        for fault in late_command_faults(_script(command), "'shutdown: poweroff'"):
+            yield replace(fault, line=line((_ROOT, "late-commands", number)))
+
+
+def _script(command: object) -> str:
+    """Return a command as a shell gets it: subiquity gives a text to one, and runs a list as it is."""
+    if isinstance(command, list):
+        return shlex.join(word for word in command if isinstance(word, str))
+    return command if isinstance(command, str) else ""
 
 
 def _schema(autoinstall: _Autoinstall) -> Iterator[Fault]:
@@ -104,7 +129,8 @@ def _explain(error: ValidationError, autoinstall: _Autoinstall, prefix: Path) ->
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"; did you mean '{near[0]}'?" if near else "."
-                yield autoinstall.fault((*path, str(key)), f"The key '{key}' is not known here{hint}")
+                blame = autoinstall.warning if schema.get(LENIENT) else autoinstall.fault
+                yield blame((*path, str(key)), f"The key '{key}' is not known here{hint}")
         return
     if error.validator == "required" and isinstance(error.instance, dict):
         missing = [key for key in schema.get("required", []) if key not in error.instance]
@@ -126,14 +152,17 @@ def _place(where: str) -> str:
 
 def _unattended(autoinstall: _Autoinstall) -> Iterator[Fault]:
     section = autoinstall.section
-    if section.get("shutdown") != "poweroff":
-        yield autoinstall.fault(("shutdown",), "'shutdown' must be 'poweroff': a reboot would install again.")
+    if section.get("shutdown", "reboot") == "reboot":
+        text = (
+            "A reboot ends a build as well as 'shutdown: poweroff' does, for its machine ends where it would start "
+            "again; elsewhere the installer may boot once more."
+        )
+        yield autoinstall.warning(("shutdown",), text)
     if section.get("interactive-sections"):
         yield autoinstall.fault(
             ("interactive-sections",), "'interactive-sections' makes the installer wait for a human."
         )
-    if "identity" not in section and "user-data" not in section:
-        yield autoinstall.fault((), "There must be 'identity' or 'user-data'; the installer stops without.")
+    yield from _nobody(autoinstall)
     refresh = section.get("refresh-installer")
     if isinstance(refresh, dict) and refresh.get("update") is True:
         yield autoinstall.warning(
@@ -144,12 +173,24 @@ def _unattended(autoinstall: _Autoinstall) -> Iterator[Fault]:
         yield autoinstall.warning(("late-commands",), text)
 
 
+def _nobody(autoinstall: _Autoinstall) -> Iterator[Fault]:
+    """Yield the fault of a file without an account, which a server's installer refuses (controllers/identity.py)."""
+    section = autoinstall.section
+    storage, source = section.get("storage"), section.get("source")
+    layout = storage.get("layout") if isinstance(storage, dict) else None
+    if isinstance(layout, dict) and layout.get("reset-partition-only") is True:
+        yield autoinstall.fault(("storage", "layout"), "With 'reset-partition-only' no system is installed.")
+    elif "identity" not in section and "user-data" not in section:
+        text = "There must be 'identity' or 'user-data'; the installer of a server stops without."
+        desktop = isinstance(source, dict) and "server" not in str(source.get("id", "server"))
+        yield autoinstall.warning((), text) if desktop else autoinstall.fault((), text)
+
+
 def _accounts(autoinstall: _Autoinstall) -> Iterator[Fault]:
     section = autoinstall.section
     identity = section.get("identity")
-    password = identity.get("password") if isinstance(identity, dict) else None
-    if isinstance(password, str) and not _is_hash(password):
-        yield autoinstall.fault(("identity", "password"), "The password must be a crypt(5) hash, not plain text.")
+    if isinstance(identity, dict):
+        yield from _identity(identity, autoinstall)
     user_data = section.get("user-data")
     if not isinstance(user_data, dict):
         return
@@ -164,6 +205,29 @@ def _accounts(autoinstall: _Autoinstall) -> Iterator[Fault]:
         yield autoinstall.warning(
             ("user-data", "chpasswd"), "The passwords seem to be plain text; they stay in the image."
         )
+
+
+def _identity(identity: dict[str, Any], autoinstall: _Autoinstall) -> Iterator[Fault]:
+    password, name = identity.get("password"), identity.get("username")
+    if isinstance(password, str) and (fault := hash_fault(password)):
+        blame = autoinstall.fault if fault.certain else autoinstall.warning
+        yield blame(("identity", "password"), f"The password {fault.text}: nobody could log in with it.")
+    if isinstance(name, str) and not _USER_NAME.fullmatch(name):
+        text = f"'{name}' is no user's name: it has small letters, digits, '-' and '_', 32 at most."
+        yield autoinstall.fault(("identity", "username"), text)
+    elif name in RESERVED:
+        yield autoinstall.fault(
+            ("identity", "username"), f"The installer refuses the name '{name}', which is reserved."
+        )
+    host = identity.get("hostname")
+    if isinstance(host, str) and not _HOST_NAME.fullmatch(host):
+        yield autoinstall.warning(("identity", "hostname"), f"'{host}' is no host name.")
+
+
+def _zone(autoinstall: _Autoinstall) -> Iterator[Fault]:
+    zone = autoinstall.section.get("timezone")
+    if isinstance(zone, str) and zone not in {"", "geoip"} and not is_time_zone(zone):
+        yield autoinstall.fault(("timezone",), f"There is no time zone '{zone}', and the installer ends.")
 
 
 def _is_hash(text: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +13,9 @@ from imgpipe_ubuntu.yaml_document import Path
 _LAYOUTS = ("lvm", "direct", "zfs", "hybrid")
 # The keys by which an action refers to others, by the id that must have come before.
 _REFERENCES = ("device", "volume", "volgroup", "pool")
+_ZFS_REFERENCES = {"zpool": (), "zfs": ("pool",)}
+_DISK = "/dev/vda"
+_DISK_NAME = re.compile(r"/dev/(sd|hd|vd|xvd|nvme|mmcblk)[^/]*$")
 _SIZED = ("partition", "lvm_partition")
 
 Action = dict[str, Any]
@@ -35,6 +40,7 @@ def lint_storage(storage: object, line: LineOf, firmware: str) -> Iterator[Fault
         yield Fault(line=line(()), text="'storage' has neither 'layout' nor 'config'.")
     elif isinstance(config, list):
         actions = {number: action for number, action in enumerate(config) if isinstance(action, dict)}
+        yield from _disks(actions, line)
         yield from _references(actions, line)
         yield from _sizes(actions, line)
         yield from _mounts(actions, line, firmware)
@@ -47,15 +53,33 @@ def _warning(line: int, text: str) -> Fault:
 def _layout(layout: Action, line: LineOf) -> Iterator[Fault]:
     if layout.get("name") not in _LAYOUTS:
         yield Fault(line=line(("layout", "name")), text=f"The layout must be one of {', '.join(_LAYOUTS)}.")
+    match = layout.get("match")
+    yield from _other_disk(match.get("path") if isinstance(match, dict) else None, line(("layout", "match", "path")))
     if "password" in layout:
         text = "An encrypted disk asks for its passphrase at every boot of every clone, and here it is plain text."
         yield _warning(line(("layout", "password")), text)
 
 
+def _disks(actions: dict[int, Action], line: LineOf) -> Iterator[Fault]:
+    for number, action in actions.items():
+        if action.get("type") == "disk":
+            match = action.get("match")
+            yield from _other_disk(action.get("path"), line(("config", number, "path")))
+            yield from _other_disk(match.get("path") if isinstance(match, dict) else None, line(("config", number)))
+
+
+def _other_disk(path: object, where: int) -> Iterator[Fault]:
+    """Yield the fault of a disk's path, or pattern of paths, that the install machine's only disk has not."""
+    if isinstance(path, str) and _DISK_NAME.match(path) and not fnmatch.fnmatchcase(_DISK, path):
+        yield Fault(line=where, text=f"The machine has no disk '{path}': its only one is '{_DISK}'.")
+
+
 def _references(actions: dict[int, Action], line: LineOf) -> Iterator[Fault]:
     seen: set[str] = set()
     for number, action in actions.items():
-        named = [(key, action[key]) for key in _REFERENCES if isinstance(action.get(key), str)]
+        # Of these, `pool` and `volume` are names of ZFS.
+        keys = _ZFS_REFERENCES.get(str(action.get("type")), _REFERENCES)
+        named = [(key, action[key]) for key in keys if isinstance(action.get(key), str)]
         devices = action.get("devices")
         named += [("devices", item) for item in (devices if isinstance(devices, list) else []) if isinstance(item, str)]
         for key, target in named:
@@ -92,7 +116,7 @@ def _parent(action: Action) -> str:
 def _mounts(actions: dict[int, Action], line: LineOf, firmware: str) -> Iterator[Fault]:
     mounts = [action for action in actions.values() if action.get("type") == "mount"]
     paths = {str(action.get("path")): action for action in mounts}
-    if "/" not in paths:
+    if "/" not in paths and not any(str(action.get("type")) in _ZFS_REFERENCES for action in actions.values()):
         yield Fault(line=line(("config",)), text="Nothing is mounted on '/'.")
     if firmware == "uefi":
         yield from _uefi(actions, paths, line)

@@ -92,6 +92,8 @@ def _kernel_arguments(order: Order) -> tuple[str, ...]:
         "console=ttyS0,115200n8",
         # casper would otherwise read the whole medium once more to check it; imgpipe knows its digest.
         "fsck.mode=skip",
+        # An emulated machine on a busy host is late with the ticks that the kernel tries its timer by.
+        "no_timer_check",
         *classic,
         *recipe.install.kernel_arguments,
         "---",

@@ -1,8 +1,9 @@
 """What an autoinstall document may hold: a schema of our own, stricter than subiquity's.
 
-Learnt from subiquity's documentation and its releases for 22.04 and 24.04; see docs/decisions. subiquity ignores
-keys that it does not know, so here they are faults. Sections whose format belongs to others (netplan, curtin's apt
-and storage, cloud-init's user-data) are left open except for what is certain.
+Learnt from subiquity's documentation and its releases for 22.04 and 24.04; see docs/decisions. subiquity refuses keys
+that it does not know in some sections and ignores them in others (LENIENT): both are faults here, of two weights.
+Sections whose format belongs to others (netplan, curtin's apt and storage, cloud-init's user-data) are left open except
+for what is certain.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 Schema = dict[str, Any]
+
+LENIENT = "unknownKeysAreIgnored"
+"""The keyword of a schema whose section subiquity takes with keys that it does not know."""
 
 _TEXT: Schema = {"type": "string"}
 _BOOLEAN: Schema = {"type": "boolean"}
@@ -24,6 +28,10 @@ def _mapping(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
 
 
+def _lenient(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
+    return {**_mapping(properties, required), LENIENT: True}
+
+
 def _open(properties: Schema) -> Schema:
     return {"type": "object", "properties": properties}
 
@@ -34,6 +42,7 @@ _NETPLAN = _open(
         "renderer": {"enum": ["networkd", "NetworkManager"]},
         "ethernets": {"type": "object"},
         "wifis": {"type": "object"},
+        "tunnels": {"type": "object"},
         "bridges": {"type": "object"},
         "bonds": {"type": "object"},
         "vlans": {"type": "object"},
@@ -92,7 +101,7 @@ _IDENTITY = _mapping(
     required=("username", "hostname", "password"),
 )
 
-AUTOINSTALL: Schema = _mapping(
+AUTOINSTALL: Schema = _lenient(
     {
         "version": {"const": 1},
         "interactive-sections": _TEXTS,
@@ -105,29 +114,29 @@ AUTOINSTALL: Schema = _mapping(
         "debconf-selections": _TEXT,
         "locale": _TEXT,
         "refresh-installer": _mapping({"update": _BOOLEAN, "channel": _TEXT}),
-        "kernel": {**_mapping({"package": _TEXT, "flavor": _TEXT}), "minProperties": 1, "maxProperties": 1},
+        "kernel": {**_lenient({"package": _TEXT, "flavor": _TEXT}), "minProperties": 1, "maxProperties": 1},
         "kernel-crash-dumps": _mapping({"enabled": {"type": ["boolean", "null"]}}, required=("enabled",)),
         "keyboard": _mapping(
             {"layout": _TEXT, "variant": _TEXT, "toggle": {"type": ["string", "null"]}}, required=("layout",)
         ),
         "zdevs": {"type": "array"},
-        "source": _mapping({"id": _TEXT, "search_drivers": _BOOLEAN}),
+        "source": _lenient({"id": _TEXT, "search_drivers": _BOOLEAN}),
         "network": {"type": "object"},
-        "ubuntu-pro": _mapping({"token": _TEXT}),
-        "ubuntu-advantage": _mapping({"token": _TEXT}),
+        "ubuntu-pro": _lenient({"token": _TEXT}),
+        "ubuntu-advantage": _lenient({"token": _TEXT}),
         "proxy": {"type": ["string", "null"]},
         "apt": _APT,
         "storage": _STORAGE,
         "identity": _IDENTITY,
-        "ssh": _mapping({"install-server": _BOOLEAN, "authorized-keys": _TEXTS, "allow-pw": _BOOLEAN}),
+        "ssh": _lenient({"install-server": _BOOLEAN, "authorized-keys": _TEXTS, "allow-pw": _BOOLEAN}),
         "snaps": {
             "type": "array",
             "items": _mapping({"name": _TEXT, "channel": _TEXT, "classic": _BOOLEAN}, required=("name",)),
         },
         "active-directory": _mapping({"admin-name": _TEXT, "domain-name": _TEXT}),
-        "codecs": _mapping({"install": _BOOLEAN}),
-        "drivers": _mapping({"install": _BOOLEAN}),
-        "oem": _mapping({"install": {"enum": [True, False, "auto"]}}, required=("install",)),
+        "codecs": _lenient({"install": _BOOLEAN}),
+        "drivers": _lenient({"install": _BOOLEAN}),
+        "oem": _lenient({"install": {"enum": [True, False, "auto"]}}, required=("install",)),
         "timezone": _TEXT,
         "updates": {"enum": ["security", "all"]},
         "shutdown": {"enum": ["reboot", "poweroff"]},

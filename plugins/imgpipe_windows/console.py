@@ -20,7 +20,7 @@ CONSOLE = Console(
     ),
     troubles=(
         Trouble(
-            pattern=r"^imgpipe: failed (?P<what>[\w. -]{1,60}?) (?P<code>-?\d{1,12})\s*$",
+            pattern=r"^imgpipe: failed (?P<what>[\w. -]{1,60}?) (?P<code>-?\d{1,12})$",
             reason="Inside Windows, '{what}' failed with the exit code {code}.",
         ),
     ),

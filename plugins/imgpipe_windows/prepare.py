@@ -88,6 +88,11 @@ def _wishes(order: Order, release: Release, options: WindowsOptions) -> Wishes:
         wrong.append("guest.root.password: Windows needs its administrator's password, in plain text and not hashed")
     else:
         wrong += [f"guest.root.password: {fault}" for fault in weaknesses(password)]
+    if order.recipe.guest.keyboard != "us" and options.input_locale is None:
+        wrong.append(
+            f"guest.keyboard: '{order.recipe.guest.keyboard}' is a name of Linux; options.input_locale takes "
+            "Windows' own, such as '0407:00000407' or 'de-DE'"
+        )
     if options.secure_boot and order.recipe.machine.firmware == "bios":
         wrong.append("options.secure_boot: Secure Boot needs machine.firmware = 'uefi'")
     if options.clones == "cd" and ANSWER_FILES in order.recipe.sysprep.disable:

@@ -12,18 +12,23 @@ pytestmark = [pytest.mark.libvirt, pytest.mark.skipif(bool(lacking()), reason=la
 
 
 def states(uri, pool=None):
-    return {finding.name: finding.state for finding in daemon.look_at(uri, pool)}
+    return {finding.name: finding.state for finding in daemon.look_at(uri, pool, "tcg")}
 
 
 def test_pools_and_networks_that_are_off_are_told_and_started_by_the_commands_named(tmp_path):
     network = tmp_path / "lan.xml"
     network.write_text("<network><name>lan</name><bridge name='lan0'/></network>")
     with private_libvirt() as host:
-        assert states(host.uri) == {"libvirt": "ok", "pools": "ok", "networks": "ok"}
+        assert states(host.uri) == {"libvirt": "ok", "pools": "ok", "networks": "ok", "libvirt features": "ok"}
         virsh = ("virsh", "--connect", host.uri)
         process.run(*virsh, "pool-define-as", "vms", "dir", "--target", host.folder)
         process.run(*virsh, "net-define", network)
-        assert states(host.uri) == {"libvirt": "ok", "pools": "warn", "networks": "warn"}
+        assert states(host.uri) == {
+            "libvirt": "ok",
+            "pools": "warn",
+            "networks": "warn",
+            "libvirt features": "ok",
+        }
         assert states(host.uri, "vms")["pools"] == "fail"
         assert "fail" in {one.state for one in daemon.look_at(host.uri, "other") if one.name == "pools"}
         for finding in daemon.look_at(host.uri, "vms"):

@@ -158,7 +158,8 @@ def program(folder, name, says):
 
 def test_a_host_without_programs_fails(tmp_path):
     found, code = doctor(tmp_path, PATH=str(tmp_path))
-    assert found["QEMU"]["state"] == found["libvirt version"]["state"] == "fail"
+    # libvirt's daemon lies where administrators' programs do, which are found whatever PATH says.
+    assert found["QEMU"]["state"] == "fail"
     assert found["TPM"]["state"] == "warn"
     assert code == 3
 

@@ -93,3 +93,15 @@ def test_the_tree_is_what_the_readme_says():
     for name in ("pipeline/", "plugins/", "recipes/", "tests/", "docs/"):
         assert name in text
         assert (ROOT / name).is_dir()
+
+
+def test_no_machine_is_described_without_asking_what_its_libvirt_takes():
+    """`domain_xml` assumes the newest libvirt where it is told of none, which is for tests."""
+    calls = [
+        (path.name, len(node.args))
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "domain_xml"
+    ]
+    assert calls
+    assert {count for _, count in calls} == {2}, calls

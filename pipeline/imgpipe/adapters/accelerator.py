@@ -17,6 +17,7 @@ from typing import Protocol
 from imgpipe.adapters.machine import RunningMachine
 from imgpipe.adapters.qemu_on_kvm import qemu_aborts
 from imgpipe.adapters.records import Recorded
+from imgpipe.domain_features import Features
 from imgpipe.domain_spec import Accelerator, DirectKernel, DomainSpec
 from imgpipe.domain_xml import domain_xml
 from imgpipe.errors import HostError, RecipeError
@@ -50,6 +51,9 @@ class _Starter(Protocol):
 
     def versions(self) -> dict[str, str]:
         """Return the versions of libvirt and QEMU."""
+
+    def features(self, accelerator: Accelerator) -> Features:
+        """Say what machines of an accelerator may have."""
 
     def start_transient(self, xml: str, *, recorded: Recorded) -> RunningMachine:
         """Start a machine that ends with this process."""
@@ -107,7 +111,7 @@ class AcceleratorProbe:
             shutil.copyfile(kernel, copy)
             console = folder / "console.log"
             try:
-                xml = domain_xml(_probe_domain(copy))
+                xml = domain_xml(_probe_domain(copy), self._starter.features("kvm"))
                 machine = self._starter.start_transient(xml, recorded=Recorded(console=console))
             except HostError as error:
                 if "kvm" not in " ".join(error.details).lower():

@@ -38,7 +38,14 @@ EDIT_S = 900
 _READ_S = 120
 _EMPTY = 64 * 2**20
 
+_OLDEST_PYTHON = (3, 9)
+_TOO_OLD = 9
+"""The exit code of a Python that has the binding and is older."""
 _INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python", "/usr/bin/python3.13", "/usr/bin/python3.12")
+
+
+class PythonTooOldError(HostError):
+    """The distribution's Python, the only one that has libguestfs' binding, cannot run the worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,9 +199,20 @@ def guestfs_python() -> str:
     """Return a Python that can import guestfs; IMGPIPE_GUESTFS_PYTHON is tried first."""
     own = os.environ.get("IMGPIPE_GUESTFS_PYTHON")
     candidates = (own,) if own else (sys.executable, *_INTERPRETERS, shutil.which("python3"))
-    for candidate in candidates:
-        if candidate and _imports_guestfs(candidate):
+    old = []
+    for candidate in filter(None, candidates):
+        code = _try_guestfs(candidate)
+        if code == 0:
             return candidate
+        if code == _TOO_OLD:
+            old.append(candidate)
+    if old:
+        raise PythonTooOldError(
+            f"The Python '{old[0]}', which has libguestfs' binding, is older than "
+            f"{'.'.join(map(str, _OLDEST_PYTHON))}: imgpipe cannot edit disks by it.",
+            hint="Build on a host with a newer Python of its own (Enterprise Linux 9, openEuler 22.03, Debian 12 or "
+            "later), and deploy the image here; or name another Python by IMGPIPE_GUESTFS_PYTHON.",
+        )
     raise HostError(
         f"The Python '{own}' cannot import 'guestfs'." if own else "No Python here can import 'guestfs'.",
         hint="Install libguestfs' Python binding: 'apt install python3-guestfs' on Debian and Ubuntu, "
@@ -202,11 +220,13 @@ def guestfs_python() -> str:
     )
 
 
-def _imports_guestfs(python: str) -> bool:
+def _try_guestfs(python: str) -> int:
+    """Return 0 where the worker can run, `_TOO_OLD` where only Python's age forbids it, else another number."""
+    script = f"import sys, guestfs; sys.exit({_TOO_OLD} if sys.version_info < {_OLDEST_PYTHON} else 0)"
     try:
         tried = subprocess.run(
-            [python, "-I", "-c", "import guestfs"], capture_output=True, timeout=60, check=False, env=of_children()
+            [python, "-I", "-c", script], capture_output=True, timeout=60, check=False, env=of_children()
         )
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return tried.returncode == 0
+        return 1
+    return tried.returncode

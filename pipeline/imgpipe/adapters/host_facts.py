@@ -30,6 +30,13 @@ def free_memory(hypervisor: Hypervisor) -> int:
     return 1024 * sum(int(told.get(name, 0)) for name in _FREE)
 
 
+def domain_capabilities(hypervisor: Hypervisor) -> str:
+    """Return libvirt's `<domainCapabilities>` of x86-64 machines, of those with KVM where libvirt offers it."""
+    kind = "kvm" if hypervisor.offers_kvm() else "qemu"
+    with told_as_host_error(hypervisor.uri, "say what machines may have"):
+        return str(hypervisor.connection.getDomainCapabilities(None, "x86_64", None, kind, 0))
+
+
 def network_names(hypervisor: Hypervisor) -> frozenset[str]:
     """Return the names of libvirt's networks that are up: a machine on another one would not start."""
     with told_as_host_error(hypervisor.uri, "list the networks"):

@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
-from imgpipe.adapters import libvirt_daemon, libvirt_sockets
+from imgpipe.adapters import domain_capabilities, firmware_files, installed, libvirt_daemon, libvirt_sockets
 from imgpipe.adapters.accelerator import AcceleratorProbe
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_as_host_error
 from imgpipe.adapters.libvirt_events import start_event_loop
@@ -27,6 +27,7 @@ from imgpipe.adapters.machine_streams import recorders
 from imgpipe.adapters.qemu_user import run_as_root_if_needed
 from imgpipe.adapters.records import NOTHING_RECORDED, Recorded
 from imgpipe.disk_source import Format, of_definition
+from imgpipe.domain_features import Features
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
@@ -92,6 +93,8 @@ class Hypervisor:
         self._connection = _open(uri)
         self._log_daemon: socket.socket | None = None
         self._starting = threading.Lock()
+        self._asking = threading.Lock()
+        self._features: dict[Accelerator, Features] = {}
         self._probe = AcceleratorProbe(self, notify, cache, remember=remember)
         self._close = weakref.finalize(self, _close, self._connection)
 
@@ -129,6 +132,15 @@ class Hypervisor:
     def try_accelerator(self) -> Accelerator:
         """Boot a kernel to see which accelerator works now, whatever is remembered."""
         return self._probe.try_again()
+
+    def features(self, accelerator: Accelerator) -> Features:
+        """Say what this libvirt and its QEMU take in machines of one accelerator; it is asked once."""
+        with self._asking:
+            if accelerator not in self._features:
+                builds = firmware_files.installed() if self.local else None
+                found = domain_capabilities.ask(self._connection, self.uri, accelerator, builds)
+                self._features[accelerator] = found
+            return self._features[accelerator]
 
     def versions(self) -> dict[str, str]:
         """Return the versions of libvirt's daemon and of QEMU."""
@@ -249,7 +261,7 @@ def _open(uri: str) -> libvirt.virConnect:
         except TimeoutError:
             raise HostError(
                 f"The libvirt daemon at '{uri}' does not answer.",
-                hint="It accepts connections but says nothing: restart it, 'systemctl restart libvirtd virtqemud'.",
+                hint=f"It accepts connections but says nothing: restart it, '{installed.starting(verb='restart')}'.",
             ) from None
 
 

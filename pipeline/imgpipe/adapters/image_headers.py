@@ -19,6 +19,8 @@ from imgpipe.named_files import open_regular
 
 _QCOW, _QED = b"QFI\xfb", b"QED\0"
 _LONGEST_NAME = 1023
+# The incompatible feature 'compression type' (bit 3), and where the header then says which.
+_COMPRESSION_TYPE, _ZSTD_AT, _ZSTD = 1 << 3, 104, 1
 # As much as a first cluster may have of header extensions.
 _START = 2**16
 # The farthest place of a file that can be asked for; nothing is there.
@@ -61,6 +63,19 @@ def data_file_of(path: Path) -> Path | None:
     except struct.error:
         raise _damaged(path) from None
     return _found(path, found[DATA_FILE]) if DATA_FILE in found else None
+
+
+def is_zstd(path: Path) -> bool:
+    """Say whether a qcow2 image is one whose clusters may be compressed with zstd, which not every QEMU reads.
+
+    Raises OSError if the file cannot be read.
+    """
+    with open_regular(path) as file:
+        start = file.read(_ZSTD_AT + 1)
+    if not start.startswith(_QCOW) or len(start) <= _ZSTD_AT or struct.unpack_from(">I", start, 4) < (3,):
+        return False
+    (features,) = struct.unpack_from(">Q", start, 72)
+    return bool(features & _COMPRESSION_TYPE) and start[_ZSTD_AT] == _ZSTD
 
 
 def _named(path: Path, file: BinaryIO, offset: int, length: int) -> Path | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +19,18 @@ _QEMU = ("qemu-system-x86_64", "/usr/libexec/qemu-kvm", "qemu-kvm")
 _MODULAR = "virtqemud"
 _MONOLITHIC = "libvirtd"
 _HELPERS = {
-    _MODULAR: ("virtstoraged", "virtnetworkd", "virtlogd", "virtproxyd"),
+    _MODULAR: ("virtstoraged", "virtnetworkd", "virtnwfilterd", "virtlogd", "virtproxyd"),
     _MONOLITHIC: ("virtlogd",),
 }
 _SYSTEMD = Path("/run/systemd/system")
+# A host with ten thousand packages has a list of a megabyte.
+_LONGEST_LIST = 4 * 2**20
 _VERSION = re.compile(r"\b(\d+)\.(\d+)\.(\d+)")
 
 
 def qemu_program() -> Path | None:
     """Return the QEMU that libvirt would run for x86-64; None where none is installed."""
-    return next((Path(found) for name in _QEMU if (found := shutil.which(name))), None)
+    return next((Path(found) for name in _QEMU if (found := process.which(name))), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,25 @@ def _systemctl(*words: str) -> bool:
     return True
 
 
+def starting(program: str = "", verb: str = "start") -> str:
+    """Return the command that starts one of libvirt's daemons, or does `verb` to it; else to the one that serves here.
+
+    With systemd that is its socket's unit, but for a restart.
+    """
+    serving = daemons()
+    program = program or (serving.program if serving else _MONOLITHIC)
+    if not _SYSTEMD.is_dir():
+        return f"{program} --daemon" if verb == "start" else f"pkill -x {program}; {program} --daemon"
+    return f"systemctl {verb} {program}.{'socket' if verb == 'start' else 'service'}"
+
+
+def journal() -> str:
+    """Return where the words of the daemon that serves here are."""
+    serving = daemons()
+    unit = f"'journalctl -b -u {serving.program}', and " if serving and _SYSTEMD.is_dir() else ""
+    return f"{unit}/var/log/libvirt or ~/.cache/libvirt"
+
+
 def versions() -> dict[str, str]:
     """Return the versions of libvirt's daemon and of QEMU, as far as they are installed."""
     serving = daemons()
@@ -94,6 +114,19 @@ def missing_packages(family: Family, packages: Iterable[str]) -> tuple[str, ...]
     if family in ("el", "openeuler") and process.is_installed("rpm"):
         return tuple(name for name, ways in wanted.items() if not any(all(map(_rpm_provides, way)) for way in ways))
     return ()
+
+
+def package_versions(family: Family, packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed, alternatives as `missing_packages` has them each.
+
+    Raises HostError where the package manager cannot be asked.
+    """
+    names = {name for package in packages for way in package.split("|") for name in way.split("+")}
+    debian = ("dpkg-query", "--show", "--showformat=${Package} ${Version} ${db:Status-Status}\\n")
+    others = ("rpm", "-qa", "--queryformat=%{NAME} %{VERSION}-%{RELEASE}.%{ARCH} installed\\n")
+    asked = debian if family in ("debian", "ubuntu") else others
+    lines = (line.split() for line in process.told_by(*asked, limit=_LONGEST_LIST, timeout_s=60).splitlines())
+    return {line[0]: line[1] for line in lines if len(line) == 3 and line[0] in names and line[2] == "installed"}
 
 
 def _version(program: str) -> str:

@@ -11,7 +11,7 @@ from shlex import quote
 
 import libvirt
 
-from imgpipe.adapters import libvirt_sockets, selinux
+from imgpipe.adapters import installed, libvirt_sockets, selinux
 from imgpipe.errors import HostError
 
 _CONNECTION_LOST = {
@@ -27,7 +27,8 @@ _LOST_TEXT = re.compile(
     re.IGNORECASE,
 )
 _STORAGE = re.compile(r"Cannot access storage file '(?P<path>[^']+)' \(as uid:(?P<uid>\d+), gid:(?P<gid>\d+)\)")
-_DENIED = re.compile(r"(?:Could not open|Unable to open file:?) '?(?P<path>/[^':]+)'?: Permission denied")
+# libvirt and QEMU have many sentences for it; each ends with the path and errno's text.
+_DENIED = re.compile(r"(?:'(?P<quoted>/[^'\n]+)'|(?P<bare>/[^\s':]+)): Permission denied", re.IGNORECASE)
 
 
 @contextmanager
@@ -52,26 +53,37 @@ def is_gone(error: libvirt.libvirtError) -> bool:
 def host_error(error: libvirt.libvirtError, uri: str, doing: str) -> HostError:
     """Return the HostError that tells `error`; a connection that is lost is ended for all who wait on it."""
     text = str(error.get_error_message() or error)
-    # A machine's monitor is a socket too, whose end says nothing about the daemon.
-    if error.get_error_code() in _CONNECTION_LOST and _LOST_TEXT.search(text) and "monitor" not in text:
-        libvirt_sockets.sever(uri)
-        return HostError(
-            f"The libvirt daemon at '{uri}' does not answer.",
-            hint="Start it ('systemctl start libvirtd.socket' or 'virtqemud.socket'), then run the command again.",
-            details=(text,),
-        )
-    if match := (_STORAGE.search(text) or _DENIED.search(text)):
-        found = match.groupdict()
-        return _storage_error(Path(found["path"]), int(found.get("uid") or -1), int(found.get("gid") or -1), text)
-    if error.get_error_code() in {libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_UNAVAILABLE} or (
-        "ermission denied" in text and "socket" in text
-    ):
+    if _refuses(error, text):
         return HostError(
             f"The libvirt daemon at '{uri}' refuses you.",
             hint="Join the group 'libvirt' and log in again, or use 'qemu:///session'.",
             details=(text,),
         )
+    # A machine's monitor is a socket too, whose end says nothing about the daemon.
+    if error.get_error_code() in _CONNECTION_LOST and _LOST_TEXT.search(text) and "monitor" not in text:
+        libvirt_sockets.sever(uri)
+        return HostError(
+            f"The libvirt daemon at '{uri}' does not answer.",
+            hint=f"Start it ('{installed.starting(_named_daemon(text))}'), then run the command again.",
+            details=(text,),
+        )
+    if match := _STORAGE.search(text):
+        return _storage_error(Path(match["path"]), int(match["uid"]), int(match["gid"]), text)
+    if match := _DENIED.search(text):
+        return _storage_error(Path(match["quoted"] or match["bare"]), -1, -1, text)
     return HostError(f"libvirt could not {doing}.", hint=_hint(text), details=tuple(text.splitlines()[-20:]))
+
+
+def _named_daemon(text: str) -> str:
+    """Return the daemon whose socket libvirt names; empty where it names none."""
+    found = re.search(r"/(libvirt|virt[a-z]{3,20}d)-sock(?:-ro)?'", text)
+    return {"libvirt": "libvirtd"}.get(found[1], found[1]) if found else ""
+
+
+def _refuses(error: libvirt.libvirtError, text: str) -> bool:
+    """Whether the daemon is there and does not let this user in."""
+    refused = {libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_UNAVAILABLE}
+    return error.get_error_code() in refused or ("ermission denied" in text and "socket" in text)
 
 
 def blocked_folder(path: Path, uid: int, gid: int) -> Path | None:
@@ -122,11 +134,16 @@ def _storage_error(path: Path, uid: int, gid: int, text: str) -> HostError:
 
 def _hint(text: str) -> str:
     if "virtlogd" in text:
-        return "Start libvirt's log daemon: 'systemctl start virtlogd.socket'."
+        return f"Start libvirt's log daemon: '{installed.starting('virtlogd')}'."
     if "Unable to find" in text and "firmware" in text:
         return "Install the UEFI firmware that has what the recipe asks for: package 'ovmf' or 'edk2-ovmf'."
     if "swtpm" in text:
         return "Install the packages 'swtpm' and 'swtpm-tools'."
     if "Cannot allocate memory" in text or "cannot set up guest memory" in text:
         return "The host is out of memory: end other machines, or give this one less."
-    return "Look at libvirt's own log, in /var/log/libvirt or ~/.cache/libvirt."
+    if "jit buffer" in text and "ermission denied" in text:
+        # The reference policy, Debian's for one, has one type for all machines and takes this from it.
+        return (
+            "SELinux keeps QEMU from emulating machines: 'setsebool -P virt_use_execmem on' lets it, KVM needs it not."
+        )
+    return f"Look at libvirt's own log: {installed.journal()}."

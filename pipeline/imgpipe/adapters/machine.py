@@ -117,6 +117,14 @@ class RunningMachine:
             for key in keys:
                 self._domain.sendKey(libvirt.VIR_KEYCODE_SET_LINUX, hold_ms, [key_code(key)], 1, 0)
 
+    def end_at_reset(self) -> None:
+        """Have the machine end from now on where its guest resets it; it restarts as before where QEMU cannot (< 6)."""
+        kind, action = libvirt.VIR_DOMAIN_LIFECYCLE_REBOOT, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY
+        try:
+            self._domain.setLifecycleAction(kind, action, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        except libvirt.libvirtError as error:
+            _log.debug("resets restart the machine still: %s", error)
+
     def destroy(self) -> None:
         """End the machine at once, whatever it does; a machine that is over already is fine."""
         try:

@@ -10,14 +10,16 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from imgpipe.disclosure import without_secrets
-from imgpipe.environment import of_children
+from imgpipe.environment import of_children, program_path
 from imgpipe.errors import HostError
 
 _log = logging.getLogger(__name__)
@@ -96,9 +98,58 @@ def follow(*argv: Argument, heard: Callable[[str], None], timeout_s: float = 600
             raise _failed(words, child.returncode, errors.read().decode(errors="replace"))
 
 
+def told_by(*argv: Argument, limit: int, timeout_s: float) -> str:
+    """Return what a program prints, stderr included, whatever its exit code; its first `limit` bytes at most.
+
+    It is ended with all that it started when it has printed more, or after `timeout_s`. Raises HostError if it is not
+    installed or too slow.
+    """
+    words = [os.fspath(word) for word in argv]
+    _log.debug("run: %s", without_secrets(shlex.join(words)))
+    try:
+        child = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=of_children(),
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        raise _not_installed(words[0]) from None
+    late = threading.Event()
+
+    def end_late() -> None:
+        late.set()
+        _end_all(child)
+
+    timer = threading.Timer(timeout_s, end_late)
+    timer.start()
+    with child:
+        try:
+            printed = child.stdout.read(limit) if child.stdout else b""
+        finally:
+            timer.cancel()
+            _end_all(child)
+    if late.is_set():
+        raise _too_slow(words[0], timeout_s)
+    return printed.decode(errors="replace")
+
+
+def _end_all(child: subprocess.Popen[bytes]) -> None:
+    """Kill a program that leads a session, and what it started in it."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
 def is_installed(program: str) -> bool:
-    """Say whether `program` is on PATH."""
-    return shutil.which(program) is not None
+    """Say whether `program` can be started by its name."""
+    return which(program) is not None
+
+
+def which(program: str) -> str | None:
+    """Return the path of what is started by the name `program`; None where it is not installed."""
+    return shutil.which(program, path=program_path())
 
 
 def _not_installed(program: str) -> HostError:

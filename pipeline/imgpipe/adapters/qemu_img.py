@@ -7,13 +7,16 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from imgpipe.adapters import process
+from imgpipe.adapters.temporary import temporary_folder
 from imgpipe.errors import HostError
 
 ForeignFormat = Literal["raw", "vmdk", "vhdx"]
+Compression = Literal["zstd", "zlib"]
 Moved = Callable[[float], None]
 """Told how many percent are done."""
 
@@ -96,24 +99,31 @@ def info(path: Path, form: str = "qcow2") -> ImageInfo:
     )
 
 
-def convert(source: Path, target: Path, *, compress: bool = False, moved: Moved = _unheard) -> None:
+def convert(source: Path, target: Path, *, compress: Compression | None = None, moved: Moved = _unheard) -> None:
     """Copy an image, its backing files merged in, to a qcow2 of its own; sparse, compressed on request."""
-    options = ("-c", "-o", f"compression_type={_compression(target)}") if compress else ()
+    # QEMU before 5.1 has zlib alone, and no option that says so.
+    kind = ("-o", "compression_type=zstd") if compress == "zstd" else ()
     # -W: writes may come in any order, which lets the compressing threads run free.
-    _convert(source, target, ("-O", "qcow2", *options, "-m", "8", "-W"), moved)
+    _convert(source, target, ("-O", "qcow2", *(("-c", *kind) if compress else ()), "-m", "8", "-W"), moved)
 
 
-def _compression(target: Path) -> str:
-    """Return the best compression that this qemu-img has, by asking it for an empty image at `target`.
+def best_compression() -> Compression:
+    """Return the best compression that this host's qemu-img writes and reads; it is asked once.
 
-    Enterprise Linux 8, and 9 before 9.4, build QEMU without zstd.
+    Enterprise Linux 8, and 9 before 9.4, build QEMU without zstd; QEMU before 5.1 has none. Raises HostError where it
+    makes no qcow2 at all.
     """
-    try:
-        process.run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "compression_type=zstd", target, "65536")
-    except HostError:
-        return "zlib"
-    finally:
-        target.unlink(missing_ok=True)
+    return _best_of(process.which("qemu-img") or "qemu-img")
+
+
+@cache
+def _best_of(program: str) -> Compression:
+    with temporary_folder() as folder:
+        process.run(program, "create", "-q", "-f", "qcow2", folder / "plain", "65536")
+        try:
+            process.run(program, "create", "-q", "-f", "qcow2", "-o", "compression_type=zstd", folder / "zstd", "65536")
+        except HostError:
+            return "zlib"
     return "zstd"
 
 

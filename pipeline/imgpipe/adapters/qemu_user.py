@@ -1,7 +1,7 @@
 """The user that the system daemon runs QEMU as, and whether it can reach a machine's files.
 
 libvirt gives a machine's files to that user, but not the folders above them: a checkout in /root (0700) is out of its
-reach. There the machine runs as root, without capabilities and in QEMU's own seccomp sandbox, and says so.
+reach. There the machine runs as root, in QEMU's own seccomp sandbox, and says so.
 """
 
 from __future__ import annotations

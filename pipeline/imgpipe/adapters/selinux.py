@@ -6,17 +6,25 @@ The kernel answers anyone through selinuxfs, for domains other than the caller's
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from imgpipe.adapters import installed, process
+from imgpipe.named_files import read_text
+
 FILES = Path("/sys/fs/selinux")
-_DAEMONS = (Path("/usr/sbin/virtqemud"), Path("/usr/sbin/libvirtd"))
 _PERMISSIVE = 1
 _GUEST = "svirt_t"
 _Needs = Mapping[str, Mapping[str, tuple[str, ...]]]
 _NEEDED: _Needs = {"daemon": {"file": ("relabelfrom", "relabelto")}, "guest": {"dir": ("search",)}}
 # A file system that keeps no labels has one type for all its files, so that QEMU must be allowed to use just that.
 _NEEDED_UNLABELLED: _Needs = {"guest": {"dir": ("search",), "file": ("open", "read", "write")}}
+
+
+def is_there(files: Path = FILES) -> bool:
+    """Say whether the kernel has SELinux and a policy is loaded."""
+    return (files / "enforce").exists()
 
 
 def enforces(files: Path = FILES) -> bool:
@@ -27,19 +35,47 @@ def enforces(files: Path = FILES) -> bool:
         return False
 
 
-def type_of(path: Path) -> str:
-    """Return the SELinux type of a file or folder; empty where it has none."""
+def label_of(path: Path) -> str:
+    """Return the SELinux context of a file or folder, 'user:role:type:level'; empty where it has none."""
     try:
-        context = os.getxattr(path, "security.selinux").decode(errors="replace").rstrip("\0")
+        return os.getxattr(path, "security.selinux").decode(errors="replace").rstrip("\0")
     except OSError:
         return ""
+
+
+def type_of(path: Path) -> str:
+    """Return the SELinux type of a file or folder; empty where it has none."""
+    context = label_of(path)
     return context.split(":")[2] if context.count(":") >= 2 else ""
 
 
+def switches(names: Iterable[str], files: Path = FILES) -> dict[str, str]:
+    """Return 'on' or 'off' of those booleans that the policy has; the first of the file's two numbers is in force."""
+    words = {"1": "on", "0": "off"}
+    found = {name: files / "booleans" / name for name in names}
+    return {name: words.get(path.read_text("ascii")[:1], "?") for name, path in found.items() if path.exists()}
+
+
+def own_rules(etc: Path = Path("/etc/selinux")) -> tuple[str, ...]:
+    """Return the lines that 'semanage fcontext' made: a pattern of paths, perhaps a kind of file, and a context each.
+
+    They are in `file_contexts.local` of the policy that /etc/selinux/config names.
+    """
+    try:
+        named = re.search(r"^SELINUXTYPE=[ \t]*([\w-]+)", read_text(etc / "config"), re.MULTILINE)
+        kind = named[1] if named else "targeted"
+        lines = read_text(etc / kind / "contexts/files/file_contexts.local").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ()
+    return tuple(" ".join(line.split()) for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
 def daemon_type() -> str:
-    """Return the domain that the system's libvirt daemon runs in: the one its program's own type is named after."""
-    kinds = (type_of(program) for program in _DAEMONS if program.exists())
-    return next((kind.replace("_exec_t", "_t") for kind in kinds if kind.endswith("_exec_t")), "virtd_t")
+    """Return the domain that the daemon which serves here runs in: the one its program's own type is named after."""
+    serving = installed.daemons()
+    path = process.which(serving.program) if serving else None
+    kind = type_of(Path(path)) if path else ""
+    return kind.replace("_exec_t", "_t") if kind.endswith("_exec_t") else "virtd_t"
 
 
 def refused_to_machines(kind: str, *, keeps_labels: bool, files: Path = FILES) -> tuple[str, ...] | None:

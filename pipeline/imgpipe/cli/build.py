@@ -76,6 +76,8 @@ def _run(plan: Plan, media: list[str], show: Listener) -> tuple[GoldenImage, str
     if image := published(plan, medium, store):
         return image, "unchanged"
     with closing(context.hypervisor(notify)) as hypervisor:
-        require_for_build(plan, hypervisor.accelerator())
+        features = hypervisor.features(hypervisor.accelerator())
+        for without in require_for_build(plan, features, medium):
+            notify(Note(text=without))
         outcome = run(plan, medium, context.plugins(), Workplace(store=store, hypervisor=hypervisor, notify=notify))
     return outcome.image, "unchanged" if outcome.reused else "built"

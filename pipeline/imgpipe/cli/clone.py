@@ -94,6 +94,7 @@ clone = with_options(_clone, CloneOptions)
 def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
     """Plan, and make what was planned; the source stays as it is."""
     from imgpipe.cli.progress import listener
+    from imgpipe.cli.readiness import require_for_clone
     from imgpipe.cli.shop import Manner, connected, hear, open_shop
     from imgpipe.deploy.bring_up import fleet_lock
     from imgpipe.deploy.clone_making import Cloning
@@ -121,6 +122,8 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
         clones = plan_clones(order, source, allocated(disk), gather(hypervisor, shop.pool))
         hear(Note(text=f"Log in to the clones: whoever can log in to '{name}'{_keys(order)}."))
         if not options.plan:
+            if hypervisor.local:
+                require_for_clone(name, disk, shop.pool.path)
             with listener(options.as_json, ("clone",)) as notify, stage("clone", notify), ended_by_sigterm():
                 personalise = _personalise(disk, order, shop, hypervisor)
                 work = _work(shop, hypervisor, notify, start=options.start)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import typer
 
@@ -28,6 +29,8 @@ COMMANDS = {
     "host": "host:app",
 }
 """Each command's module here, and in it the command's function or its group of further commands."""
+_READERS = {"doctor": "doctor:Words"}
+"""Commands whose words are not read as typer reads them, and the class that reads them."""
 
 
 def add_commands(app: typer.Typer, words: Sequence[str]) -> None:
@@ -37,9 +40,13 @@ def add_commands(app: typer.Typer, words: Sequence[str]) -> None:
     """
     asked = words[:1] if words and words[0] in COMMANDS else COMMANDS
     for name in asked:
-        module, attribute = COMMANDS[name].split(":")
-        found = getattr(import_module(f"imgpipe.cli.{module}"), attribute)
+        found = _loaded(COMMANDS[name])
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name)
         else:
-            app.command(name)(found)
+            app.command(name, cls=_loaded(_READERS[name]) if name in _READERS else None)(found)
+
+
+def _loaded(place: str) -> Any:  # noqa: ANN401 (a function, a group or a class, as the tables above say)
+    module, attribute = place.split(":")
+    return getattr(import_module(f"imgpipe.cli.{module}"), attribute)

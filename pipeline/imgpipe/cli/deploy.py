@@ -99,8 +99,9 @@ def _carry_out(fleet: Fleet, options: DeployOptions) -> None:
         shop = _shop(fleet, options, hypervisor)
         plan, facts = _plan(fleet, options, hypervisor, shop)
         _tell(plan)
+        _check_support(plan, shop)
         if facts.local:
-            _check_host(plan)
+            _check_host(plan, shop)
         _ask(plan, options)
         reports: dict[str, Report] = {}
         with listener(options.as_json, ("deploy",)) as notify, stage("deploy", notify):
@@ -125,6 +126,7 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
     from imgpipe.deploy.fleet_ids import minted_id
     from imgpipe.deploy.planning import make_deploy_plan
     from imgpipe.deploy.resolving import Choices
+    from imgpipe.deploy.support import supported
     from imgpipe.deploy.templates import load_templates
 
     facts = gather(hypervisor, shop.pool)
@@ -142,7 +144,8 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
     # A plan that nobody carries out must promise no addresses that the deploy would not use.
     minted = None if options.plan else minted_id()
     choices = Choices(prune=options.prune, rebuild=options.rebuild, minted=minted)
-    return make_deploy_plan(fleet, templates, facts, accounts, choices, vault.digest_key()), facts
+    plan = make_deploy_plan(fleet, templates, facts, accounts, choices, vault.digest_key())
+    return supported(plan, shop.policy.features), facts
 
 
 def _tell(plan: DeployPlan) -> None:
@@ -155,11 +158,19 @@ def _tell(plan: DeployPlan) -> None:
         output.tell(f"warning: {warning}")
 
 
-def _check_host(plan: DeployPlan) -> None:
+def _check_support(plan: DeployPlan, shop: Workshop) -> None:
+    """Refuse machines that the libvirt which shall run them, wherever it is, would not start."""
+    from imgpipe.cli.readiness import require_support
+
+    wanted = [(machine.machine, machine.template.hardware) for machine in plan.new]
+    require_support(wanted, shop.policy.features, f"the fleet '{plan.fleet.name}'")
+
+
+def _check_host(plan: DeployPlan, shop: Workshop) -> None:
     """Refuse what would fail half-way, and warn of machines that would reach nobody."""
     from imgpipe.cli.readiness import require_for_deploy
 
-    for warning in require_for_deploy(plan):
+    for warning in require_for_deploy(plan, shop.pool.path):
         output.tell(f"warning: {warning}")
 
 

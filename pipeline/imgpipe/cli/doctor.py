@@ -7,12 +7,16 @@ import shlex
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from imgpipe.cli import output
+from imgpipe.cli.option_table import with_options
 from imgpipe.cli.planned import complete_recipe
+from imgpipe.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,26 +26,56 @@ if TYPE_CHECKING:
 _FAILED = 3
 _LONGEST_REPAIR_SECONDS = 3600
 _WORDS: dict[State, str] = {"ok": "ok", "warn": "warning", "fail": "FAILED", "unknown": "unknown"}
+_FOR_ROOT = ("systemctl", "semanage", "restorecon")
 _OURSELVES = (sys.executable, "-c", "from imgpipe.cli.main import main; main()")
 
 
-def doctor(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorOptions:
+    """What `imgpipe doctor` was given."""
+
     recipe: Annotated[
         str | None,
         typer.Argument(help="Also judge what this recipe needs.", autocompletion=complete_recipe, show_default=False),
-    ] = None,
+    ] = None
     media: Annotated[
         list[str] | None, typer.Option(help="The recipe's ISOs, as 'imgpipe build' takes them.", show_default=False)
-    ] = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Boot a machine and libguestfs' appliance to see.")] = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended safely; it is shown first.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before '--fix' mends.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+    ] = None
+    deep: Annotated[bool, typer.Option("--deep", help="Boot a machine and libguestfs' appliance to see.")] = False
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended safely; it is shown first.")] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before '--fix' mends.")] = False
+    bundle: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[FILE]",
+            help="Write all that is known of this host, without secrets, to FILE, which ends with '.tar.gz'.",
+            show_default=False,
+        ),
+    ] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+
+
+class Words(TyperCommand):
+    """Reads the command's words; '--bundle' may stand without its value, which typer does not know."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (typer has its own copy of click)
+        """Give '--bundle' an empty value where what follows is no name of a bundle, a recipe's for instance."""
+        from imgpipe.host.bundle.archive import ENDING
+
+        read = list(args)
+        for place, word in enumerate(args):
+            name = "".join(args[place + 1 : place + 2])
+            if word == "--bundle" and (name.startswith("-") or not name.endswith(ENDING)):
+                read[place] = "--bundle="
+        return super().parse_args(ctx, read)
+
+
+def _doctor(options: DoctorOptions) -> None:
     """Look at everything on this host that can stop a build or a deploy; say what mends it.
 
     Nothing is changed without '--fix', and nothing is started without '--deep'. Warnings do not fail: the exit code
-    is 3 where something would stop a build or a deploy.
+    is 3 where something would stop a build or a deploy. With '--bundle' it is 0 once the file is written, which is for
+    those who are to help and cannot see this host.
 
     Examples:
 
@@ -50,16 +84,33 @@ def doctor(
       imgpipe doctor rocky10-4c8g40g --deep
 
       imgpipe doctor --fix
+
+      imgpipe doctor --bundle
     """
     from imgpipe.host.doctor.finding import failures
 
     start = time.monotonic()
-    found = _look(recipe, media or (), deep=deep)
-    if fix and _mend(found, yes=yes):
-        found = _look(recipe, media or (), deep=deep)
-    _show(found, time.monotonic() - start, as_json=as_json)
+    if options.bundle is not None:
+        from imgpipe.cli.doctor_bundle import write_bundle
+
+        if options.fix:
+            raise RecipeError("A bundle shows the host as it is, and '--fix' changes it.", hint="Mend it first.")
+        write_bundle(options.bundle, lambda: told(look_for(options), time.monotonic() - start), options)
+        return
+    found = look_for(options)
+    if options.fix and _mend(found, yes=options.yes):
+        found = look_for(options)
+    _show(found, time.monotonic() - start, as_json=options.as_json)
     if failures(found):
         raise typer.Exit(_FAILED)
+
+
+doctor = with_options(_doctor, DoctorOptions)
+
+
+def look_for(options: DoctorOptions) -> tuple[Finding, ...]:
+    """Run all checks that were asked for."""
+    return _look(options.recipe, options.media or (), deep=options.deep)
 
 
 def _look(recipe: str | None, media: Sequence[str], *, deep: bool) -> tuple[Finding, ...]:
@@ -103,32 +154,38 @@ def _mend(found: Iterable[Finding], *, yes: bool) -> bool:
 
 def _as_root(repair: tuple[str, ...]) -> tuple[str, ...]:
     """Return a repair of the host's services as whoever runs imgpipe can do it."""
-    return ("sudo", *repair) if repair[0] == "systemctl" and os.geteuid() != 0 else repair
+    return ("sudo", *repair) if repair[0] in _FOR_ROOT and os.geteuid() != 0 else repair
 
 
 def _hear(text: str) -> None:
     output.pass_on(text)
 
 
+def told(found: Iterable[Finding], seconds: float) -> dict[str, object]:
+    """Return what was found as programs are told it; docs/host.md has its keys."""
+    findings = [
+        {
+            "name": finding.name,
+            "state": finding.state,
+            "meaning": finding.meaning,
+            "commands": list(finding.commands),
+            "fixable": bool(finding.repairs),
+        }
+        for finding in found
+    ]
+    ready = all(finding["state"] != "fail" for finding in findings)
+    return {"ready": ready, "seconds": round(seconds, 2), "findings": findings}
+
+
 def _show(found: tuple[Finding, ...], seconds: float, *, as_json: bool) -> None:
-    counts = Counter(finding.state for finding in found)
     if as_json:
-        findings = [
-            {
-                "name": finding.name,
-                "state": finding.state,
-                "meaning": finding.meaning,
-                "commands": list(finding.commands),
-                "fixable": bool(finding.repairs),
-            }
-            for finding in found
-        ]
-        output.show_json({"ready": not counts["fail"], "seconds": round(seconds, 2), "findings": findings})
+        output.show_json(told(found, seconds))
         return
+    counts = Counter(finding.state for finding in found)
     width = max(len(finding.name) for finding in found)
     for finding in found:
         output.show_line(f"{_WORDS[finding.state]:<8} {finding.name:<{width}}  {finding.meaning}")
         for command in finding.commands if finding.state != "ok" else ():
             output.show_line(f"{'':<8} {'':<{width}}    $ {command}")
-    told = ", ".join(f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state])
-    output.tell(f"{told}, in {seconds:.1f} s.")
+    summed = ", ".join(f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state])
+    output.tell(f"{summed}, in {seconds:.1f} s.")

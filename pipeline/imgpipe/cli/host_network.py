@@ -55,6 +55,7 @@ def plan_network(
     network = _wanted(file, _flags(outside, inside, inside_address))
     with _opened(network) as host:
         plan = make_plan(network, host.look(), lambda: "(a fresh one)")
+    _warn_of_firewall(plan.zones)
     if as_json:
         output.show_json(host_views.plan_for_programs(plan))
     else:
@@ -83,6 +84,7 @@ def apply_network(
     network = _wanted(file, _flags(outside, inside, inside_address))
     with _opened(network) as host:
         plan = make_plan(network, host.look(), lambda: str(uuid.uuid4()))
+        _warn_of_firewall(plan.zones)
         if not plan.changes:
             output.tell("Nothing is to be changed.")
             return
@@ -137,6 +139,7 @@ def check_network(file: HostFile = None, as_json: AsJson = False) -> None:
         output.show_json(host_views.findings_for_programs(found))
     else:
         output.show_lines(host_views.finding_lines(found))
+    _warn_of_firewall({segment.bridge: "" for segment in network.segments})
     if not all(finding.ok for finding in found):
         raise HostError("This host's network is not what was wanted.", hint="'imgpipe host network apply' mends it.")
 
@@ -147,6 +150,16 @@ def schema() -> None:
     from imgpipe.host.network.wanted import HostNetwork
 
     output.show_json({**HostNetwork.model_json_schema(), "$schema": "https://json-schema.org/draft/2020-12/schema"})
+
+
+def _warn_of_firewall(zones: dict[str, str]) -> None:
+    """Say what of the firewall will keep machines on these bridges from the outside; `zones` are the profiles' own."""
+    from imgpipe.adapters import firewall
+    from imgpipe.host.network.firewall import warnings
+
+    for bridge, zone in zones.items():
+        for warned in warnings(firewall.look(bridge, zone)):
+            output.tell(f"warning: {warned.text} Mend it: {'; '.join(warned.commands)}")
 
 
 def _flags(outside: str | None, inside: str | None, inside_address: str | None) -> dict[str, Any]:

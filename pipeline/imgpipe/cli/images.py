@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 DAY_S = 86400
 
+_NEEDS_ZSTD = (
+    "note: '{name}' is compressed with zstd, which Enterprise Linux 8, 9 before 9.4, and QEMU before 5.1 do not read; "
+    "'--compression zlib' writes one for them."
+)
+
 app = typer.Typer(help="List, check, export and remove golden images.", no_args_is_help=True)
 
 
@@ -114,15 +119,25 @@ def export(
     reference: Reference,
     to: Annotated[Path, typer.Option("--to", "-o", help="A file, or a folder that exists.")] = Path(),
     form: Annotated[Literal["qcow2", "raw", "vmdk", "vhdx"], typer.Option("--format", "-f")] = "qcow2",
+    compression: Annotated[
+        Literal["zstd", "zlib"] | None,
+        typer.Option(help="Compress a qcow2 anew; every QEMU reads zlib.", show_default=False),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write an image to a file of its own, with its sha256 beside it."""
+    """Write an image to a file of its own, with its sha256 beside it.
+
+    Images are compressed with zstd where QEMU has it. Older hosts do not read that: '--compression zlib'.
+    """
+    from imgpipe.adapters.image_headers import is_zstd
     from imgpipe.images.export import export as write
 
     image = _find(reference)
     with listener() as notify, stage("export", notify):
-        written = write(image, to, notify, form=form, force=force)
+        written = write(image, to, notify, form=form, compression=compression, force=force)
+    if form == "qcow2" and is_zstd(written.path):
+        output.tell(_NEEDS_ZSTD.format(name=written.path.name))
     if as_json:
         output.show_json({"path": str(written.path), "sha256": written.sha256})
     else:

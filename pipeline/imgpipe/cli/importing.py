@@ -76,14 +76,23 @@ def _import(options: ImportOptions) -> GoldenImage:
     """Copy a disk, or a machine's in the format of its definition, and take it through the last three stages."""
     from imgpipe.build import SEALING, seal_and_publish
     from imgpipe.cli.progress import listener
+    from imgpipe.cli.readiness import require_for_import, require_support
+    from imgpipe.domain_support import dropped
+    from imgpipe.events import Note
     from imgpipe.importing import import_disk, imported_plan
     from imgpipe.workplace import Workplace
 
     with listener(options.as_json, SEALING) as notify, closing(context.hypervisor(notify)) as hypervisor:
+        if hypervisor.local:
+            require_for_import(options.name)
         workplace = Workplace(store=context.store(), hypervisor=hypervisor, notify=notify)
         disk, form = options.disk, options.form
         if disk is None:
             disk, form = hypervisor.disk_of_shut_off_domain(options.domain or "")
         installed = import_disk(options.name, disk, workplace, told=form, trusted=options.trust_backing or ())
         plan = imported_plan(options.name, options.recipe, installed, context.recipe_folders(), context.plugins())
+        features = hypervisor.features(hypervisor.accelerator())
+        require_support([(plan.machine, plan.unattended.hardware)], features, f"the import of '{plan.name}'")
+        for without in dropped(features, plan.machine, plan.unattended.hardware):
+            notify(Note(text=without))
         return seal_and_publish(plan, installed, context.plugins(), workplace)

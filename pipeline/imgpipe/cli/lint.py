@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imgpipe.cli import context
 from imgpipe.cli.completion import offered
+
+if TYPE_CHECKING:
+    from imgpipe.os_family import Fault
 
 
 def _complete_system(incomplete: str) -> list[str]:
@@ -38,16 +41,8 @@ def lint(
 
     from imgpipe.cli.output import show_json, show_lines
     from imgpipe.errors import RecipeError
-    from imgpipe.named_files import read_text
 
-    if firmware not in ("bios", "uefi"):
-        raise RecipeError(f"There is no firmware '{firmware}'.", hint="It is 'bios' or 'uefi'.")
-    family, known = context.plugins().system(system)
-    try:
-        text = read_text(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"'{file}' cannot be read: {error}.") from error
-    found = family.lint(text, known, firmware)
+    found = _faults(file, system, firmware)
     if as_json:
         show_json([dataclasses.asdict(fault) for fault in found])
     else:
@@ -55,3 +50,19 @@ def lint(
         show_lines(lines or ["No faults."])
     if any(fault.severity == "error" for fault in found):
         raise typer.Exit(RecipeError.exit_code)
+
+
+def _faults(file: Path, system: str, firmware: str) -> tuple[Fault, ...]:
+    from imgpipe.answer_text import answer_text
+    from imgpipe.errors import RecipeError
+    from imgpipe.named_files import read_bytes
+    from imgpipe.os_family import Fault
+
+    if firmware not in ("bios", "uefi"):
+        raise RecipeError(f"There is no firmware '{firmware}'.", hint="It is 'bios' or 'uefi'.")
+    family, known = context.plugins().system(system)
+    try:
+        text = answer_text(read_bytes(file))
+    except OSError as error:
+        raise RecipeError(f"'{file}' cannot be read: {error}.") from error
+    return (text,) if isinstance(text, Fault) else tuple(family.lint(text, known, firmware))

@@ -78,7 +78,7 @@ def list_machines(
             found += tuple(machine for machine in Machines(hypervisor).list() if machine.stranger)
     machine_views.show(found, form, as_json=as_json)
     if not found and not as_json:
-        output.tell("imgpipe made no machine here yet.")
+        output.tell("There is no machine of imgpipe's here.")
 
 
 @app.command(epilog="Example: imgpipe machines start web-01 web-02")
@@ -247,16 +247,14 @@ def _destroy_machines(choice: Choice, *, trusting: bool, yes: bool, as_json: boo
     require_a_choice(choice)
     with connected() as hypervisor, ExitStack() as locks:
         found = _chosen(hypervisor, choice)
-        if found:
-            question = f"Remove {listed(machine.name for machine in found)}, with all that is on the disks?"
-            output.confirm(question, yes=yes)
-            for name in sorted({machine.record.fleet for machine in found if machine.record}):
-                locks.enter_context(fleet_lock(context.store(), name, hear))
-            # Looked at again: somebody may have been at work before the locks were ours.
-            asked = {machine.uuid for machine in found}
-            found = tuple(one for one in _chosen(hypervisor, _choice(None, None, None)) if one.uuid in asked)
-            manner = Manner(at_once=_AT_ONCE, despite_unknown=trusting)
-            remove(found, open_shop(hypervisor, _pool_of(found), manner))
+        output.confirm(f"Remove {listed(machine.name for machine in found)}, with all that is on the disks?", yes=yes)
+        for name in sorted({machine.record.fleet for machine in found if machine.record}):
+            locks.enter_context(fleet_lock(context.store(), name, hear))
+        # Looked at again: somebody may have been at work before the locks were ours.
+        asked = {machine.uuid for machine in found}
+        found = tuple(one for one in _chosen(hypervisor, _choice(None, None, None)) if one.uuid in asked)
+        manner = Manner(at_once=_AT_ONCE, despite_unknown=trusting)
+        remove(found, open_shop(hypervisor, _pool_of(found), manner))
     _say("removed", found, as_json=as_json)
 
 
@@ -307,12 +305,10 @@ def _chosen(hypervisor: Hypervisor, choice: Choice) -> tuple[ExistingMachine, ..
 
 def _asked(hypervisor: Hypervisor, choice: Choice) -> tuple[ExistingMachine, ...]:
     """Return the machines that a command shall act on; never all because nothing was said."""
-    from imgpipe.deploy.selection import require_a_choice, require_some
+    from imgpipe.deploy.selection import require_a_choice
 
     require_a_choice(choice)
-    found = _chosen(hypervisor, choice)
-    require_some(found)
-    return found
+    return _chosen(hypervisor, choice)
 
 
 def _running(hypervisor: Hypervisor, name: str) -> ExistingMachine:

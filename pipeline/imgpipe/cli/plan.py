@@ -22,6 +22,8 @@ def plan(
 ) -> None:
     """Print what a build would do; nothing is touched. Secrets stand in the answer file alone.
 
+    In words it also says what the machines would do without here, if a libvirt runs that can be asked.
+
     Examples:
 
       imgpipe plan rocky9-4c2g15g
@@ -33,6 +35,7 @@ def plan(
     from imgpipe.cli.output import show_file, show_json, show_text
     from imgpipe.cli.plan_text import describe
     from imgpipe.cli.planned import attached_cds, plan_named
+    from imgpipe.cli.readiness import without_on_this_host
     from imgpipe.plan import show
 
     made = plan_named(recipe)
@@ -41,4 +44,4 @@ def plan(
     elif as_json:
         show_json(show(made))
     else:
-        show_text(describe(made, attached_cds(made)))
+        show_text(describe(made, attached_cds(made), without_on_this_host(made)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from imgpipe.disclosure import one_line
 from imgpipe.os_family import CdBoot, FurtherMedium, KernelBoot, System
 from imgpipe.plan import Plan
 from imgpipe.recipe import MediumSource, Nic
@@ -11,8 +12,11 @@ from imgpipe.sizes import exact_bytes
 from imgpipe.urls import without_login
 
 
-def describe(plan: Plan, cds: tuple[str, ...] = ()) -> str:
-    """Return the plan as text for a person: every decision, no secret; `cds` are attached to the install machine."""
+def describe(plan: Plan, cds: tuple[str, ...] = (), here: tuple[str, ...] = ()) -> str:
+    """Return the plan as text for a person: every decision, no secret; `cds` are attached to the install machine.
+
+    `here` is what this host's libvirt cannot do for it.
+    """
     machine = plan.machine
     lines = [
         f"{plan.name}: {plan.system.title}, by {plan.answer_kind}",
@@ -32,6 +36,7 @@ def describe(plan: Plan, cds: tuple[str, ...] = ()) -> str:
         *_remarks(plan),
         f"tested       {plan.system.tested}",
         *(f"note         {note}" for note in plan.notes),
+        *(f"this host    {one_line(words)}" for words in here),
     ]
     return "\n".join(lines)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from imgpipe.answer_text import answer_text
 from imgpipe.cli import context
 from imgpipe.cli.completion import offered
 from imgpipe.disclosure import one_line
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
-from imgpipe.named_files import read_text
+from imgpipe.named_files import read_bytes
 
 if TYPE_CHECKING:
     from imgpipe.artifacts import Medium
@@ -114,10 +115,14 @@ def _own_answer_file(recipe: Recipe) -> str | None:
         return None
     path = in_home(recipe.install.answer_file)
     try:
-        return read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise RecipeError(f"The answer file '{path}' of recipe '{recipe.name}' cannot be read: {reason}.") from None
+        text = answer_text(read_bytes(path))
+    except OSError as error:
+        reason = error.strerror
+    else:
+        if isinstance(text, str):
+            return text
+        reason = f"line {text.line}: {text.text.rstrip('.')}"
+    raise RecipeError(f"The answer file '{path}' of recipe '{recipe.name}' cannot be read: {reason}.")
 
 
 def _host_mirror() -> str:

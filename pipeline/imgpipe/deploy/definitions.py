@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 from imgpipe.deploy import metadata
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.wanted import WantedMachine, WantedNic
+from imgpipe.domain_features import NEWEST, Features
 from imgpipe.domain_spec import Accelerator, CpuMode, DomainNic
 from imgpipe.domain_xml import domain_xml
 from imgpipe.domains import FinalMachine, final_domain
@@ -23,12 +24,16 @@ DISK_TARGETS = {"virtio": "vda", "sata": "sda", "scsi": "sda"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostPolicy:
-    """What a host decides of every machine on it. `folder` is the pool's, as the hypervisor sees it."""
+    """What a host decides of every machine on it. `folder` is the pool's, as the hypervisor sees it.
+
+    `features` are what its libvirt and QEMU take in a definition.
+    """
 
     folder: Path
     accelerator: Accelerator
     cpu: CpuMode = "host-passthrough"
     as_root: bool = False
+    features: Features = NEWEST
 
 
 def definition(
@@ -60,7 +65,7 @@ def definition(
         cpu=policy.cpu,
         as_root=policy.as_root,
     )
-    return domain_xml(final_domain(final))
+    return domain_xml(final_domain(final), policy.features)
 
 
 def changed(current: str, wanted: str) -> str:

@@ -28,7 +28,8 @@ class Choice:
 def chosen(machines: Iterable[ExistingMachine], choice: Choice) -> tuple[ExistingMachine, ...]:
     """Return the machines that all parts of a choice agree on.
 
-    A fleet or group may have none. Raises RecipeError for a name that is no machine of imgpipe's.
+    Raises RecipeError for a name that is no machine of imgpipe's, and where a fleet, a group or all parts together have
+    none: a misspelt word must not look like success.
     """
     every = {machine.name: machine for machine in machines}
     ours = {name: machine for name, machine in every.items() if machine.record}
@@ -37,19 +38,16 @@ def chosen(machines: Iterable[ExistingMachine], choice: Choice) -> tuple[Existin
             if name in every and every[name].stranger:
                 raise not_ours(every[name])
             raise _not_ours(name, ours, is_there=name in every)
-    return tuple(machine for machine in ours.values() if _is_in(machine, choice))
+    found = tuple(machine for machine in ours.values() if _is_in(machine, choice))
+    if not found and not choice.is_empty:
+        raise _none_of(choice, ours.values())
+    return found
 
 
 def require_a_choice(choice: Choice) -> None:
     """Raise RecipeError where nothing was asked for: no command changes every machine by accident."""
     if choice.is_empty:
         raise RecipeError("No machine was named.", hint="Give names, '--fleet' or '--group'.")
-
-
-def require_some(machines: Collection[ExistingMachine]) -> None:
-    """Raise RecipeError where a choice chose none."""
-    if not machines:
-        raise RecipeError("No machine is all that was asked for.", hint="'imgpipe machines list' shows all.")
 
 
 def _is_in(machine: ExistingMachine, choice: Choice) -> bool:
@@ -62,11 +60,29 @@ def _is_in(machine: ExistingMachine, choice: Choice) -> bool:
     )
 
 
+def _none_of(choice: Choice, ours: Collection[ExistingMachine]) -> RecipeError:
+    """Return the error for a choice that no machine meets, with the nearest words where one is misspelt."""
+    records = [machine.record for machine in ours if machine.record]
+    for kind, word, known in (
+        ("fleet", choice.fleet, {record.fleet for record in records}),
+        ("group", choice.group, {record.group for record in records}),
+    ):
+        if word is not None and word not in known:
+            return RecipeError(f"No machine here is of a {kind} '{word}'.", hint=_nearest(word, known))
+    asked = [f"'{name}'" for name in choice.names]
+    asked += [f"the fleet '{choice.fleet}'"] if choice.fleet else []
+    asked += [f"the group '{choice.group}'"] if choice.group else []
+    return RecipeError(f"No machine is in all of these: {', '.join(asked)}.", hint="'imgpipe machines list' shows all.")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=3)
+    return f"Did you mean {', '.join(near)}?" if near else "'imgpipe machines list' shows all."
+
+
 def _not_ours(name: str, ours: Iterable[str], *, is_there: bool) -> RecipeError:
     if is_there:
         return RecipeError(
             f"The machine '{name}' was not made by imgpipe, which leaves it alone.", hint="virsh can work on it."
         )
-    near = difflib.get_close_matches(name, ours, n=3)
-    hint = f"Did you mean {', '.join(near)}?" if near else "'imgpipe machines list' shows all."
-    return RecipeError(f"There is no machine '{name}'.", hint=hint)
+    return RecipeError(f"There is no machine '{name}'.", hint=_nearest(name, ours))

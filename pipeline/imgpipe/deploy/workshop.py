@@ -44,7 +44,8 @@ def host_policy(hypervisor: Hypervisor, pool: Pool, images: Path, notify: Listen
     as_root = False
     if hypervisor.uri == "qemu:///system" and pool.local:
         as_root = must_run_as_root((pool.file("disk"), images / "image"), notify)
-    return HostPolicy(folder=pool.path, accelerator=accelerator, cpu=cpu, as_root=as_root)
+    features = hypervisor.features(accelerator)
+    return HostPolicy(folder=pool.path, accelerator=accelerator, cpu=cpu, as_root=as_root, features=features)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,10 @@ _TRIED = "# Tried on:"
 _CALLED: dict[str, tuple[str, ...]] = {
     "qemu": ("qemu-system-x86", "qemu-kvm", "qemu"),
     "qemu-img": ("qemu-utils", "qemu-img"),
-    "libvirt": ("libvirt-daemon-system", "libvirt-daemon-driver-qemu", "libvirt"),
+    "libvirt": (
+        *("libvirt-daemon-system", "libvirt"),
+        *("libvirt-daemon-driver-qemu", "libvirt-daemon-driver-storage-core", "libvirt-daemon-driver-network"),
+    ),
     "virsh": ("libvirt-clients", "libvirt-client"),
     "firmware": ("ovmf", "edk2-ovmf"),
     "tpm": ("swtpm", "swtpm-tools"),
@@ -93,14 +96,15 @@ class Distribution:
         return " ".join(("dnf install", *packages))
 
     def newer_qemu(self) -> tuple[str, ...]:
-        """Return the command that brings a newer QEMU: its backports, an update, or else the system's next release."""
+        """Return the command that brings newer QEMU and libvirt: backports, an update, or the system's next release."""
         if self.codename == "bookworm":
             return self.install("qemu", "qemu-img", "libvirt")
         match self.family:
             case "ubuntu":
                 return ("do-release-upgrade",)
             case "el" | "openeuler":
-                return ("dnf upgrade qemu-kvm" if self.family == "el" else "dnf upgrade qemu",)
+                # The packages of those that share a family's list are called 'qemu' or 'qemu-kvm'.
+                return ("dnf upgrade 'qemu*' 'libvirt*'",)
         return ()
 
     def kernel(self) -> tuple[str, ...]:

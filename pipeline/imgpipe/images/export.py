@@ -31,13 +31,22 @@ class Exported:
 
 
 def export(
-    image: Image, target: Path, notify: Listener, *, form: ExportFormat = "qcow2", force: bool = False
+    image: Image,
+    target: Path,
+    notify: Listener,
+    *,
+    form: ExportFormat = "qcow2",
+    compression: qemu_img.Compression | None = None,
+    force: bool = False,
 ) -> Exported:
     """Write an image to `target`, a file or an existing folder, whole or not at all.
 
+    Without `compression` a qcow2 is copied as it is; with it, it is compressed anew, which other formats are not.
     Raises RecipeError if the file exists and `force` is not given, and HostError if the image in the catalog is not
     what its manifest says: damage is not passed on.
     """
+    if compression and form != "qcow2":
+        raise RecipeError(f"'--compression' is of qcow2, not of {form}.")
     path = target / f"{image.name}-{image.version}.{form}" if target.is_dir() else target
     checksum = path.with_name(f"{path.name}.sha256")
     _refuse_overwriting(path, checksum, force=force)
@@ -45,9 +54,10 @@ def export(
     def moved(percent: float) -> None:
         notify(Progress(stage=STAGE, phase=f"Writing {path.name}", percent=percent))
 
+    anew = form != "qcow2" or compression is not None
     try:
         with _written(path) as file:
-            digest = _copy(image, file, moved) if form == "qcow2" else _convert(image, file, form, moved)
+            digest = _convert(image, file, form, compression, moved) if anew else _copy(image, file, moved)
             # An old checksum beside a new image would be worse than none.
             checksum.unlink(missing_ok=True)
         with _written(checksum) as file:
@@ -100,13 +110,22 @@ def _copy(image: Image, target: BinaryIO, moved: Moved) -> str:
     return digest
 
 
-def _convert(image: Image, target: BinaryIO, form: qemu_img.ForeignFormat, moved: Moved) -> str:
+def _convert(
+    image: Image, target: BinaryIO, form: ExportFormat, compression: qemu_img.Compression | None, moved: Moved
+) -> str:
     if sha256_of(image.disk, lambda percent: moved(percent * 0.2)) != image.manifest.image.sha256:
         raise _damaged(image)
     # Whoever wrote the manifest chose the digest too: QEMU reads no other files for him.
     require_whole(image)
     place = Path(f"/proc/{os.getpid()}/fd/{target.fileno()}")
-    qemu_img.export(image.disk, place, form, moved=lambda percent: moved(20 + percent * 0.6))
+
+    def converted(percent: float) -> None:
+        moved(20 + percent * 0.6)
+
+    if form == "qcow2":
+        qemu_img.convert(image.disk, place, compress=compression, moved=converted)
+    else:
+        qemu_img.export(image.disk, place, form, moved=converted)
     return sha256_of_open(target, lambda percent: moved(80 + percent * 0.2))
 
 

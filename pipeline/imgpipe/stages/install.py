@@ -1,7 +1,9 @@
 """The install stage: run the installer, watched, to its proven end.
 
-An install is named by what shapes it; `installed.qcow2` in its folder exists only when the installer proved that it
-finished and switched the machine off, and is used again for as long as nothing of it changes.
+A machine that its guest resets ends there, as if it had switched itself off, and is judged by the same proof: an answer
+file may end with a reboot. An install is named by what shapes it; `installed.qcow2` in its folder exists only when the
+installer proved that it finished and the machine ended by itself, and is used again for as long as nothing of it
+changes.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from imgpipe.stages.pictures import Pictures
 from imgpipe.stages.second_try import Stray, with_second_try
 from imgpipe.stages.watching import Teller, Watch, ended_by_sigterm, failed
 from imgpipe.store import finished_file, lock
-from imgpipe.watch.classify import Classifier
+from imgpipe.watch.classify import Classifier, Reached
 from imgpipe.watch.silence import Patience, patience
 from imgpipe.watch.verdict import Failure, Judge
 from imgpipe.workplace import Workplace
@@ -99,7 +101,7 @@ class _Installation:
         require_space(self._folder, min(self._plan.machine.disk, LEAST_INSTALL))
         for leftover in (_SCREENSHOT, RECORD):
             (self._folder / leftover).unlink(missing_ok=True)
-        xml = domain_xml(self._spec)
+        xml = domain_xml(self._spec, self._hypervisor.features(self._spec.accelerator))
         _write_private(self._folder / "domain.xml", xml)
         started = time.monotonic()
         with finished_file(self._folder / INSTALL_DISK) as partial:
@@ -136,6 +138,16 @@ class _Installation:
             accelerator = self._hypervisor.accelerator()
             self_sealed.judged(self._plan, sealing, disk, accelerator, self._folder / _DISK_LOG)
 
+    def _telling_first(self, machine: RunningMachine) -> Callable[[Reached], None]:
+        """Return what tells progress, and lets the machine end at resets as soon as an installer shows that it runs."""
+
+        def tell(reached: Reached) -> None:
+            if not self._tell.phases:
+                machine.end_at_reset()
+            self._tell(reached)
+
+        return tell
+
     def _tell_phase(self, phase: str) -> None:
         self._notify(Progress(stage="install", phase=phase, percent=99))
 
@@ -171,7 +183,8 @@ class _Installation:
         if self._plan.unattended.sealing:
             each.append(Pictures(machine.screenshot, self._folder, time.monotonic).look)
         watch = Watch(machine, judge, self._console, self._log)
-        verdict = watch.until_verdict(self._tell, lambda activity: True in [one(activity) for one in each])
+        tell = self._tell if isinstance(boot, CdBoot) or self._spec.ends_at_reset else self._telling_first(machine)
+        verdict = watch.until_verdict(tell, lambda activity: True in [one(activity) for one in each])
         if isinstance(verdict, Failure):
             pictured = machine.screenshot(self._folder / _SCREENSHOT)
             files = f"'{CONSOLE}'{f' and {_SCREENSHOT!r}' if pictured else ''} in '{self._folder}'"

@@ -124,7 +124,7 @@ def _write_image(source: Path, target: Path, workplace: Workplace) -> ImagePart:
     qemu_img.convert(
         source,
         target,
-        compress=True,
+        compress=qemu_img.best_compression(),
         moved=lambda percent: _tell(workplace, "Compressing the image", percent * 0.85),
     )
     qemu_img.check(target)

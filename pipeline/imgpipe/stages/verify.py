@@ -126,7 +126,9 @@ class _Boot:
         domain_disk = DomainDisk(path=overlay, cache=cache, stop_on_error=True)
         spec = verify_domain(self._plan, domain_disk, self._folder, self._accelerator)
         recorded = Recorded(console=self._folder / CONSOLE, ports=dict.fromkeys(spec.ports, self._folder / REPORT))
-        machine = self._workplace.hypervisor.start_transient(domain_xml(spec), prepare=self._prepare, recorded=recorded)
+        hypervisor = self._workplace.hypervisor
+        xml = domain_xml(spec, hypervisor.features(self._accelerator))
+        machine = hypervisor.start_transient(xml, prepare=self._prepare, recorded=recorded)
         try:
             self._watch(machine, disk.folder)
         finally:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from imgpipe.os_family import Console, Phase, Proof, Trouble
@@ -13,6 +15,9 @@ Source = Literal["console", "log"]
 
 _WIDTH = 80
 """Of the serial terminal: a line this long is one that a full-screen program has cut."""
+
+_LINES_BEFORE = 3
+"""How far back a line is looked for that gives the next ones their meaning: installers print an error in one go."""
 
 _KERNEL_MESSAGE = re.compile(r"\[ *\d+\.\d+\]")
 
@@ -40,12 +45,13 @@ _KERNEL_TROUBLES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """The line means progress; `percent` is of the whole installation."""
+    """The line means progress; `percent` is of the whole installation, `creeps_to` where lines without count lead."""
 
     label: str
     percent: float
     done: int | None = None
     total: int | None = None
+    creeps_to: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +80,7 @@ Meaning = Reached | Failed | Asked | Proven
 
 
 class Classifier:
-    """Reads lines one by one; remembers nothing but the line before, which a narrow terminal may have cut."""
+    """Reads lines one by one; remembers the few before, one of which a narrow terminal may have cut."""
 
     def __init__(self, console: Console, proof: Proof) -> None:
         self._proof = proof
@@ -82,14 +88,23 @@ class Classifier:
         self._phases = [(re.compile(phase.pattern), phase) for phase in console.phases]
         self._troubles = _compiled((*console.troubles, *_KERNEL_TROUBLES))
         self._waiting = _compiled(console.waiting)
-        self._before: dict[Source, str] = {"console": "", "log": ""}
+        self._before: dict[Source, deque[str]] = {
+            "console": deque(maxlen=_LINES_BEFORE),
+            "log": deque(maxlen=_LINES_BEFORE),
+        }
 
     def read(self, line: str, source: Source = "console") -> Meaning | None:
         """Return what a complete line means; None for one that means nothing."""
-        before, self._before[source] = self._before[source], line
-        found = self._meaning(line, source)
-        if found is None and len(before) == _WIDTH:
-            found = self._meaning(before + line, source)
+        before: tuple[str, ...] = ()
+        if not self.is_kernel_message(line):
+            before = tuple(self._before[source])
+            self._before[source].append(line)
+        found = self._meaning(line, source, before)
+        if found is None and before and len(before[-1]) == _WIDTH:
+            found = self._meaning(before[-1] + line, source, before[:-1])
+        if isinstance(found, Failed) and len(line) == _WIDTH:
+            # The terminal cut it, and the rest of what it says is in the next one.
+            found = replace(found, general=True)
         return found
 
     def peek(self, line: str) -> Asked | Failed | None:
@@ -114,19 +129,19 @@ class Classifier:
             found = _path_of_unit(found.removesuffix(".device"))
         return found[:120]
 
-    def _meaning(self, line: str, source: Source) -> Meaning | None:
+    def _meaning(self, line: str, source: Source, before: tuple[str, ...] = ()) -> Meaning | None:
         if source == "console" and line == self._proof.console:
             return Proven()
         if self._proof.failure and self._proof.failure in line:
             return Failed(reason="The answer file's own failure mark was reached.", line=line, general=True)
         if any(pattern.search(line) for pattern in self._benign):
             return None
-        for pattern, trouble in self._troubles:
-            if match := pattern.search(line):
-                return Failed(reason=_filled(trouble.reason, match), line=line, general=trouble.general)
-        for pattern, question in self._waiting:
-            if match := pattern.search(line):
-                return Asked(reason=_filled(question.reason, match), line=line)
+        for known in self._troubles:
+            if (groups := known.groups(line, before)) is not None:
+                return Failed(reason=_filled(known.of.reason, groups), line=line, general=known.of.general)
+        for known in self._waiting:
+            if (groups := known.groups(line, before)) is not None:
+                return Asked(reason=_filled(known.of.reason, groups), line=line)
         return self._phase(line)
 
     def _phase(self, line: str) -> Reached | None:
@@ -142,15 +157,33 @@ def _path_of_unit(name: str) -> str:
     return plain(re.sub(r"\\x([0-9a-f]{2})", lambda code: chr(int(code[1], 16)), path))
 
 
-def _compiled(troubles: tuple[Trouble, ...]) -> list[tuple[re.Pattern[str], Trouble]]:
-    return [(re.compile(trouble.pattern), trouble) for trouble in troubles]
+class _Known:
+    """A trouble with its patterns compiled."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self.of = trouble
+        self._line = re.compile(trouble.pattern)
+        self._after = re.compile(trouble.after)
+
+    def groups(self, line: str, before: tuple[str, ...]) -> Mapping[str, str] | None:
+        """Return the named groups where `line`, and one of the lines before it if there must be one, match."""
+        if not (match := self._line.search(line)):
+            return None
+        if not self.of.after:
+            return match.groupdict(default="")
+        context = next(filter(None, (self._after.search(earlier) for earlier in reversed(before))), None)
+        return None if context is None else {**context.groupdict(default=""), **match.groupdict(default="")}
+
+
+def _compiled(troubles: Iterable[Trouble]) -> list[_Known]:
+    return [_Known(trouble) for trouble in troubles]
 
 
 def _reached(phase: Phase, match: re.Match[str]) -> Reached:
     groups = match.groupdict()
     done, total = _number(groups.get("done")), _number(groups.get("total"))
     if done is None or not total:
-        return Reached(label=phase.label, percent=phase.percent)
+        return Reached(label=phase.label, percent=phase.percent, creeps_to=phase.until if phase.creeps else None)
     until = phase.percent if phase.until is None else phase.until
     share = min(done / total, 1.0)
     percent = phase.percent + (until - phase.percent) * share
@@ -162,7 +195,6 @@ def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 12 else None
 
 
-def _filled(reason: str, match: re.Match[str]) -> str:
+def _filled(reason: str, groups: Mapping[str, str]) -> str:
     """Put the pattern's named groups into the sentence: '{name}' stands for what the group matched."""
-    groups = match.groupdict(default="")
     return re.sub(r"\{(\w+)\}", lambda name: groups.get(name[1], name[0])[:200], reason)

@@ -5,8 +5,8 @@ Power-off is not success: success is the proof on the console and then a power-o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from imgpipe.machine_state import Activity, MachineState
@@ -20,6 +20,9 @@ _REBOOTS_BORNE = 25
 """An installer that may reboot does so a few times, and libvirt counts each twice."""
 _CAUSE_SECONDS = 3.0
 """How long after 'it failed' a line is waited for that says why: installers print both in one go."""
+
+_CREEP = 1 / 50
+"""What one line of a phase without counts is worth, of what is left of that phase."""
 
 _SHUTDOWN_SECONDS = 60.0
 """How long a system that keeps its logs on its disk is given to write them and switch itself off."""
@@ -123,16 +126,14 @@ class Judge:
 
     def _read(self, data: bytes, source: Source) -> list[Reached]:
         found: list[Reached] = []
-        for line in self._decoders[source].feed(data):
+        for line in _entries(self._decoders[source].feed(data), source):
             self._hangs = self._hangs or self._classifier.tells_of_a_hang(line)
             if self._late_device is None:
                 self._late_device = self._classifier.late_device(line)
             match self._classifier.read(line, source):
                 case Reached() as reached:
                     self._question = None
-                    if reached.percent >= self._percent:
-                        self._percent = reached.percent
-                        found.append(reached)
+                    found.extend(self._progress(reached))
                 case Failed() as failed:
                     if self._failed is None or self._failed.general > failed.general:
                         self._failed = failed
@@ -143,6 +144,16 @@ class Judge:
                 case None if source == "console" and not self._classifier.is_kernel_message(line):
                     self._question = None
         return found
+
+    def _progress(self, reached: Reached) -> list[Reached]:
+        """Return what to show of a step: nothing of one that lies behind."""
+        percent = reached.percent
+        if reached.creeps_to is not None and percent <= self._percent < reached.creeps_to:
+            percent = self._percent + (reached.creeps_to - self._percent) * _CREEP
+        if percent < self._percent:
+            return []
+        self._percent = percent
+        return [replace(reached, percent=percent)]
 
     def _verdict(self, seen: Observation) -> Verdict | None:
         return self._told(seen) or self._of_state(seen) or self._of_stillness(seen.now)
@@ -207,6 +218,15 @@ class Judge:
         if now - self._start >= patience.whole_s:
             return Failure(reason=f"The {self._work} did not end within {patience.whole_s / 3600:.0f} hours.")
         return None
+
+
+def _entries(lines: list[str], source: Source) -> Iterator[str]:
+    """Yield the lines of what was said: rsyslog writes those of one message as one, with '#012' for a line break.
+
+    Source: rsyslog's $EscapeControlCharactersOnReceive; installers hand their logs on through it.
+    """
+    for line in lines:
+        yield from filter(None, map(str.strip, line.split("#012"))) if source == "log" else (line,)
 
 
 def _disk_failure(errors: Mapping[str, str]) -> Failure:

@@ -6,11 +6,13 @@ means something wherever it stands, in scripts and here-documents too. So no val
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 
 from imgpipe.errors import RecipeError
 
+_PACKAGE = re.compile(r"(@\^?)?[A-Za-z0-9*][A-Za-z0-9*?+._:/-]*")
 _DELIMITER = "IMGPIPE_END_OF_FILE"
 
 
@@ -46,6 +48,19 @@ def joined(values: Iterable[object]) -> Quoted:
 def option(name: str, value: object) -> Quoted:
     """Return `--name=value`, quoted."""
     return Quoted(f"--{name}={word(value)}")
+
+
+def package(name: str) -> Quoted:
+    """Return a name for a line of %packages as it is: no shell reads that section, so quotes would be part of it.
+
+    Raises RecipeError where it would be two lines, a comment, or another kind of line.
+    """
+    if not _PACKAGE.fullmatch(name):
+        raise RecipeError(
+            f"{name!r} is no name of a package, a group ('@NAME') or an environment ('@^NAME').",
+            hint="Correct guest.packages.",
+        )
+    return Quoted(name)
 
 
 def here_document(lines: Iterable[str]) -> Quoted:

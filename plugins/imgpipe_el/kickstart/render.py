@@ -7,12 +7,14 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from imgpipe.errors import RecipeError
+from imgpipe.keyboards import console_keymap, keyboard_fault
 from imgpipe.os_family import Account, Order
 from imgpipe.recipe import Guest, SshKey, User
 from imgpipe_el.kickstart.files import sshd_lines, target_files
 from imgpipe_el.kickstart.network import network_lines
 from imgpipe_el.kickstart.proof import MARKER, PROOF_FILE, proof_word
-from imgpipe_el.kickstart.quoting import Quoted, here_document, joined, option, quoted
+from imgpipe_el.kickstart.quoting import Quoted, here_document, joined, option, package, quoted
 from imgpipe_el.kickstart.storage import storage_lines
 from imgpipe_el.options import ElOptions
 from imgpipe_el.release import Release
@@ -27,6 +29,7 @@ def render_kickstart(order: Order, release: Release, options: ElOptions, disk: s
     text = _template("kickstart.ks.j2").render(
         recipe=recipe,
         guest=recipe.guest,
+        keymap=_keymap(recipe.guest.keyboard),
         release=release,
         installer=release.installer,
         options=options,
@@ -42,6 +45,15 @@ def render_kickstart(order: Order, release: Release, options: ElOptions, disk: s
         marker=MARKER,
     )
     return with_proof(text)
+
+
+def _keymap(keyboard: str) -> str:
+    if keymap := console_keymap(keyboard):
+        return keymap
+    raise RecipeError(
+        "The recipe names a keyboard that the system's console has not.",
+        details=[keyboard_fault(keyboard, console=True)],
+    )
 
 
 def with_proof(text: str) -> tuple[str, str]:
@@ -64,7 +76,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"joined": joined}
+    environment.filters |= {"joined": joined, "package": package}
     environment.globals |= {"option": option, "here_document": here_document}
     return environment
 

@@ -1,7 +1,7 @@
 """What is wrong in a kickstart: everything pykickstart finds, and what it cannot know.
 
-An error is what makes the installation fail, wait for ever or not boot; a warning is what does nothing, less than it
-seems to, or harm that does not show at once.
+An error is what certainly makes the installation fail, wait for ever, not boot, or make another system than it says; a
+warning is what probably does, or what does nothing or less than it seems to. Both are so by the installer's own code.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from imgpipe_el.lint.scripts import script_faults
 from imgpipe_el.lint.secrets import secret_faults
 from imgpipe_el.lint.source import read_kickstart, text_faults
 from imgpipe_el.lint.syntax import syntax_faults
+from imgpipe_el.lint.values import value_faults
 from imgpipe_el.release import Release
 from imgpipe_el.systems import release_of
 
@@ -28,7 +29,8 @@ def lint_kickstart(text: str, release: Release, firmware: str) -> tuple[Fault, .
     faults = {
         *text_faults(text),
         *kickstart.faults,
-        *syntax_faults(kickstart, release.installer.handler),
+        *syntax_faults(kickstart, release.installer),
+        *value_faults(kickstart, release.installer),
         *directive_faults(kickstart, release),
         *layout_faults(kickstart, release, firmware),
         *secret_faults(kickstart),

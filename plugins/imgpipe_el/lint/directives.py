@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from imgpipe.os_family import Fault
-from imgpipe_el.lint.source import Command, Kickstart, Section
+from imgpipe_el.lint.source import Command, Kickstart, Section, package_of
 from imgpipe_el.release import Release
 
-_SOURCES = ("cdrom", "harddrive", "hmc", "liveimg", "nfs", "ostreecontainer", "ostreesetup", "repo", "url")
-_NETWORK_SOURCES = ("nfs", "ostreecontainer", "ostreesetup", "url")
+_SOURCES = ("bootc", "cdrom", "harddrive", "hmc", "liveimg", "nfs", "ostreecontainer", "ostreesetup", "repo", "url")
+_NETWORK_SOURCES = ("bootc", "nfs", "ostreecontainer", "ostreesetup", "url")
+# What is installed from one of these comes whole.
+_WHOLE = ("bootc", "liveimg", "ostreecontainer", "ostreesetup")
 # Names that are removed by habit and belong to no package.
 _NO_PACKAGES = frozenset({"audio"})
 
@@ -30,15 +33,20 @@ def directive_faults(kickstart: Kickstart, release: Release) -> Iterator[Fault]:
 
 
 def _ending(kickstart: Kickstart) -> Iterator[Fault]:
-    actions = tuple(kickstart.named("poweroff", "shutdown", "reboot", "halt"))
-    for action in actions:
-        if action.name == "reboot":
-            text = "'reboot' boots the installer again, which starts over: use 'poweroff'."
-            yield Fault(line=action.line, text=text)
-        elif action.name == "halt":
-            yield Fault(line=action.line, text="'halt' leaves the machine running: use 'poweroff'.")
-    if not actions and not kickstart.includes:
-        yield Fault(line=0, text="Nothing ends the installation: without 'poweroff' the machine waits at its end.")
+    ends = tuple(kickstart.named("poweroff", "shutdown", "reboot", "halt"))
+    if not ends:
+        if not kickstart.includes:
+            text = "Nothing ends the installation: without 'poweroff' the machine waits at its end."
+            yield Fault(line=0, text=text)
+    elif ends[-1].name == "halt":
+        text = "With 'halt' the installer waits for a key at its end, and the machine stays on: use 'poweroff'."
+        yield Fault(line=ends[-1].line, text=text)
+    elif ends[-1].name == "reboot":
+        text = (
+            "'reboot' ends a build as well as 'poweroff' does, for its machine ends where it would start again; "
+            "other programs would boot the installer once more."
+        )
+        yield Fault(line=ends[-1].line, text=text, severity="warning")
 
 
 def _missing(kickstart: Kickstart) -> Iterator[Fault]:
@@ -49,10 +57,9 @@ def _missing(kickstart: Kickstart) -> Iterator[Fault]:
         text = "Neither 'rootpw' nor a 'user' of the group 'wheel' is given: the installer would ask for an account."
         yield Fault(line=0, text=text)
     if not any(kickstart.named("timezone")):
-        yield Fault(line=0, text="'timezone' is missing: the installer would ask for it.")
-    if not any(kickstart.named("liveimg", "ostreecontainer", "ostreesetup")) and not any(
-        section.name == "%packages" for section in kickstart.sections
-    ):
+        text = "'timezone' is missing: the system gets America/New_York, which nobody is asked about."
+        yield Fault(line=0, text=text, severity="warning")
+    if not any(kickstart.named(*_WHOLE)) and not any(section.name == "%packages" for section in kickstart.sections):
         yield Fault(line=0, text="'%packages' is missing: the installer would ask what to install.")
 
 
@@ -126,8 +133,12 @@ def _packages(section: Section, opening: Command) -> Iterator[Fault]:
         if opening.has(option):
             text = f"'{option}' hides {harm} packages and groups: the system may end up with next to nothing."
             yield Fault(line=opening.line, text=text, severity="warning")
+    lenient = opening.has("--ignoremissing")
     for number, line in section.body:
-        name = line.partition("#")[0].strip()
+        name = package_of(line)
+        if len(name.split()) > 1 and not name.lstrip("-").startswith("@"):
+            severity: Literal["error", "warning"] = "warning" if lenient else "error"
+            yield Fault(line=number, text=f"No package is called '{name}': one stands on each line.", severity=severity)
         if name.startswith("-") and name[1:].strip() in _NO_PACKAGES:
             text = f"There is no package '{name[1:].strip()}': leaving it out does nothing."
             yield Fault(line=number, text=text, severity="warning")

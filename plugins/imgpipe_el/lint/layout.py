@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterator
 
 from imgpipe.os_family import Fault
+from imgpipe.shell_scripts import is_shell, shell_commands
 from imgpipe_el.lint.source import Command, Kickstart
 from imgpipe_el.release import Release
 
 # The only disk of an install machine is on the virtio bus.
 DISK = "vda"
 _DISK_NAME = re.compile(r"(?:/dev/)?((?:sd|hd|vd|xvd)[a-z]+|nvme\d+n\d+)$")
+_PARTITIONER = re.compile(r"(?:\S*/)?(parted|s?fdisk|sgdisk|gdisk|mkfs(\.\w+)?|mkswap|pvcreate|vgcreate|lvcreate|dd)$")
+# Anaconda leaves an unknown disk out of the order, and ends at one in the other options.
+_LENIENT_OPTIONS = ("--driveorder",)
 _MOUNTED = ("part", "partition", "logvol", "raid", "btrfs", "mount")
 
 
@@ -22,7 +26,7 @@ def layout_faults(kickstart: Kickstart, release: Release, firmware: str) -> Iter
     if not kickstart.includes and not any(kickstart.named("zerombr")):
         text = "'zerombr' is missing: a disk with an unknown label stops the installer."
         yield Fault(line=0, text=text, severity="warning")
-    if any(kickstart.named("autopart")) or kickstart.includes:
+    if any(kickstart.named("autopart", "mount")) or kickstart.includes or _partitions_itself(kickstart):
         return
     if "/" not in _mount_points(kickstart):
         yield Fault(line=0, text="Nothing is mounted at '/': give 'part', 'logvol' or 'autopart'.")
@@ -30,6 +34,18 @@ def layout_faults(kickstart: Kickstart, release: Release, firmware: str) -> Iter
         yield from _bios(kickstart, release)
     else:
         yield from _uefi(kickstart)
+
+
+def _partitions_itself(kickstart: Kickstart) -> bool:
+    """Say whether a script makes partitions before the installer looks at the disk; then nothing is known of them."""
+    for section in kickstart.sections:
+        if section.name in {"%pre", "%pre-install"}:
+            if not is_shell(section.opening.value("--interpreter") or "/bin/sh"):
+                return True
+            commands = shell_commands("\n".join(line for _, line in section.body))
+            if any(_PARTITIONER.match(word) for command in commands for word in command.words):
+                return True
+    return False
 
 
 def _bios(kickstart: Kickstart, release: Release) -> Iterator[Fault]:
@@ -53,6 +69,9 @@ def _uefi(kickstart: Kickstart) -> Iterator[Fault]:
     for command in _bios_boot(kickstart):
         text = "A UEFI machine has no use for a biosboot partition."
         yield Fault(line=command.line, text=text, severity="warning")
+    for command in kickstart.named("logvol"):
+        if "/boot/efi" in command.arguments:
+            yield Fault(line=command.line, text="UEFI does not read logical volumes: '/boot/efi' is a partition.")
     if "/boot/efi" not in _mount_points(kickstart) and not any(kickstart.named("reqpart")):
         text = "A UEFI machine cannot boot without 'part /boot/efi --fstype=efi --size=200'."
         yield Fault(line=0, text=text)
@@ -75,7 +94,8 @@ def _disk_names(kickstart: Kickstart) -> Iterator[Fault]:
                 match = _DISK_NAME.match(name)
                 if match and match[1] != DISK:
                     text = f"The machine has no disk '{name}': its only one, on the virtio bus, is '{DISK}'."
-                    yield Fault(line=command.line, text=text)
+                    lenient = option in _LENIENT_OPTIONS
+                    yield Fault(line=command.line, text=text, severity="warning" if lenient else "error")
 
 
 def _volumes(kickstart: Kickstart) -> Iterator[Fault]:

@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import NoReturn
 
-__all__ = ["KickstartError", "KickstartParser", "makeVersion"]
+__all__ = ["KickstartError", "KickstartParser", "NetworkSince39", "NetworkSince39Data", "makeVersion"]
 
 
 class RequestException(Exception):
@@ -37,6 +37,8 @@ _before = {name: module for name, module in sys.modules.items() if name.partitio
 _refusals = _refusing()
 sys.modules.update(_refusals)
 try:
+    from pykickstart.commands.network import F39_Network as NetworkSince39
+    from pykickstart.commands.network import F39_NetworkData as NetworkSince39Data
     from pykickstart.errors import KickstartError
     from pykickstart.parser import KickstartParser
     from pykickstart.version import makeVersion

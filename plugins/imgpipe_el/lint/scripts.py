@@ -1,7 +1,7 @@
-"""Commands in %post that do nothing, or do it to the installer instead of the installed system.
+"""Commands in scripts that end the installer, do nothing, or do it to the installer instead of the installed system.
 
 %post runs in a chroot of the target, with the installer's /dev, /proc, /sys and /run: what talks to a daemon or to
-the kernel talks to the installer's.
+the kernel talks to the installer's. Scripts of other interpreters than shells are not read.
 """
 
 from __future__ import annotations
@@ -11,25 +11,28 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from imgpipe.os_family import Fault
+from imgpipe.shell_scripts import ShellCommand, is_shell, shell_commands, unread_line
 from imgpipe_el.kickstart.sysctl import removal
 from imgpipe_el.lint.source import Kickstart, Section
 from imgpipe_el.release import Release
 
 
 class _Trap(NamedTuple):
-    """A command by pattern, and what is to be said of it."""
+    """A command by pattern (see `ShellCommand.text`), and what is to be said of it."""
 
     pattern: str
     text: str
     severity: Literal["error", "warning"] = "warning"
 
 
+_ENDS = _Trap(
+    r"systemctl\s+(-\S+\s+)*(poweroff|reboot|halt|kexec)(\s|$)|(poweroff|reboot|halt)(\s+-\S+)*$"
+    r"|shutdown(?!\s+-c)(\s|$)|(init|telinit)\s+[06]$|.*>/proc/sysrq-trigger",
+    "This ends the installer before it has finished the disk, or, in the chroot of systemd's systems, is ignored: "
+    "use the command 'poweroff' outside the script.",
+    "error",
+)
 _TRAPS = (
-    _Trap(
-        r"systemctl\s+(-\S+\s+)*(poweroff|reboot|halt)\b|(poweroff|reboot|halt|shutdown)\b|init\s+[06]\b",
-        "This ends the installer before it has finished the disk: use the command 'poweroff' outside the script.",
-        "error",
-    ),
     _Trap(
         r"systemctl\s+(-\S+\s+)*(start|stop|restart|reload|try-restart|reload-or-restart|daemon-reload|isolate)\b"
         r"|systemctl\b.*\s--now\b|service\s+\S+\s+(start|stop|restart|reload)\b",
@@ -37,12 +40,15 @@ _TRAPS = (
         "take effect at the first boot.",
     ),
     _Trap(
-        r"timedatectl\b",
+        r"timedatectl\s+set-",
         "timedatectl talks to the installer, if to anything: use 'timezone --utc' outside the script.",
     ),
-    _Trap(r"hostnamectl\b|hostname\s+\S", "This names the installer: use 'network --hostname='."),
-    _Trap(r"localectl\b", "localectl talks to the installer: use 'lang' and 'keyboard'."),
-    _Trap(r"nmcli\b|nmtui\b", "NetworkManager is the installer's: use 'network', or write a keyfile."),
+    _Trap(
+        r"hostnamectl\s+set-|hostnamectl\s+hostname\s+\S|hostname\s+(-[bF]\b|[^-\s])",
+        "This names the installer: use 'network --hostname='.",
+    ),
+    _Trap(r"localectl\s+set-", "localectl talks to the installer: use 'lang' and 'keyboard'."),
+    _Trap(r"nmcli\s+(?!.*--offline)|nmtui\b", "NetworkManager is the installer's: use 'network', or write a keyfile."),
     _Trap(
         r"ip\s+(-\S+\s+)*(addr(ess)?|link|route|rule)\s+(add|set|del(ete)?|replace)\b|ifup\b|ifdown\b|ifconfig\s+\S+\s+\S",
         "This changes the installer's network: use 'network'.",
@@ -51,9 +57,9 @@ _TRAPS = (
         r"sysctl\b.*\s(--system|--load|--write|-p\S*|-w)(\s|$|=)|sysctl\s+\S+=",
         "This changes the installer's kernel, and fails on an unknown key: only write /etc/sysctl.d/*.conf.",
     ),
-    _Trap(r".*>\s*/proc/sys/", "This changes the installer's kernel: write /etc/sysctl.d/*.conf."),
+    _Trap(r".*>/proc/sys/|tee\s.*\s/proc/sys/", "This changes the installer's kernel: write /etc/sysctl.d/*.conf."),
     _Trap(
-        r".*>\s*/etc/security/limits\.conf",
+        r".*>/etc/security/limits\.conf$|tee\s.*/etc/security/limits\.conf(\s|$)",
         "This reaches login sessions only: services take their limits from /etc/systemd/system.conf.d/*.conf.",
     ),
     _Trap(r"setenforce\b", "This is the installer's SELinux: use 'selinux'."),
@@ -67,14 +73,13 @@ _TRAPS = (
     ),
 )
 _SSHD = _Trap(
-    r"(sed|augtool)\b.*sshd_config(?!\.d)|.*>>\s*/etc/ssh/sshd_config(?!\.d)",
+    r"(sed\s(.*\s)?(-\w*i|--in-place)|augtool\b).*sshd_config(?!\.d)|.*>/etc/ssh/sshd_config$"
+    r"|tee\s.*/etc/ssh/sshd_config$",
     "A file of /etc/ssh/sshd_config.d is read first, and sshd keeps the first value: "
     "write /etc/ssh/sshd_config.d/00-NAME.conf instead.",
 )
-_SEPARATOR = re.compile(r"&&|\|\||[;|&]|\$\(|`|\b(?:then|do|else)\b")
-_PREFIX = re.compile(r"^(?:(?:if|elif|while|until|!|\(|\{|sudo|exec|command|env|nohup|[A-Za-z_]\w*=\S*)\s+)+")
-_PATH = re.compile(r"^(?:/usr)?/s?bin/")
-_HERE_DOCUMENT = re.compile(r"(?<!<)<<-?\s*(?:\\)?(['\"]?)(\w+)\1")
+# Those that run after a failure may end the machine.
+_BEFORE_THE_END = frozenset({"%post", "%pre", "%pre-install"})
 _KEY = re.compile(r"(?<![\w./-])(?:net|kernel|vm|fs)(?:[./][\w-]+)+")
 
 
@@ -82,40 +87,27 @@ def script_faults(kickstart: Kickstart, release: Release) -> Iterator[Fault]:
     """Yield what the scripts get wrong."""
     traps = (*_TRAPS, _SSHD) if release.sshd_drop_ins else _TRAPS
     for section in kickstart.sections:
-        if section.is_script:
-            yield from _removed_settings(section, release)
-        if section.name == "%post":
-            for number, line in _shell_lines(section):
-                yield from _trapped(number, line, traps)
+        if not section.is_script:
+            continue
+        yield from _removed_settings(section, release)
+        if section.name in _BEFORE_THE_END and is_shell(section.opening.value("--interpreter") or "/bin/sh"):
+            inside = section.name == "%post" and not section.opening.has("--nochroot")
+            yield from _trapped(section, (_ENDS, *traps) if inside else (_ENDS,))
 
 
-def _trapped(number: int, line: str, traps: tuple[_Trap, ...]) -> Iterator[Fault]:
-    said = set()
-    for command in _commands(line):
-        for trap in traps:
-            if trap.text not in said and re.match(trap.pattern, command):
-                said.add(trap.text)
-                yield Fault(line=number, text=trap.text, severity=trap.severity)
+def _trapped(section: Section, traps: tuple[_Trap, ...]) -> Iterator[Fault]:
+    script = "\n".join(line.rstrip("\r") for _, line in section.body)
+    numbers = [number for number, _ in section.body]
+    if unread := unread_line(script):
+        text = "The script could not be read from here on, so that little is said of what follows."
+        yield Fault(line=numbers[min(unread, len(numbers)) - 1], text=text, severity="warning")
+    for command in shell_commands(script):
+        number = numbers[min(command.line, len(numbers)) - 1]
+        yield from (_fault(trap, command, number) for trap in traps if re.match(trap.pattern, command.text))
 
 
-def _commands(line: str) -> Iterator[str]:
-    """Yield the simple commands of a shell line, roughly: without prefixes, paths and what is quoted away."""
-    for part in _SEPARATOR.split(line):
-        command = _PATH.sub("", _PREFIX.sub("", part.strip()))
-        if command:
-            yield command
-
-
-def _shell_lines(section: Section) -> Iterator[tuple[int, str]]:
-    """Yield the lines that the shell runs: not comments, and not the bodies of here-documents."""
-    delimiter = ""
-    for number, line in section.body:
-        if delimiter:
-            delimiter = "" if line.strip() == delimiter else delimiter
-        elif not line.lstrip().startswith("#"):
-            match = _HERE_DOCUMENT.search(line)
-            delimiter = match[2] if match else ""
-            yield number, line
+def _fault(trap: _Trap, command: ShellCommand, number: int) -> Fault:
+    return Fault(line=number, text=trap.text, severity=trap.severity if command.certain else "warning")
 
 
 def _removed_settings(section: Section, release: Release) -> Iterator[Fault]:

@@ -149,7 +149,7 @@ class _Reader:
 def read_kickstart(text: str) -> Kickstart:
     """Split a kickstart into its commands and sections; nothing in it is an error here that can be read past."""
     reader = _Reader()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         reader.read(number, line)
     reader.close(ended=False)
     return Kickstart(
@@ -160,11 +160,18 @@ def read_kickstart(text: str) -> Kickstart:
     )
 
 
+def package_of(line: str) -> str:
+    """Return the package, group or environment of a line of %packages; empty if it has none (a blank or a comment)."""
+    return line.partition("#")[0].strip()
+
+
 def text_faults(text: str) -> Iterator[Fault]:
     """Yield what keeps a file from being a kickstart at all: line ends and marks that other systems' editors leave."""
     if text.startswith("\ufeff"):
         yield Fault(line=1, text="The file begins with a byte order mark: the installer takes it for a command.")
     for number, line in enumerate(text.split("\n"), start=1):
         if line.endswith("\r"):
-            yield Fault(line=number, text="The lines end as on Windows, which no script survives: run 'dos2unix'.")
+            yield Fault(
+                line=number, text="The line ends are those of Windows (CRLF), which no script survives: run 'dos2unix'."
+            )
             return

@@ -9,11 +9,13 @@ from dataclasses import replace
 from functools import partial
 
 from imgpipe.os_family import Fault
-from imgpipe_el.lint.pykickstart_offline import KickstartError, KickstartParser, makeVersion
-from imgpipe_el.lint.source import Command, Kickstart, Section
+from imgpipe_el.lint.language import language_of
+from imgpipe_el.lint.pykickstart_offline import KickstartError, KickstartParser
+from imgpipe_el.lint.source import Command, Kickstart, Section, package_of
+from imgpipe_el.release import Installer
 
 # What pykickstart's commands raise on text that they did not expect, besides its own errors.
-_REFUSALS = (KickstartError, ValueError, TypeError, AttributeError, KeyError, IndexError)
+REFUSALS = (KickstartError, ValueError, TypeError, AttributeError, KeyError, IndexError)
 
 _ADVICE = (
     (r"--noactivate\b", "The option is spelt '--no-activate'."),
@@ -37,9 +39,9 @@ _HARMLESS = re.compile(r"An ssh user with the name .* has already been defined")
 _SECRETIVE = frozenset({"bootloader", "group", "realm", "rhsm", "rootpw", "sshpw", "user"})
 
 
-def syntax_faults(kickstart: Kickstart, handler_name: str) -> Iterator[Fault]:
-    """Yield what the kickstart language of `handler_name` ('RHEL9') has against each line."""
-    handler = makeVersion(handler_name)
+def syntax_faults(kickstart: Kickstart, installer: Installer) -> Iterator[Fault]:
+    """Yield what the kickstart language of `installer` has against each line."""
+    handler = language_of(installer)
     parser = KickstartParser(handler)
 
     for command in kickstart.commands:
@@ -62,7 +64,15 @@ def _section_faults(section: Section, parser: KickstartParser) -> Iterator[Fault
     yield from _faults(handle, opening.line, opening.text)
     if section.name == "%packages":
         for number, line in section.body:
-            yield from _faults(partial(parser.handler.packages.add, [line]), number, line)
+            if name := package_of(line):
+                yield from _package_faults(partial(parser.handler.packages.add, [name]), number, name)
+
+
+def _package_faults(add: Callable[[], object], number: int, name: str) -> Iterator[Fault]:
+    if not name.lstrip("-@^"):
+        yield Fault(line=number, text=f"No name stands behind '{name}'.")
+    else:
+        yield from _faults(add, number, name)
 
 
 def _faults(action: Callable[[], object], line: int, text: str) -> Iterator[Fault]:
@@ -72,8 +82,10 @@ def _faults(action: Callable[[], object], line: int, text: str) -> Iterator[Faul
         warnings.simplefilter("always")
         try:
             action()
-        except _REFUSALS as refusal:
-            error = _message(refusal) or "pykickstart cannot read this line."
+        except REFUSALS as refusal:
+            # Anaconda ends at them as well, but what they say is about a program and not about the kickstart.
+            own = _message(refusal) if isinstance(refusal, KickstartError) else ""
+            error = own or "The installer cannot read this line, and ends."
     if error:
         yield Fault(line=line, text=_advised(error, text))
     for warning in caught:
@@ -97,6 +109,8 @@ def _discreet(fault: Fault, command: Command) -> Fault:
 def _message(problem: object) -> str:
     text = str(getattr(problem, "message", problem))
     sentence = re.sub(r"\bon line \d+\b\s*", "", " ".join(text.split()), count=1).replace(" :", ":")
+    # argparse names the Python function that refused a value.
+    sentence = re.sub(r"\binvalid \S+ value:", "invalid value:", sentence)
     return sentence if sentence.endswith((".", "!")) or not sentence else f"{sentence}."
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from imgpipe.os_family import Fault
 from imgpipe_windows.answer.tree import WCM
 from imgpipe_windows.lint.source import Node
 
+_LAST = 500
+"""The greatest Order; any sequence with any gaps is run in ascending order (Microsoft's reference, `Order`)."""
 _ACTION, _KEY = f"{WCM} action", f"{WCM} keyValue"
 # What Setup reads as a list: without the action it takes one item, or none.
 _ITEMS = (
@@ -43,7 +46,8 @@ def _keys(items: list[Node]) -> Iterator[Fault]:
     for item in items:
         key = item.attributes.get(_KEY)
         if key is not None and key in seen:
-            yield Fault(line=item.line, text=f"two items '{item.name}' have the wcm:keyValue '{key}'")
+            text = f"two items '{item.name}' have the wcm:keyValue '{key}'"
+            yield Fault(line=item.line, text=text, severity="warning")
         seen.add(key or "")
 
 
@@ -51,12 +55,20 @@ def _order(name: str, items: list[Node]) -> Iterator[Fault]:
     ordered = [item for item in items if item.child("Order")]
     if not ordered:
         return
-    for number, item in enumerate(ordered, 1):
+    seen: set[int] = set()
+    for item in ordered:
         order = item.child("Order")
-        if order is not None and order.text.strip() != str(number):
-            text = f"the Order of this '{name}' is '{order.text.strip()}', where {number} comes next"
-            yield Fault(line=order.line, text=text)
-            return
+        if order is None:
+            continue
+        given = order.text.strip()
+        number = int(given) if re.fullmatch(r"[0-9]{1,3}", given) else 0
+        if not 1 <= number <= _LAST:
+            yield Fault(
+                line=order.line, text=f"the Order of this '{name}' is '{given}'; it is a number of 1 to {_LAST}"
+            )
+        elif number in seen:
+            yield Fault(line=order.line, text=f"two items '{name}' have the Order {number}")
+        seen.add(number)
     if len(ordered) < len(items):
         missing = next(item for item in items if not item.child("Order"))
         yield Fault(line=missing.line, text=f"this '{name}' has no Order, and others have")

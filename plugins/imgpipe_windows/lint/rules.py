@@ -85,7 +85,7 @@ def _component(component: Node, name: str, phase: str, release: Release) -> Iter
     if not passes:
         yield Fault(line=component.line, text=f"'{name}' is a component that is not checked here", severity="warning")
     elif phase in PASSES and phase not in passes:
-        text = f"'{name}' has no settings in the pass '{phase}'; it has in {', '.join(passes)}"
-        yield Fault(line=component.line, text=text)
+        text = f"'{name}' has no settings in the pass '{phase}', so they are overlooked; it has in {', '.join(passes)}"
+        yield Fault(line=component.line, text=text, severity="warning")
     if known in SERVER_ONLY and release.kind == "client":
         yield Fault(line=component.line, text=f"{release.system.title} has no '{name}'; Windows Server alone has")

@@ -28,6 +28,9 @@ def setup_faults(root: Node, release: Release, firmware: str) -> Iterator[Fault]
     for disk in setup.all():
         if disk.name == "Disk":
             yield from _partitions(disk, setup, firmware)
+        if disk.name == "DiskID" and disk.text.strip() not in {"", "0"}:
+            text = f"the machine has no disk '{disk.text.strip()}': its only one is 0"
+            yield Fault(line=disk.line, text=text)
     yield from _drivers(root, release)
     yield from _wizard(root, release)
 
@@ -63,12 +66,15 @@ def _partitions(disk: Node, setup: Node, firmware: str) -> Iterator[Fault]:
     kinds = [node.value("Type").upper() for node in created]
     if created and firmware == "uefi" and "EFI" not in kinds:
         yield Fault(line=disk.line, text="UEFI starts from an EFI system partition, and none is made")
+    yield from _formats(disk, kinds)
     if firmware == "bios":
         for node, kind in zip(created, kinds, strict=True):
             if kind in {"EFI", "MSR"}:
                 yield Fault(line=node.line, text=f"a partition of type {kind} is for UEFI; BIOS starts from an MBR")
         if created and not any(node.name == "Active" and node.text.strip() == "true" for node in disk.all()):
-            yield Fault(line=disk.line, text="BIOS starts from the active partition, and none is made active")
+            # Setup makes the one that it puts the boot files on active itself, where it may choose.
+            text = "BIOS starts from the active partition, and none is made active"
+            yield Fault(line=disk.line, text=text, severity="warning")
     target = setup.child("ImageInstall", "OSImage", "InstallTo", "PartitionID")
     if target is None or not created:
         return
@@ -78,6 +84,14 @@ def _partitions(disk: Node, setup: Node, firmware: str) -> Iterator[Fault]:
     elif number != str(len(created)):
         text = "the system is not the last partition, so it cannot grow into a clone's larger disk"
         yield Fault(line=target.line, text=text, severity="warning")
+
+
+def _formats(disk: Node, kinds: list[str]) -> Iterator[Fault]:
+    for node in disk.all():
+        if node.name == "ModifyPartition" and node.value("Format").upper() in {"NTFS", "REFS"}:
+            number = node.value("PartitionID")
+            if number.isdigit() and 0 < int(number) <= len(kinds) and kinds[int(number) - 1] == "EFI":
+                yield Fault(line=node.line, text="an EFI system partition is formatted as FAT32")
 
 
 def _drivers(root: Node, release: Release) -> Iterator[Fault]:

@@ -15,6 +15,8 @@ _LONGEST_PATH = 259
 _LONGEST_COMMAND = 1024
 _LONGEST_NAME = 15
 _FORBIDDEN = re.compile(r"[{|}~\[\]^':;<=>?@!\"#$%()+/.,*&\\` ]|[^\x20-\x7e]")
+_LONGEST_ACCOUNT = 20
+_FORBIDDEN_IN_ACCOUNTS = re.compile(r'["/\\\[\]:;|=,+*?<>]')
 _KEY = re.compile(r"([A-Z0-9]{5}-){4}[A-Z0-9]{5}")
 _MAC = re.compile(r"([0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}")
 _SETTLED = ("*SENSITIVE*DATA*DELETED*", "")
@@ -29,19 +31,30 @@ def value_faults(root: Node) -> Iterator[Fault]:
             yield Fault(line=node.line, text=text)
         if node.name in {"Interface", "FirewallGroup"}:
             yield from _by_language(node)
+        if node.name == "LocalAccount":
+            yield from _account(node)
+
+
+def _account(node: Node) -> Iterator[Fault]:
+    name = node.child("Name")
+    if name is not None and (bad := _FORBIDDEN_IN_ACCOUNTS.search(name.text.strip())):
+        yield Fault(line=name.line, text=f"an account's name must not contain {bad[0]!r}")
+    elif name is not None and len(name.text.strip()) > _LONGEST_ACCOUNT:
+        yield Fault(line=name.line, text=f"an account's name has {_LONGEST_ACCOUNT} characters at most")
 
 
 def _password(node: Node) -> Iterator[Fault]:
     """Check a password; what it says never gets into a fault."""
     if not node.children:
         if node.text.strip() not in _SETTLED:
-            yield Fault(line=node.line, text=f"'{node.name}' stands here in plain text")
+            yield Fault(line=node.line, text=f"'{node.name}' stands here in plain text", severity="warning")
         return
     value = node.child("Value")
     if value is None or value.text.strip() in _SETTLED:
         return
     if node.value("PlainText").lower() != "false":
-        yield Fault(line=value.line, text=f"'{node.name}' is in plain text: encode it and set PlainText to false")
+        text = f"'{node.name}' is in plain text: encode it and set PlainText to false"
+        yield Fault(line=value.line, text=text, severity="warning")
         return
     suffix = ADMINISTRATOR if node.name == ADMINISTRATOR else ANY_OTHER
     plain = decoded(value.text.strip())

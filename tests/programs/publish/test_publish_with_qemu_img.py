@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from imgpipe.adapters import qemu_img
+from imgpipe.adapters.image_headers import is_zstd
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Progress
 from imgpipe.images import catalog
@@ -65,22 +67,71 @@ def test_the_image_is_whole_compressed_and_equal_to_the_sealed_disk(disk, image)
     assert image.disk.stat().st_size < 2**20
 
 
-def test_a_qemu_img_without_zstd_compresses_by_zlib(disk, tmp_path, monkeypatch):
-    """Played by a program that refuses the option in QEMU's words and hands everything else on."""
-    (tmp_path / "programs").mkdir()
-    played = tmp_path / "programs" / "qemu-img"
+def play(tmp_path, monkeypatch, words):
+    """Play a qemu-img that refuses what has `words`, as an old one does, and notes what it was asked."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    played, asked = folder / "qemu-img", folder / "asked"
     real = shutil.which("qemu-img")
-    refusal = "qemu-img: x: Parameter 'compression_type' does not accept value 'zstd'"
+    refusal = "qemu-img: x: Invalid parameter 'compression_type'"
     played.write_text(
-        f'#!/bin/sh\ncase "$*" in *compression_type=zstd*) echo "{refusal}" >&2; exit 1 ;; esac\nexec {real} "$@"\n'
+        f'#!/bin/sh\necho "$*" >> {asked}\ncase "$*" in *{words}*) echo "{refusal}" >&2; exit 1 ;; esac\n'
+        f'exec {real} "$@"\n'
     )
     played.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{played.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return asked
+
+
+def compression_of(path):
+    told = json.loads(told_by_qemu("qemu-img", "info", "--output=json", path)[1])
+    return told["format-specific"]["data"]["compression-type"]
+
+
+@pytest.mark.parametrize("words", ["compression_type=zstd", "compression_type"], ids=["EL 8", "QEMU 4.1"])
+def test_a_qemu_img_without_zstd_compresses_by_zlib_and_is_asked_once(disk, tmp_path, monkeypatch, words):
+    asked = play(tmp_path, monkeypatch, words)
+    assert qemu_img.best_compression() == qemu_img.best_compression() == "zlib"
+    assert asked.read_text().count("compression_type=zstd") == 1
     target = tmp_path / "small.qcow2"
-    qemu_img.convert(disk.sealed.path, target, compress=True)
-    told = json.loads(told_by_qemu(real, "info", "--output=json", target)[1])
-    assert told["format-specific"]["data"]["compression-type"] == "zlib"
+    qemu_img.convert(disk.sealed.path, target, compress=qemu_img.best_compression())
+    assert compression_of(target) == "zlib"
     assert target.stat().st_size < 2**20
+
+
+def test_a_qemu_img_that_makes_no_image_at_all_is_no_old_one(tmp_path, monkeypatch):
+    play(tmp_path, monkeypatch, "create")
+    with pytest.raises(HostError, match="qemu-img"):
+        qemu_img.best_compression()
+
+
+def test_an_image_is_exported_for_hosts_that_read_zlib_alone(image, tmp_path):
+    assert is_zstd(image.disk)
+    written = export(image, tmp_path / "old.qcow2", Heard(), compression="zlib")
+    assert not is_zstd(written.path)
+    assert compression_of(written.path) == "zlib"
+    assert told_by_qemu("qemu-img", "compare", image.disk, written.path)[0] == 0
+    assert written.path.stat().st_size < 2**20
+    assert hashlib.sha256(written.path.read_bytes()).hexdigest() == written.sha256
+    assert is_zstd(export(image, tmp_path / "new.qcow2", Heard(), compression="zstd").path)
+    assert not is_zstd(export(image, tmp_path / "plain.raw", Heard(), form="raw").path)
+
+
+def test_only_a_qcow2_is_compressed_on_request(image, tmp_path):
+    with pytest.raises(RecipeError, match="'--compression' is of qcow2, not of raw"):
+        export(image, tmp_path / "x.raw", Heard(), form="raw", compression="zlib")
+    assert not list(tmp_path.glob("x.raw*"))
+
+
+@pytest.mark.parametrize(("words", "told"), [((), 1), (("--compression", "zlib"), 0), (("--format", "vmdk"), 0)])
+def test_the_export_says_which_hosts_do_not_read_it(image, workplace, tmp_path, words, told):
+    command = (sys.executable, "-c", "from imgpipe.cli.main import main; main()", "images", "export", image.reference)
+    done = subprocess.run(
+        [*command, "--to", tmp_path / "out", *words],
+        env={**os.environ, "IMGPIPE_HOME": str(workplace.store.root)},
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stderr.count("Enterprise Linux 8, 9 before 9.4, and QEMU before 5.1 do not read") == told
 
 
 def test_a_published_image_is_sound(image):

@@ -1,8 +1,9 @@
 """What a shell is offered means nothing to it, whoever gave files and machines their names."""
 
 import pytest
+import typer
 
-from imgpipe.cli import machines
+from imgpipe.cli import commands, machines
 from imgpipe.cli.completion import offered
 from imgpipe.cli.deploy_options import complete_template
 
@@ -38,3 +39,23 @@ def test_machines_fleets_and_groups_are_offered_only_where_they_are_harmless(mon
     assert machines.complete_machine("") == ["web-01"]
     assert machines.complete_fleet("") == ["shop"]
     assert machines.complete_group("") == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("words", "offers"),
+    [
+        ("imgpipe doctor --bu", "--bundle"),
+        ("imgpipe doctor rocky10", "rocky10"),
+        ("imgpipe doctor --bundle --de", "--deep"),
+    ],
+)
+def test_a_command_that_reads_its_words_itself_is_completed_too(monkeypatch, capsys, words, offers):
+    monkeypatch.setenv("_IMGPIPE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    app = typer.Typer()
+    commands.add_commands(app, ())
+    with pytest.raises(SystemExit) as ended:
+        app(prog_name="imgpipe")
+    assert ended.value.code == 0
+    assert offers in capsys.readouterr().out.split()

@@ -1,18 +1,20 @@
 """The commands of `imgpipe host`, with a host that is made up."""
 
+import dataclasses
 import json
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from imgpipe.adapters import firewall, installed, links, network_manager, pools, process
 from imgpipe.adapters import host_network as adapter
-from imgpipe.adapters import installed, links, network_manager, pools, process
 from imgpipe.cli import context, doctor, host, host_network
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.host import distribution
 from imgpipe.host.network import other_tools
 from imgpipe.host.network.facts import Device, HostFacts, Link, Route, StoredProfile
+from imgpipe.host.network.firewall import BridgeFirewall
 
 FACTS = HostFacts(
     links=(Link(name="eth0", mac="52:54:00:00:00:01"), Link(name="eth1", mac="52:54:00:00:00:02")),
@@ -39,6 +41,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(network_manager, "NetworkManager", Silent)
     monkeypatch.setattr(other_tools, "tool_of", lambda *_: None)
     monkeypatch.setattr(links, "answers", lambda *_: True)
+    monkeypatch.setattr(firewall, "look", lambda bridge, zone="": BridgeFirewall(bridge=bridge))
 
     def invoke(*words):
         # An expected error goes through to main(), which shows it: so here it is raised.
@@ -58,6 +61,23 @@ def test_the_plan_shows_the_keyfiles_then_the_order_then_what_makes_room(run):
         "4. up  eth1 into br2",
         "set aside at the confirmation: 'Wired connection 1' (without a file)",
     ]
+
+
+def test_the_plan_warns_of_a_firewall_that_rejects_bridged_packets(run, monkeypatch):
+    looked = []
+
+    def look(bridge, zone=""):
+        looked.append((bridge, zone))
+        return BridgeFirewall(bridge=bridge, filtered=True, zone=zone or "public", passes=bridge == "br2")
+
+    zoned = dataclasses.replace(FACTS, stored=(StoredProfile(uuid="old", name="x", zone="work"),))
+    monkeypatch.setattr(adapter, "look", lambda *_: zoned)
+    monkeypatch.setattr(firewall, "look", look)
+    done = run("network", "plan", *NICS)
+    assert looked == [("br1", "work"), ("br2", "")]
+    assert "warning: firewalld rejects packets that the bridge 'br1'" in done.stderr
+    assert "firewall-cmd --permanent --zone=work --add-forward; firewall-cmd --reload" in done.stderr
+    assert "'br2'" not in done.stderr
 
 
 def test_the_plan_for_programs_says_the_same(run):

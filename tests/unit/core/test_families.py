@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from imgpipe.os_family import AnswerFile
+from imgpipe.os_family import AnswerFile, Trouble
 from imgpipe.testing import check_family
 
 EXPECTED = {
@@ -50,6 +50,10 @@ def broken(family, **changes):
     return dataclasses.replace(family, prepare=worse, lint=lambda *_: ())
 
 
+def with_trouble(answer, trouble):
+    return dataclasses.replace(answer.console, troubles=(*answer.console.troubles, trouble))
+
+
 FAULTS = {
     "is not secret": {
         "seed": lambda answer: dataclasses.replace(
@@ -62,6 +66,10 @@ FAULTS = {
         )
     },
     "one name": {"checks": lambda answer: (*answer.checks, *answer.checks)},
+    "without end": {"console": lambda answer: with_trouble(answer, Trouble(pattern=r"a.*b", reason="It failed."))},
+    "groups that its pattern has not": {
+        "console": lambda answer: with_trouble(answer, Trouble(pattern=r"(?P<a>x)", reason="{b} failed."))
+    },
     "no proof": {"proof": lambda answer: dataclasses.replace(answer.proof, console="")},
 }
 

@@ -28,7 +28,7 @@ def planned(loaded, system, text=None):
     ("system", "text", "fault"),
     [
         ("debian13", "d-i passwd/root-password-crypted password hunter22\n", "preseed.cfg:1: "),
-        ("ubuntu24.04", "#cloud-config\nautoinstall:\n  version: 1\n  lnag: 3\n", "user-data:4: "),
+        ("ubuntu24.04", "#cloud-config\nautoinstall:\n  version: 1\n  locale: 3\n", "user-data:4: "),
         ("win2016", "<unattend>\n</wrong>\n", "autounattend.xml:2: "),
     ],
 )

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from imgpipe_debian import markers
+from imgpipe_debian.console import CONSOLE as CONSOLE_RECORD
+from installer_words import patterns_needed, reason
 
 CONSOLE = (Path(__file__).parent / "console-excerpt.txt").read_text()
 
@@ -32,17 +34,28 @@ def test_percents_only_grow():
 
 
 # As the installer's programs and templates spell them (main-menu, cdebconf-text-udeb), not seen in a run.
-@pytest.mark.parametrize(
-    "text",
-    [
+FAILED = [
+    (
         "main-menu[2405]: WARNING **: Configuring 'pkgsel' failed with error code 100",
-        "main-menu[2405]: WARNING **: Menu item 'pkgsel' failed.",
-        "in-target: E: Unable to locate package nosuch",
-        "!! ERROR: Bad archive mirror",
-    ],
-)
-def test_a_failed_step_is_a_failure(text):
-    assert hits(markers.FAILURES, f"... 95%{text}\r\n")
+        "failed with error code 100.",
+    ),
+    ("main-menu[2405]: WARNING **: Menu item 'pkgsel' failed.", "failed: Menu item 'pkgsel' failed."),
+    ("in-target: E: Unable to locate package nosuch", "failed: Unable to locate package nosuch."),
+    ("debootstrap: E: Release signed by unknown key", "failed: Release signed by unknown key."),
+    ("base-installer: error: exiting on error base-installer/kernel/failed-install", "error base-installer/kernel"),
+    ("!! ERROR: Bad archive mirror", "failed: Bad archive mirror."),
+    ("IMGPIPE-INSTALL-FAIL step 'user ops' ended with 9", "failed: step 'user ops' ended with 9."),
+    ("[!] Installation step failed", "The installer failed."),
+    ("Kernel panic - not syncing: VFS", "The installer failed."),
+    ("Out of memory: Killed process 100 (apt)", "The installer failed."),
+    ("tar: write error: No space left on device", "The installer failed."),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), FAILED)
+def test_a_failed_step_is_a_failure_that_is_named(text, said):
+    assert said in (reason(CONSOLE_RECORD, f"... 95%{text}") or "")
+    assert patterns_needed(CONSOLE_RECORD, f"... 95%{text}")
 
 
 @pytest.mark.parametrize(

@@ -65,15 +65,15 @@ def test_a_complete_file_has_no_fault(firmware):
 LAST = GOOD.count("\n") + 1
 
 BAD_LINES = [
-    ("d-i partman/mount_style", "error", "an owner, a question, a type and a value"),
-    ("partman/mount_style select uuid", "error", "is the owner missing"),
-    ("d-i partman/mount_style selekt uuid", "error", "not a type"),
-    ("d-i clock-setup/utc boolean yes", "error", "'true' or 'false'"),
-    ("d-i clock-setup/utc boolean  true", "error", "exactly one"),
-    ("d-i netcfg/hostname string  web", "warning", "exactly one"),
+    ("d-i partman/mount_style", "warning", "skips this line"),
+    ("partman/mount_style select uuid", "warning", "Is the owner"),
+    ("d-i partman/mount_style selekt uuid", "warning", "a type of debconf's"),
+    ("d-i clock-setup/utc true", "warning", "skips this line"),
+    ("d-i clock-setup/utc boolean yes", "warning", "neither 'true' nor 'false'"),
+    ("d-i clock-setup/utc boolean true ", "warning", "blanks behind it"),
     ("d-i netcfg/get_hostnam string web", "warning", "did you mean 'netcfg/get_hostname'"),
     ("d-i clock-setup/utc string true", "warning", "of type 'boolean'"),
-    ("d-i netcfg/hostname string \\ ", "error", "does not go on"),
+    ("d-i apt-setup/local0/comment string \\ ", "error", "does not go on"),
     ("d-i preseed/early_command string touch /target/x", "error", "no /target yet"),
     ("d-i preseed/interactive boolean true", "error", "wait for a human"),
     ("d-i debian-installer/exit/halt boolean true", "error", "stays on"),
@@ -123,11 +123,8 @@ def test_a_sound_late_command_is_left_alone(command):
 @pytest.mark.parametrize(
     "question",
     [
-        "partman/confirm ",
         "partman/confirm_nooverwrite",
         "partman/choose_partition",
-        "partman-partitioning/confirm_write_new_label",
-        "debian-installer/exit/poweroff",
         "grub-installer/bootdev",
         "partman-auto/method",
         "passwd/root-password-crypted",
@@ -150,8 +147,99 @@ def test_the_boot_loaders_disk_is_not_asked_for_on_uefi():
 
 def test_lvm_needs_its_own_confirmations_and_a_partition_for_it():
     said = [text for _, _, text in texts(GOOD.replace("string regular", "string lvm"))]
-    assert [text.split("'")[1] for text in said[:2]] == ["partman-lvm/confirm", "partman-lvm/confirm_nooverwrite"]
-    assert "$lvmok{ }" in said[2]
+    assert [text.split("'")[1] for text in said[:1]] == ["partman-lvm/confirm_nooverwrite"]
+    assert "$lvmok{ }" in said[1]
+
+
+@pytest.mark.parametrize("question", ["partman/confirm ", "partman-partitioning/confirm_write_new_label"])
+def test_what_is_asked_on_a_disk_with_something_on_it_alone_may_be_unanswered(question):
+    assert texts(without(question)) == []
+
+
+def test_a_reboot_at_the_end_is_a_warning():
+    assert only(without("debian-installer/exit/poweroff"))[:2] == (0, "warning")
+
+
+USER = "d-i passwd/make-user boolean false"
+MADE = f"""\
+d-i passwd/user-fullname string Ops
+d-i passwd/username string ops
+d-i passwd/user-password-crypted password {HASH}"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "severity", "text"),
+    [
+        (HASH, "!", "error", "counts as no password"),
+        (HASH, "$6$short", "warning", "does not go on"),
+        (
+            "boolean true\nd-i passwd/root-password-crypted",
+            "boolean false\nd-i passwd/root-password-crypted",
+            "error",
+            "made all the same",
+        ),
+        (USER, MADE.replace("Ops\n", "\n"), "", ""),
+        (USER, MADE.replace("string ops", "string Ops"), "error", "'Ops' is refused"),
+        (USER, MADE.replace("string ops", "string 1ops"), "error", "'1ops' is refused"),
+        (USER, MADE.replace("string ops", "string backup"), "error", "reserved"),
+        (USER, MADE.replace("d-i passwd/user-fullname", "# d-i passwd/user-fullname"), "error", "passwd/user-fullname"),
+        (
+            USER,
+            MADE.replace("user-password-crypted password", "user-password password"),
+            "error",
+            "user-password-again",
+        ),
+        ("/dev/vda\nd-i partman-auto/method", "/dev/sda\nd-i partman-auto/method", "error", "no disk '/dev/sda'"),
+        (USER, f"{USER}\nd-i time/zone string Asia/Beijing", "error", "Asia/Beijing"),
+        (USER, f"{USER}\nd-i time/zone string Asia/Shanghai", "", ""),
+        (USER, f"{USER}\nd-i netcfg/get_hostname string web_1", "error", "'web_1' is no host name"),
+        (USER, f"{USER}\nd-i keymap select us", "", ""),
+    ],
+)
+def test_what_the_installer_would_refuse_or_ask_again_is_found(old, new, severity, text):
+    assert GOOD.count(old) == 1
+    found = [(kind, said) for _, kind, said in texts(GOOD.replace(old, new)) if "plain text" not in said]
+    assert [kind for kind, _ in found] == ([severity] if severity else [])
+    assert all(text in said for _, said in found)
+
+
+NETWORK = """\
+d-i netcfg/disable_autoconfig boolean true
+d-i netcfg/get_ipaddress string 192.168.1.42
+d-i netcfg/get_netmask string 255.255.255.0
+d-i netcfg/get_gateway string 192.168.1.1
+d-i netcfg/get_nameservers string 192.168.1.1 fd00::1
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "severity"),
+    [
+        ("", "", ""),
+        ("168.1.42", "168.1.420", "error"),
+        ("255.255.255.0", "255.0.255.0", "error"),
+        ("get_gateway string 192.168.1.1", "get_gateway string 192.168.2.1", "warning"),
+    ],
+)
+def test_a_static_address_is_checked(old, new, severity):
+    found = [kind for _, kind, _ in texts(GOOD + NETWORK.replace(old, new))]
+    assert found == ([severity] if severity else [])
+
+
+def test_an_encrypted_disk_with_its_passphrase_is_a_warning():
+    text = GOOD.replace("string regular", "string crypto").replace("imgpipe ::  ", "imgpipe :: ")
+    text += "d-i partman-lvm/confirm_nooverwrite boolean true\n"
+    assert {kind for _, kind, said in texts(text) if "passphrase" in said} == {"error", "warning"}
+    text += "d-i partman-crypto/passphrase password a\nd-i partman-crypto/passphrase-again password a\n"
+    assert [kind for _, kind, said in texts(text) if "passphrase" in said] == ["warning"]
+
+
+def test_line_ends_of_windows_are_told_and_change_no_answer():
+    assert [found[:2] for found in texts(GOOD.replace("\n", "\r\n"))] == [(1, "warning")]
+
+
+def test_a_byte_order_mark_is_told():
+    assert only("\ufeff" + GOOD)[:2] == (1, "warning")
 
 
 @pytest.mark.parametrize(("firmware", "method"), [("bios", "biosgrub"), ("uefi", "efi")])

@@ -1,5 +1,6 @@
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -8,6 +9,8 @@ from sample_fleets import FACTS, fleet, plan
 from imgpipe.deploy import metadata
 from imgpipe.deploy.definitions import HostPolicy, changed, definition, independent
 from imgpipe.deploy.record import record_of
+from imgpipe.deploy.workshop import host_policy
+from imgpipe.domain_features import NEWEST
 from imgpipe.recipe import Machine
 from imgpipe.sizes import GIB
 
@@ -123,3 +126,30 @@ def test_an_independent_disk_has_no_backing_files_and_the_record_says_so():
     assert domain.find("devices/disk/backingStore") is None
     assert metadata.of_element(domain) == record
     assert len(domain.findall("metadata/*")) == 2
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_a_definition_is_what_the_hosts_libvirt_takes(tmp_path, local):
+    asked = []
+
+    class Old:
+        """A libvirt of an old host, near or far."""
+
+        uri = "qemu+unix:///system"
+
+        def accelerator(self):
+            return "kvm"
+
+        offers_kvm = accelerator
+
+        def features(self, accelerator):
+            asked.append(accelerator)
+            return dataclasses.replace(NEWEST, libvirt=(6, 2, 0))
+
+    Old.local = local
+    pool = SimpleNamespace(path=tmp_path, local=local)
+    policy = host_policy(Old(), pool, tmp_path, lambda _event: None, "host-passthrough")
+    cpu = ET.fromstring(definition(MACHINE, (), RECORD, policy)).find("cpu")
+    assert cpu.attrib == {"mode": "host-passthrough", "check": "none"}
+    assert asked == ["kvm"]
+    assert ET.fromstring(XML).find("cpu").get("migratable") == "on"

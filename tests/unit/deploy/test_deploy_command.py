@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -20,6 +21,7 @@ from imgpipe.deploy.definitions import HostPolicy
 from imgpipe.deploy.existing import Proven
 from imgpipe.deploy.ownership import COPIED
 from imgpipe.deploy.workshop import Workshop
+from imgpipe.domain_features import NEWEST
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.images.disk_uses import DiskUses
 
@@ -50,7 +52,12 @@ class Host:
         self.deaf = set()
         policy = HostPolicy(folder=store.root, accelerator="tcg")
         self.shop = Workshop(
-            machines=self, pool=None, pool_of=lambda _: None, policy=policy, store=store, notify=shop.hear
+            machines=self,
+            pool=SimpleNamespace(path=store.root / "machines"),
+            pool_of=lambda _: None,
+            policy=policy,
+            store=store,
+            notify=shop.hear,
         )
 
     def list(self, *, sizes=True):
@@ -349,6 +356,13 @@ def test_no_command_works_on_everything_by_accident(run, host, three, verb):
     assert host.said == []
 
 
+@pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("destroy", "--yes"), ("stop",), ("start",)])
+def test_a_misspelt_fleet_is_no_success(run, host, three, words):
+    with pytest.raises(RecipeError, match="No machine here is of a fleet 'shpo'"):
+        run("machines", *words, "--fleet", "shpo")
+    assert host.said == []
+
+
 def test_strangers_are_left_alone(run, host, three):
     with pytest.raises(RecipeError, match="was not made by imgpipe"):
         run("machines", "destroy", "vm001", "--yes")
@@ -443,3 +457,30 @@ def test_a_leftover_is_deleted_only_when_confirmed_and_needed_by_nobody(run, hos
     assert set(pool.volumes) == {"old.qcow2", "web-01.qcow2"}
     run("machines", "destroy", "--leftover", "old.qcow2", "--yes")
     assert set(pool.volumes) == {"web-01.qcow2"}
+
+
+def on_host_with(host, **changed):
+    features = dataclasses.replace(NEWEST, accelerator="tcg", **changed)
+    host.shop = dataclasses.replace(host.shop, policy=dataclasses.replace(host.shop.policy, features=features))
+
+
+def test_what_an_old_libvirt_leaves_out_is_told_in_the_plan_and_by_the_deploy(run, host, shop_toml):
+    assert "'maximum'" not in run("deploy", shop_toml, "--plan").stdout
+    on_host_with(host, libvirt=(6, 2, 0), lists={"features/backingStoreInput": frozenset()})
+    text = run("deploy", shop_toml, "--plan").stdout
+    assert "note     libvirt 6.2.0 with QEMU 10.0.0 has no CPU mode 'maximum'" in text
+    assert text.count("'maximum'") == 1
+    assert "belongs to QEMU's user" in text
+    assert "note: libvirt 6.2.0 with QEMU 10.0.0 has no CPU mode 'maximum'" in run("deploy", shop_toml).stderr
+    assert host.applied
+
+
+def test_machines_that_libvirt_would_not_start_are_refused_by_name(run, host, shop_toml):
+    on_host_with(host, libvirt=(6, 0, 0))
+    assert "warning  libvirt 6.0.0 is too old" in run("deploy", shop_toml, "--plan").stdout
+    with pytest.raises(HostError, match="not ready for the fleet 'shop'") as caught:
+        run("deploy", shop_toml)
+    assert caught.value.details == (
+        "libvirt version: libvirt 6.0.0 is too old: imgpipe's machines need 6.2.0 or newer.",
+    )
+    assert host.applied == []

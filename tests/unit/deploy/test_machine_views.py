@@ -9,7 +9,7 @@ from sample_fleets import fleet, plan, stranger
 from imgpipe.cli import machine_views
 from imgpipe.deploy.existing import ExistingNic, Proven
 from imgpipe.deploy.reachable import addresses_of
-from imgpipe.deploy.selection import Choice, chosen, require_a_choice, require_some
+from imgpipe.deploy.selection import Choice, chosen, require_a_choice
 from imgpipe.errors import RecipeError
 
 BRIDGED = (ExistingNic(kind="bridge", source="br1", mac="52:54:00:00:00:01"),)
@@ -131,6 +131,10 @@ def test_machines_are_chosen_by_name_group_and_fleet(choice, names):
     [
         (Choice(names=("vm001",)), "was not made by imgpipe"),
         (Choice(names=("web-1",)), "There is no machine 'web-1'"),
+        (Choice(fleet="shpo"), "No machine here is of a fleet 'shpo'"),
+        (Choice(fleet="shop", group="cache"), "No machine here is of a group 'cache'"),
+        (Choice(fleet="other", group="db"), "No machine is in all of these: the fleet 'other', the group 'db'"),
+        (Choice(names=("web-01",), fleet="other"), "No machine is in all of these: 'web-01', the fleet 'other'"),
     ],
 )
 def test_what_cannot_be_chosen_is_told(choice, said):
@@ -138,10 +142,10 @@ def test_what_cannot_be_chosen_is_told(choice, said):
         chosen(ALL, choice)
 
 
-def test_a_group_may_have_no_machine():
-    assert chosen(ALL, Choice(fleet="shop", group="cache")) == ()
-    with pytest.raises(RecipeError, match="No machine is all that was asked for"):
-        require_some(())
+def test_a_misspelt_fleet_is_told_with_the_nearest():
+    with pytest.raises(RecipeError) as told:
+        chosen(ALL, Choice(fleet="shpo"))
+    assert told.value.hint == "Did you mean shop?"
 
 
 def test_nothing_said_is_never_everything():

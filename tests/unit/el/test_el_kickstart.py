@@ -238,8 +238,42 @@ def test_the_first_line_names_the_language(name, version):
     assert kickstart(recipe(name)).splitlines()[0] == f"#version={version}"
 
 
+@pytest.mark.parametrize(
+    ("os", "keyboard", "line"),
+    [
+        ("rocky8", "uk", "keyboard --vckeymap=uk"),
+        ("rocky9", "de-nodeadkeys", "keyboard --vckeymap=de-nodeadkeys"),
+        ("openeuler22.03", "jp106", "keyboard --vckeymap=jp106"),
+        ("rocky10", "bg", "keyboard --vckeymap=bg_bds-utf8"),
+    ],
+)
+def test_the_keyboard_is_the_consoles_keymap(os, keyboard, line):
+    assert line in kickstart(recipe(os, guest={"keyboard": keyboard})).splitlines()
+
+
+@pytest.mark.parametrize("keyboard", ["de-frobnicate", "th"])
+def test_a_keyboard_that_the_console_has_not_is_refused_with_the_nearest(keyboard):
+    with pytest.raises(RecipeError) as refused:
+        kickstart(recipe(guest={"keyboard": keyboard}))
+    (fault,) = refused.value.details
+    assert f"knows no console keymap '{keyboard}'; the nearest are '" in fault
+
+
 def test_a_nic_with_dhcp_beside_a_gateway_is_no_default_route():
     nics = [{"name": "eth0"}, {"name": "eth1", "address": "192.0.2.7/24", "gateway": "192.0.2.1"}]
     told = {line.split()[1]: line for line in kickstart(recipe(nics=nics)).splitlines() if "--device" in line}
     assert "--nodefroute" in told["--device=eth0"]
     assert "--nodefroute" not in told["--device=eth1"]
+
+
+def test_names_of_packages_are_written_as_they_are_for_no_shell_reads_them():
+    names = ["php-*", "@^server-product-environment", "gcc-c++", "@php:8.1"]
+    text = kickstart(recipe(guest={"packages": {"add": names, "remove": ["plymouth*"]}}))
+    section = text[text.index("%packages") :].partition("%end")[0].splitlines()
+    assert section[-len(names) - 1 :] == [*names, "-plymouth*"]
+
+
+@pytest.mark.parametrize("name", ["^x", "@", "a^b"])
+def test_what_is_no_name_of_a_package_is_refused(name):
+    with pytest.raises(RecipeError, match="no name of a package"):
+        kickstart(recipe(guest={"packages": {"add": [name]}}))

@@ -67,7 +67,7 @@ def test_linting_prints_nothing(capfd):
 
 EVERYWHERE = [
     (2, "warning", "In text mode"),
-    (4, "error", "'reboot'"),
+    (4, "warning", "'reboot'"),
     (9, "error", "unrecognized arguments: --noactivate"),
     (10, "warning", "plain text"),
     (22, "error", "--size and --percent"),
@@ -117,7 +117,6 @@ def test_the_operators_own_kickstart_is_told_every_fault_with_its_line(os):
         ("logging --level=info", "rocky10", "error", "Drop the option"),
         ("autostep", "rocky10", "error", "no steps"),
         ("timesource --ntp-server=a.example.org", "rocky8", "error", "timezone --ntpservers"),
-        ("halt", "rocky9", "error", "'halt' leaves the machine running"),
         ("vnc", "rocky9", "warning", "waits for a person"),
         ("graphical", "rocky9", "warning", "waits for a person"),
         ("bogus --really", "rocky9", "error", "Unknown command: bogus"),
@@ -175,7 +174,10 @@ def test_a_password_is_never_repeated(line):
 
 
 def test_hashes_are_no_plain_text():
-    text = SOUND.replace("rootpw --lock", "rootpw --iscrypted $6$a$b\nuser --name=a --iscrypted --password=$6$a$b")
+    text = SOUND.replace(
+        "rootpw --lock",
+        "rootpw --iscrypted $6$saltsalt$abcdefgh\nuser --name=a --iscrypted --password=$6$saltsalt$abcdefgh",
+    )
     assert found(text) == ()
 
 
@@ -203,8 +205,8 @@ def test_what_is_missing_is_reported_without_a_line(dropped, part):
 @pytest.mark.parametrize(
     ("user", "enough"),
     [
-        ("user --name=ops --groups=wheel --iscrypted --password=$6$a$b", True),
-        ("user --name=ops --groups=users --iscrypted --password=$6$a$b", False),
+        ("user --name=ops --groups=wheel --iscrypted --password=$6$saltsalt$abcdefgh", True),
+        ("user --name=ops --groups=users --iscrypted --password=$6$saltsalt$abcdefgh", False),
         ("user --name=ops --groups=wheel --lock", False),
     ],
 )
@@ -322,7 +324,7 @@ def test_ending_the_installer_from_a_script_is_an_error(line):
         "ip addr show",
         "sysctl -n kernel.ostype",
         "setsebool -P httpd_can_network_connect on",
-        "echo 'root:$6$a$b' | chpasswd -e",
+        "echo 'root:$6$saltsalt$abcdefgh' | chpasswd -e",
         "echo vm.swappiness=10 > /etc/sysctl.d/90.conf",
         "hostname",
     ],

@@ -64,8 +64,8 @@ def test_debian_12_takes_qemu_from_its_backports_and_firmware_from_itself():
     [
         (of("debian", "12", "bookworm"), "apt-get install -t bookworm-backports qemu-system-x86 qemu-utils"),
         (of("ubuntu", "22.04", "jammy"), "do-release-upgrade"),
-        (of("el", "9"), "dnf upgrade qemu-kvm"),
-        (of("openeuler", "24.03"), "dnf upgrade qemu"),
+        (of("el", "9"), "dnf upgrade 'qemu*' 'libvirt*'"),
+        (of("openeuler", "24.03"), "dnf upgrade 'qemu*' 'libvirt*'"),
     ],
 )
 def test_each_family_gets_a_newer_qemu_by_a_command_that_can_be_typed(host, command):

@@ -106,6 +106,20 @@ def test_qemu_7_is_too_old_only_where_machines_are_emulated():
     assert "-t bookworm-backports qemu-system-x86" in found.commands[0]
 
 
+@pytest.mark.parametrize(
+    ("versions", "fails"),
+    [
+        ({"qemu": "4.1.0", "libvirt": "6.2.0"}, set()),
+        ({"qemu": "4.0.0", "libvirt": "6.2.0"}, {"QEMU"}),
+        ({"qemu": "4.1.0", "libvirt": "6.1.0"}, {"libvirt version"}),
+        ({"qemu": "2.12.0", "libvirt": "4.5.0"}, {"QEMU", "libvirt version"}),
+    ],
+)
+def test_what_is_older_than_machines_need_fails_also_where_no_daemon_runs(versions, fails):
+    found = programs.judge(installed(versions=versions), ROCKY, "kvm")
+    assert {name for name, state in states(found).items() if state == "fail"} == fails
+
+
 def test_missing_programs_fail_with_the_distributions_own_command():
     bare = installed(versions={}, qemu_img=False, missing={"qemu-kvm": "runs the machines"})
     found = {finding.name: finding for finding in programs.judge(bare, ROCKY, None)}
@@ -256,12 +270,9 @@ def test_a_closed_folder_of_the_data_root_is_opened_and_one_above_it_is_left_to_
 
 
 def test_what_the_commands_are_in_is_installed_first_where_it_is_not(tmp_path):
-    lacking = {"setfacl": "apt-get install acl", "semanage": "dnf install policycoreutils-python-utils"}
-    given = folder(tmp_path, closed=tmp_path.parent, label="default_t", refused=("virtqemud_t: x",), lacking=lacking)
+    given = folder(tmp_path, closed=tmp_path.parent, lacking={"setfacl": "apt-get install acl"})
     found = judged(given, tmp_path)
     assert found["QEMU user"].commands == ("apt-get install acl", f"setfacl -m u:qemu:x {tmp_path.parent}")
-    assert found["SELinux"].commands[0] == "dnf install policycoreutils-python-utils"
-    assert found["SELinux"].commands[-1] == f"restorecon -R {tmp_path}"
 
 
 def test_direct_io_that_could_not_be_tried_is_not_called_good(tmp_path):
@@ -273,35 +284,13 @@ def test_root_may_let_qemu_run_as_root_instead(tmp_path):
     assert judged(folder(tmp_path, closed=tmp_path, root=True), tmp_path)["QEMU user"].state == "warn"
 
 
-def test_a_label_that_keeps_machines_out_fails_and_any_other_is_left_alone(tmp_path):
-    found = judged(folder(tmp_path, label="default_t", refused=("virtqemud_t: relabelfrom of a file",)), tmp_path)
-    assert found["SELinux"].state == "fail"
-    assert "virtqemud_t: relabelfrom of a file" in found["SELinux"].meaning
-    assert f"semanage fcontext -a -t virt_image_t '{tmp_path}(/.*)?'" in found["SELinux"].commands
-    assert not found["SELinux"].repairs
-    assert judged(folder(tmp_path, label="default_t"), tmp_path)["SELinux"].state == "ok"
-    assert judged(folder(tmp_path, label="default_t", refused=None), tmp_path)["SELinux"].state == "unknown"
-    assert "SELinux" not in judged(folder(tmp_path), tmp_path)
-
-
-def test_only_root_labels_the_data_root_and_a_switch_of_the_whole_host_is_its_owners(tmp_path):
-    refused = ("svirt_t: open of a file",)
-    by_root = judged(folder(tmp_path, label="default_t", refused=refused, root=True), tmp_path)["SELinux"]
-    assert by_root.repairs[-1] == ("restorecon", "-R", str(tmp_path))
-    on_nfs = judged(folder(tmp_path, label="nfs_t", refused=refused, root=True), tmp_path)["SELinux"]
-    assert on_nfs.commands == ("setsebool -P virt_use_nfs on",)
-    assert not on_nfs.repairs
-
-
 def test_a_pool_that_is_somebody_elses_is_judged_and_left_alone(tmp_path):
-    label = {"label": "default_t", "refused": ("x",)}
-    given = folder(tmp_path, closed=tmp_path, root=True, writable=False, direct_io=False, **label)
+    given = folder(tmp_path, closed=tmp_path, root=True, writable=False, direct_io=False)
     found = {finding.name: finding for finding in folders.judge(given, None)}
     assert {name: finding.state for name, finding in found.items()} == {
         "pool": "ok",
         "QEMU user": "warn",
         "direct I/O": "fail",
-        "SELinux": "fail",
     }
     assert not any(finding.repairs for finding in found.values())
 

@@ -15,7 +15,7 @@ from imgpipe.adapters.kvm_device import kvm_device
 from imgpipe.adapters.posix_acl import may_enter
 from imgpipe.errors import HostError
 from imgpipe.host.distribution import Distribution
-from imgpipe.host.doctor import accelerator, clock, firmware, folders, guestfs, leftovers, media
+from imgpipe.host.doctor import accelerator, clock, firmware, folders, guestfs, labels, leftovers, media
 from imgpipe.host.doctor.finding import Check, Finding
 from imgpipe.host.doctor.run import require, run
 from imgpipe.images import retire
@@ -100,14 +100,14 @@ def test_a_label_is_read_where_selinux_enforces(tmp_path, monkeypatch):
     except OSError as error:
         pytest.skip(f"labels cannot be set here: {error}")
     for enforces, label in ((False, ""), (True, "default_t")):
-        monkeypatch.setattr(folders.selinux, "enforces", lambda enforces=enforces: enforces)
-        monkeypatch.setattr(folders.selinux, "refused_to_machines", lambda kind, keeps_labels: ("virtqemud_t: x",))
-        assert folders.gather(data, system=True).label == label
+        monkeypatch.setattr(labels.selinux, "enforces", lambda enforces=enforces: enforces)
+        monkeypatch.setattr(labels.selinux, "refused_to_machines", lambda kind, keeps_labels: ("virtqemud_t: x",))
+        assert labels.gather(data, system=True).label == label
     # Who runs machines in a session of their own is not confined by the system's daemon.
-    assert folders.gather(data, system=False).label == ""
-    found = {one.name: one for one in folders.judge(folders.gather(data, system=True), data)}
-    assert found["SELinux"].state == "fail"
-    assert f"restorecon -R {data}" in found["SELinux"].commands
+    assert labels.gather(data, system=False).label == ""
+    (found,) = labels.judge(labels.gather(data, system=True, root=True), data)
+    assert found.state == "fail"
+    assert f"restorecon -R {data}" in found.commands
 
 
 def test_a_folder_that_others_may_not_enter_is_closed(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from imgpipe.adapters import installed
 from imgpipe.errors import HostError
 
-MODULAR = {"virtqemud", "virtstoraged", "virtnetworkd", "virtlogd", "virtproxyd"}
+MODULAR = {"virtqemud", "virtstoraged", "virtnetworkd", "virtnwfilterd", "virtlogd", "virtproxyd"}
 MONOLITHIC = {"libvirtd", "virtlogd"}
 # What systemctl agrees to; recorded from public logs of hosts.
 ROCKY_10_BOTH = {"cat virtqemud.socket", "is-enabled virtqemud.socket"}
@@ -52,9 +52,10 @@ def test_the_units_of_all_that_belong_to_it_are_named_as_far_as_they_are_install
         "virtqemud.socket",
         "virtstoraged.socket",
         "virtnetworkd.socket",
+        "virtnwfilterd.socket",
         "virtlogd.socket",
         "virtproxyd.socket",
     )
-    assert host(MODULAR - {"virtproxyd", "virtnetworkd"}, None).helpers == ("virtstoraged", "virtlogd")
+    assert host(MODULAR - {"virtproxyd", "virtnetworkd", "virtnwfilterd"}, None).helpers == ("virtstoraged", "virtlogd")
     assert host(MODULAR | MONOLITHIC, DEBIAN).sockets == ("libvirtd.socket", "virtlogd.socket")
     assert host(set()) is None

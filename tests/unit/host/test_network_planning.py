@@ -63,6 +63,36 @@ def test_a_zone_that_cannot_stand_in_a_keyfile_is_refused():
     assert "eth0: the firewall's zone of its profile" in raised.value.details[0]
 
 
+# docs/decisions/keyfiles-that-every-networkmanager-reads.md: what NetworkManager 1.20 reads, and all later ones do.
+READ_BY_ALL = {
+    "connection": "id uuid type interface-name autoconnect autoconnect-priority zone master slave-type",
+    "bridge": "stp",
+    "ethernet": "cloned-mac-address",
+    "bond": "mode miimon",
+    "vlan": "id parent",
+    "ipv4": "method address1 dns",
+    "ipv6": "method",
+}
+
+
+@pytest.mark.parametrize("autoconnect", [True, False])
+def test_every_keyfile_has_keys_alone_that_every_networkmanager_reads(autoconnect):
+    wanted = network(
+        outside={"nic": "bond0", "address": "192.168.1.10/24", "gateway": "192.168.1.1", "dns": ["192.168.1.1"]},
+        inside={"nic": "eth1", "vlan": 20},
+        bonds={"bond0": {"nics": ["eth0", "eth2"], "mode": "active-backup"}},
+    )
+    told: dict[str, set[str]] = {}
+    for profile in profiles(wanted, MACS, {"br1": "work"}):
+        section = ""
+        for line in keyfile(profile, "u", autoconnect=autoconnect).splitlines():
+            section = line.strip("[]") if line.startswith("[") else section
+            if "=" in line:
+                told.setdefault(section, set()).add(line.partition("=")[0])
+    missing = {"autoconnect"} if autoconnect else {"autoconnect-priority"}
+    assert told == {name: set(keys.split()) - missing for name, keys in READ_BY_ALL.items()}
+
+
 def test_the_runbooks_four_keyfiles_are_written_masters_first():
     plan = make_plan(network(), FRESH, uuids())
     assert [item.profile.name for item in plan.profiles] == ["br1", "br2", "eth0", "eth1"]

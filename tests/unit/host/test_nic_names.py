@@ -6,7 +6,7 @@ import pytest
 
 from host_trees import DISTRIBUTIONS, Distribution, add_nic, make, write
 from imgpipe.errors import HostError, RecipeError
-from imgpipe.host.nic_names import changing, tree
+from imgpipe.host.nic_names import changing, grub_defaults, tree
 from imgpipe.host.nic_names.planning import by_kernel_arguments, by_mac
 
 BOTH = ("net.ifnames=0", "biosdevname=0")
@@ -21,10 +21,10 @@ WRITTEN_BY_MKCONFIG = {
 
 
 class Programs:
-    """grubby and the mkconfigs, as they act on a file tree."""
+    """grubby and the mkconfigs, as they act on a file tree; what is in `stuck` cannot be written."""
 
-    def __init__(self, root, fail=""):
-        self.root, self.fail, self.ran = root, fail, []
+    def __init__(self, root, fail="", stuck=()):
+        self.root, self.fail, self.stuck, self.ran = root, fail, stuck, []
 
     def __call__(self, *argv):
         self.ran.append(argv)
@@ -32,19 +32,77 @@ class Programs:
             (self.root / "boot/grub2/grub.cfg").write_text("half")
             raise HostError(f"The program '{argv[0]}' failed.")
         if argv[0] == "grubby":
-            option, _, words = argv[2].partition("=")
-            for path in tree.boot_entries(self.root):
-                path.write_text(self.changed(path.read_text(), option, words.split()))
+            Grubby(self.root, self.stuck).run(argv[1:])
         elif argv[0].endswith("-mkconfig"):
             defaults = (self.root / "etc/default/grub").read_text()
             line = next(line for line in defaults.splitlines() if line.startswith("GRUB_CMDLINE_LINUX="))
             (self.root / argv[2][1:]).write_text(f"menuentry\nlinux /vmlinuz {line.split(chr(34))[1]}\n")
         return ""
 
-    def changed(self, text, option, words):
-        title, options = text.splitlines()
-        kept = [word for word in options.split() if word not in words]
-        return f"{title}\n{' '.join([*kept, *words] if option == '--args' else kept)}\n"
+
+class Grubby:
+    """What the script of Enterprise Linux 8 and 9 does with '--update-kernel=ALL', its faults included.
+
+    It takes what cannot be written for written, and ends with 0. Of words with '=' it removes the first of each alone.
+    It writes over all lines of /etc/default/grub that begin with GRUB_CMDLINE_LINUX. It makes /etc/kernel/cmdline.
+    """
+
+    def __init__(self, root, stuck):
+        self.root, self.stuck = root, stuck
+        self.add, self.remove = (), ()
+
+    def run(self, words):
+        known = (self.root / "usr/libexec/grubby/grubby-bls").read_text()
+        given = dict(word.removeprefix("--").partition("=")[::2] for word in words)
+        assert given.pop("update-kernel") == "ALL"
+        quiet = "no-etc-grub-update" in given
+        if quiet and "no-etc-grub-update" not in known:
+            raise HostError("grubby: unrecognized option '--no-etc-grub-update'")
+        self.add, self.remove = given.get("args", "").split(), given.get("remove-args", "").split()
+        if not quiet:
+            self._settings()
+        self._environment()
+        entries = tree.boot_entries(self.root)
+        first = entries[-1].read_text().splitlines()[1].split()[1:]
+        for path in entries:
+            title, options = path.read_text().splitlines()
+            if "$kernelopts" not in options:
+                self._write(path, f"{title}\noptions {self._updated(options.split()[1:])}\n")
+        cmdline = self.root / "etc/kernel/cmdline"
+        if not cmdline.exists():
+            kernelopts = grub_defaults.value_of((self.root / "boot/grub2/grubenv").read_text(), "kernelopts")
+            write(self.root, "etc/kernel/cmdline", " ".join(first).replace("$kernelopts", kernelopts) + "\n")
+        self._write(cmdline, self._updated(cmdline.read_text().split()) + "\n")
+
+    def _settings(self):
+        path = self.root / "etc/default/grub"
+        lines = path.read_text().splitlines()
+        old = next(line for line in lines if line.startswith("GRUB_CMDLINE_LINUX="))
+        new = f'GRUB_CMDLINE_LINUX="{self._updated(old.split(chr(34))[1].split())}"'
+        changed = [new if line.startswith("GRUB_CMDLINE_LINUX") else line for line in lines]
+        self._write(path, "\n".join(changed) + "\n")
+
+    def _environment(self):
+        path = self.root / "boot/grub2/grubenv"
+        lines = path.read_text().split("\n")
+        named = [line.startswith("kernelopts=") for line in lines]
+        new = [
+            f"kernelopts={self._updated(line.partition('=')[2].split())}" if is_it else line
+            for line, is_it in zip(lines, named, strict=True)
+        ]
+        self._write(path, "\n".join(new))
+
+    def _updated(self, words):
+        words = list(words)
+        for gone in self.remove:
+            if gone in words:
+                words.remove(gone)
+        names = {word.partition("=")[0] for word in self.add}
+        return " ".join([*(word for word in words if word.partition("=")[0] not in names), *self.add])
+
+    def _write(self, path, text):
+        if str(path.relative_to(self.root)) not in self.stuck:
+            path.write_text(text)
 
 
 def snapshot(root):
@@ -73,13 +131,20 @@ def test_every_distribution_gets_its_names_once_and_loses_them_again(tmp_path, n
         assert [argv[1:] for argv in programs.ran] == [("-o", target)]
         assert all(word in (root / target[1:]).read_text() for word in BOTH)
     else:
-        assert programs.ran == [("grubby", "--update-kernel=ALL", "--args=net.ifnames=0 biosdevname=0")]
-        assert all(all(word in path.read_text() for word in BOTH) for path in tree.boot_entries(root))
+        quiet = ("--no-etc-grub-update",) if DISTRIBUTIONS[name].newer_grubby else ()
+        assert programs.ran == [("grubby", *quiet, "--update-kernel=ALL", "--args=net.ifnames=0 biosdevname=0")]
+        booted = [path.read_text() for path in tree.boot_entries(root)]
+        if DISTRIBUTIONS[name].kernelopts:
+            booted = [(root / "boot/grub2/grubenv").read_text()]
+        assert all(word in text for text in (*booted, (root / "etc/kernel/cmdline").read_text()) for word in BOTH)
+    assert 'GRUB_CMDLINE_LINUX_DEFAULT="splash"' in (root / "etc/default/grub").read_text()
     assert not by_kernel_arguments(root).changes
     changing.roll_back(root, kept, programs)
     after = snapshot(root)
-    assert after["etc/default/grub"] == before["etc/default/grub"]
     assert not any(word in text for text in after.values() for word in BOTH)
+    assert (
+        after == before if name not in WRITTEN_BY_MKCONFIG else after["etc/default/grub"] == before["etc/default/grub"]
+    )
     with pytest.raises(HostError, match="no change"):
         changing.roll_back(root, kept, programs)
 
@@ -119,10 +184,78 @@ def test_a_word_that_was_there_before_is_not_taken_away(tmp_path):
     for entry in tree.boot_entries(root):
         entry.write_text(f"{entry.read_text().rstrip()} net.ifnames=0\n")
     plan = by_kernel_arguments(root)
-    assert plan.undo == (("grubby", "--update-kernel=ALL", "--remove-args=biosdevname=0"),)
+    assert plan.undo == (("grubby", "--no-etc-grub-update", "--update-kernel=ALL", "--remove-args=biosdevname=0"),)
     changing.apply(plan, root, kept, Programs(root))
     changing.roll_back(root, kept, Programs(root))
     assert "net.ifnames=0" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "stuck"),
+    [
+        ("rocky 9", "boot/loader/entries/0123-5.14.0-1.conf"),
+        ("rocky 9", "etc/kernel/cmdline"),
+        ("rocky 8", "boot/grub2/grubenv"),
+    ],
+)
+def test_what_grubby_could_not_write_and_did_not_tell_is_found_and_all_is_as_it_was(tmp_path, name, stuck):
+    root, kept = make(tmp_path / "root", DISTRIBUTIONS[name], uefi=True), tmp_path / "kept"
+    before = snapshot(root)
+    with pytest.raises(HostError, match="did not get to every kernel"):
+        changing.apply(by_kernel_arguments(root), root, kept, Programs(root, stuck=(stuck,)))
+    assert snapshot(root) == before
+    # The same again, when it can be written.
+    changing.apply(by_kernel_arguments(root), root, kept, Programs(root))
+    with pytest.raises(HostError, match="still have"):
+        changing.roll_back(root, kept, Programs(root, stuck=(stuck,)))
+    changing.roll_back(root, kept, Programs(root))
+    assert snapshot(root) == before
+
+
+def test_another_value_of_the_same_argument_is_replaced_and_comes_back(tmp_path):
+    root, kept = make(tmp_path / "root", DISTRIBUTIONS["rocky 9"], uefi=False), tmp_path / "kept"
+    for entry in tree.boot_entries(root):
+        entry.write_text(f"{entry.read_text().rstrip()} net.ifnames=1\n")
+    before = snapshot(root)
+    changing.apply(by_kernel_arguments(root), root, kept, Programs(root))
+    assert not any("net.ifnames=1" in path.read_text() for path in tree.boot_entries(root))
+    changing.roll_back(root, kept, Programs(root))
+    # What no entry refers to is of no account.
+    assert {**snapshot(root), "boot/grub2/grubenv": ""} == {**before, "boot/grub2/grubenv": ""}
+
+
+def test_a_kernel_with_a_later_value_is_not_taken_for_done(tmp_path):
+    root = make(tmp_path / "root", DISTRIBUTIONS["rocky 9"], uefi=False)
+    changing.apply(by_kernel_arguments(root), root, tmp_path / "kept", Programs(root))
+    entry = tree.boot_entries(root)[0]
+    entry.write_text(f"{entry.read_text().rstrip()} net.ifnames=1\n")
+    assert by_kernel_arguments(root).commands[0][0] == "grubby"
+
+
+def test_a_kernel_that_was_installed_since_keeps_none_of_the_words(tmp_path):
+    root, kept = make(tmp_path / "root", DISTRIBUTIONS["rocky 9"], uefi=False), tmp_path / "kept"
+    changing.apply(by_kernel_arguments(root), root, kept, Programs(root))
+    options = (root / "etc/kernel/cmdline").read_text()
+    newer = write(root, "boot/loader/entries/0123-5.14.0-3.conf", f"title Linux\noptions {options}")
+    changing.roll_back(root, kept, Programs(root))
+    assert newer.read_text() == "title Linux\noptions root=/dev/vda2 ro crashkernel=auto\n"
+
+
+def test_a_command_line_for_new_kernels_that_somebody_wrote_stays(tmp_path):
+    root, kept = make(tmp_path / "root", DISTRIBUTIONS["rocky 9"], uefi=False), tmp_path / "kept"
+    changing.apply(by_kernel_arguments(root), root, kept, Programs(root))
+    write(root, "etc/kernel/cmdline", "root=/dev/vda2 ro mine net.ifnames=0 biosdevname=0\n")
+    changing.roll_back(root, kept, Programs(root))
+    assert (root / "etc/kernel/cmdline").read_text() == "root=/dev/vda2 ro mine\n"
+
+
+@pytest.mark.parametrize(("enabled", "shown", "grubby"), [(False, True, True), (True, False, False)])
+def test_what_grub_reads_decides_and_not_what_it_would_be_given_next(tmp_path, enabled, shown, grubby):
+    root = make(tmp_path / "root", DISTRIBUTIONS["rocky 9"], uefi=False)
+    path = root / "etc/default/grub"
+    path.write_text(path.read_text().replace("GRUB_ENABLE_BLSCFG=true", f"GRUB_ENABLE_BLSCFG={str(enabled).lower()}"))
+    write(root, "boot/grub2/grub.cfg", "insmod blscfg\nblscfg\n" if shown else "menuentry 'Linux' {\n}\n")
+    assert (by_kernel_arguments(root).commands[0][0] == "grubby") is grubby
 
 
 def test_boot_entries_without_grubby_are_refused(tmp_path):

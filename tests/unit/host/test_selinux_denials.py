@@ -45,9 +45,9 @@ def test_what_was_refused_to_libvirts_daemons_is_told_with_file_and_type(found):
     (told,) = found(CONSOLE, CONSOLE, UNLINK, OVERRIDE, OTHERS)
     assert told.state == "warn"
     assert told.meaning == (
-        "Since this host started SELinux refused: virtlogd_t to append the file 'console.log' of type nova_var_run_t; "
+        "Since this host started SELinux refused: virtlogd_t to dac_override the capability '?' of type virtlogd_t; "
         "virtlogd_t to unlink the file 'console.log' of type svirt_image_t; "
-        "virtlogd_t to dac_override the capability '?' of type virtlogd_t."
+        "virtlogd_t to append the file 'console.log' of type nova_var_run_t."
     )
     assert told.commands == ("ausearch -m AVC -ts boot",)
 
@@ -56,19 +56,29 @@ def test_what_is_old_or_only_noted_or_of_others_is_passed_over(found):
     assert found(CONSOLE.replace("1489418975", "1489417999"), OTHERS, f"{CONSOLE} permissive=1", "junk", "") == ()
 
 
+def test_a_log_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(selinux, "enforces", lambda: True)
+    (told,) = denials.judge(tmp_path / "none", tmp_path / "stat")
+    assert told.state == "unknown"
+    assert "sudo ausearch" in told.commands[0]
+    monkeypatch.setattr(selinux, "enforces", lambda: False)
+    assert not tuple(denials.judge(tmp_path / "none", tmp_path / "stat"))
+
+
 def test_many_are_counted_and_no_control_character_is_shown(found):
     lines = [CONSOLE.replace("console.log", f"\x1b[31m{number}") for number in range(8)]
     (told,) = found(*lines)
     assert told.meaning.endswith(", and 3 more.")
+    assert "7'" in told.meaning, "the latest is what just failed"
+    assert "0'" not in told.meaning
     assert "\x1b" not in told.meaning
 
 
-def test_a_log_that_cannot_be_read_or_is_a_pipe_is_nothing_to_wait_for(tmp_path, monkeypatch):
+def test_a_log_that_is_a_pipe_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(selinux, "enforces", lambda: True)
     (tmp_path / "stat").write_text("btime 1\n")
     os.mkfifo(tmp_path / "audit.log")
-    assert tuple(denials.judge(tmp_path / "audit.log", tmp_path / "stat")) == ()
-    assert tuple(denials.judge(tmp_path / "none", tmp_path / "stat")) == ()
+    assert [found.state for found in denials.judge(tmp_path / "audit.log", tmp_path / "stat")] == ["unknown"]
 
 
 def test_of_a_long_log_the_end_is_read(found, monkeypatch):

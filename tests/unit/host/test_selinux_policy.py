@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imgpipe.adapters import selinux
+from imgpipe.adapters import installed, selinux
 
 DATA = json.loads((Path(__file__).parent / "data/selinux.json").read_text())
 CLASSES = {"file": ("open", "read", "write", "relabelfrom", "relabelto"), "dir": ("search",)}
@@ -67,3 +67,20 @@ def test_file_systems_that_keep_labels_are_told_by_the_kernel(tmp_path):
     for options, keeps in (("rw,seclabel", True), ("rw", False)):
         mounts.write_text(f"36 35 {number} / / rw,relatime shared:1 - xfs /dev/sda1 {options}\n")
         assert selinux.keeps_labels(tmp_path, mounts) is keeps
+
+
+@pytest.mark.parametrize(
+    ("serving", "kind", "domain"),
+    [
+        ("virtqemud", "virtqemud_exec_t", "virtqemud_t"),
+        ("libvirtd", "virtd_exec_t", "virtd_t"),
+        ("libvirtd", "", "virtd_t"),
+        ("", "virtqemud_exec_t", "virtd_t"),
+    ],
+)
+def test_the_policy_is_asked_for_the_daemon_that_serves(serving, kind, domain, monkeypatch):
+    daemons = installed.Daemons(serving, ()) if serving else None
+    monkeypatch.setattr(installed, "daemons", lambda: daemons)
+    monkeypatch.setattr(selinux.process, "which", lambda program: f"/usr/sbin/{program}")
+    monkeypatch.setattr(selinux, "type_of", lambda path: kind if path.name == serving else "other_exec_t")
+    assert selinux.daemon_type() == domain

@@ -1,14 +1,18 @@
 """A name that no image can have is refused before anything is copied or asked."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from imgpipe.adapters.hypervisor import _only_disk
+from imgpipe.cli import context
 from imgpipe.cli import importing as command
-from imgpipe.errors import RecipeError
+from imgpipe.domain_features import NEWEST
+from imgpipe.errors import HostError, RecipeError
 from imgpipe.importing import import_disk
 from imgpipe.store import Store
+from sample_images import sample_plan
 
 
 @pytest.mark.parametrize("name", ["", "..", "../etc", "a/b", "-x", ".hidden", "a b", "a\n", "x" * 65, "ä", "a\0"])
@@ -49,3 +53,45 @@ def test_another_format_of_a_definition_is_refused():
     xml = "<domain><devices><disk><driver type='vmdk'/><source file='/a'/></disk></devices></domain>"
     with pytest.raises(RecipeError, match="'vmdk', not qcow2 or raw"):
         _only_disk("vm001", xml)
+
+
+class OldHypervisor:
+    """A libvirt of another age, which nothing is started by."""
+
+    local = False
+
+    def accelerator(self):
+        return "tcg"
+
+    def features(self, accelerator):
+        return replace(NEWEST, libvirt=self.libvirt, accelerator=accelerator)
+
+    def close(self):
+        """Nothing to end."""
+
+
+@pytest.fixture
+def imported(monkeypatch, tmp_path):
+    """Import a disk by a libvirt of a version; return what was sealed, and hear what was told."""
+    sealed = []
+    hypervisor = OldHypervisor()
+    monkeypatch.setattr(context, "hypervisor", lambda _notify: hypervisor)
+    monkeypatch.setattr(context, "store", lambda: Store(tmp_path))
+    monkeypatch.setattr("imgpipe.importing.import_disk", lambda *_, **__: None)
+    monkeypatch.setattr("imgpipe.importing.imported_plan", lambda *_: sample_plan())
+    monkeypatch.setattr("imgpipe.build.seal_and_publish", lambda plan, *_: sealed.append(plan) or "image")
+
+    def run(version):
+        hypervisor.libvirt = version
+        command._import(command.ImportOptions(name="web", disk=tmp_path / "disk"))
+        return sealed
+
+    return run
+
+
+def test_an_import_is_verified_by_a_libvirt_that_can_or_refused_before(imported, capsys):
+    with pytest.raises(HostError, match="not ready for the import of 'rocky9'") as caught:
+        imported((6, 0, 0))
+    assert "libvirt 6.0.0 is too old" in caught.value.details[0]
+    assert len(imported((7, 5, 0))) == 1
+    assert "translation cache" in capsys.readouterr().err

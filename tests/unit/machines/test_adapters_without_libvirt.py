@@ -1,6 +1,7 @@
 """What the adapters decide by themselves: whom a folder stops, which key has which number, whether KVM works."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from imgpipe.adapters.accelerator import AcceleratorProbe, newest_host_kernel
 from imgpipe.adapters.keys import key_code
 from imgpipe.adapters.libvirt_errors import blocked_folder
 from imgpipe.adapters.records import Recorded
-from imgpipe.domain_spec import stable_mac
+from imgpipe.domain_features import NEWEST, Features
+from imgpipe.domain_spec import Accelerator, stable_mac
 from imgpipe.errors import HostError, PluginError, RecipeError
 from imgpipe.events import Note
 from imgpipe.machine_state import MachineState
@@ -44,6 +46,9 @@ class FakeHypervisor:
 
     def versions(self) -> dict[str, str]:
         return {"qemu": self.qemu}
+
+    def features(self, accelerator: Accelerator) -> Features:
+        return replace(NEWEST, accelerator=accelerator)
 
     def start_transient(self, xml: str, *, recorded: Recorded) -> FakeMachine:
         self.starts += 1

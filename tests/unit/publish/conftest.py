@@ -18,7 +18,7 @@ class FakeQemuImg:
         self.converted: list[Path] = []
         self.fails: Exception | None = None
 
-    def convert(self, source, target, *, compress=False, moved):
+    def convert(self, source, target, *, compress=None, moved):
         assert compress
         self.converted.append(target)
         shutil.copyfile(source, target)
@@ -37,6 +37,7 @@ def qemu(monkeypatch):
     monkeypatch.setattr(qemu_img, "convert", fake.convert)
     monkeypatch.setattr(qemu_img, "info", fake.info)
     monkeypatch.setattr(qemu_img, "check", lambda _: None)
+    monkeypatch.setattr(qemu_img, "best_compression", lambda: "zstd")
     monkeypatch.setattr(qemu_img, "version", lambda: "10.0.2")
     return fake
 

@@ -61,7 +61,7 @@ def test_a_sound_file_has_no_fault(firmware):
 FAULTS = [
     ("#cloud-config", "#cloud-config please", 1, "error", "first line"),
     ("  version: 1", "  version: 2", 3, "error", "'version' must be one of 1"),
-    ("  locale: en", "  local: en", 4, "error", "did you mean 'locale'"),
+    ("  locale: en", "  local: en", 4, "warning", "did you mean 'locale'"),
     ("  locale: en_US.UTF-8", "  locale: 7", 4, "error", "of type string"),
     ("{layout: us}", "{variant: intl}", 5, "error", "'layout'"),
     ("    version: 2", "    version: 1", 7, "error", "network.version"),
@@ -69,7 +69,7 @@ FAULTS = [
     (HASH, "secret", 13, "error", "crypt(5)"),
     ("name: direct", "name: raid", 16, "error", "layout must be one of"),
     ("name: direct", "{name: lvm, password: x}", 16, "warning", "passphrase"),
-    ("shutdown: poweroff", "shutdown: reboot", 20, "error", "install again"),
+    ("shutdown: poweroff", "shutdown: reboot", 20, "warning", "ends a build as well"),
     ("shutdown: poweroff", "shutdown: poweroff\n  interactive-sections: [network]", 21, "error", "human"),
     ("shutdown: poweroff", "shutdown: poweroff\n  ubuntu-advantage: {}", 21, "warning", "deprecated"),
     ("shutdown: poweroff", "shutdown: poweroff\n  zdevs: []", 21, "warning", "24.10"),
@@ -114,7 +114,8 @@ def test_a_fault_is_found_on_its_line(old, new, line, severity, text):
         ("curtin in-target -- apt-get install vim", "warning", "--yes"),
         ("echo x >> /etc/motd", "warning", "/target/etc"),
         ("sed -i s/a/b/ /etc/ssh/sshd_config", "warning", "/target/etc"),
-        ("curtin in-target -- poweroff", "error", "too early"),
+        ("curtin in-target -- poweroff", "warning", "too early"),
+        ("sleep 1; poweroff", "error", "too early"),
         ("[systemctl, reboot]", "error", "too early"),
     ],
 )

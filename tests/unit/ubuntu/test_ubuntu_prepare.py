@@ -205,3 +205,29 @@ def test_every_key_and_account_of_the_recipe_is_in_the_script():
     assert f"'root:{HASH}'" in script
     assert f"'ops:{HASH}'" in script
     assert "passwd --lock root" in files()["target.sh"].text
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    ("keyboard", "setting"),
+    [
+        ("us", {"layout": "us"}),
+        ("uk", {"layout": "gb"}),
+        ("de-latin1", {"layout": "de"}),
+        ("de-nodeadkeys", {"layout": "de", "variant": "nodeadkeys"}),
+        ("jp106", {"layout": "jp"}),
+        ("sv-latin1", {"layout": "se"}),
+        ("bg-phonetic", {"layout": "us,bg", "variant": ",phonetic", "toggle": "alt_shift_toggle"}),
+        ("ru", {"layout": "us,ru", "variant": ",", "toggle": "alt_shift_toggle"}),
+    ],
+)
+def test_the_keyboard_is_xkbs(system, keyboard, setting):
+    changes = {"guest": {"keyboard": keyboard}}
+    assert section(changes, system=system)["keyboard"] == setting
+    assert not lint(files(changes, system=system)["user-data"].text, RELEASES[system].system, "bios")
+
+
+def test_a_keyboard_that_xkb_has_not_is_refused_with_the_nearest():
+    with pytest.raises(RecipeError) as refused:
+        section({"guest": {"keyboard": "uk-extended"}})
+    assert "knows no XKB layout 'uk-extended'; the nearest are 'uk'" in refused.value.details[0]

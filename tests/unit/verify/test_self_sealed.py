@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import tiny_plan
+from imgpipe.domain_features import NEWEST
 from imgpipe.errors import GuestError, HostError
 from imgpipe.offline_edits import Absent, Operation, Remove
 from imgpipe.os_family import AnswerFile, CdBoot
@@ -137,6 +138,9 @@ class FakeHypervisor:
 
     def versions(self):
         return {}
+
+    def features(self, accelerator):
+        return replace(NEWEST, accelerator=accelerator)
 
     def start_transient(self, _xml, *, prepare, recorded):
         prepare()

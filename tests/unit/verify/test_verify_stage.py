@@ -13,6 +13,8 @@ import pytest
 
 from imgpipe.adapters.records import Recorded
 from imgpipe.artifacts import SealedDisk, SealedState
+from imgpipe.domain_features import NEWEST, Features
+from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import GuestError
 from imgpipe.events import Event, Note, Progress
 from imgpipe.machine_state import Activity, MachineState
@@ -61,6 +63,9 @@ class FakeHypervisor:
 
     def accelerator(self, kernel: Path | None = None) -> str:
         return self.with_
+
+    def features(self, accelerator: Accelerator) -> Features:
+        return replace(NEWEST, accelerator=accelerator)
 
     def start_transient(self, xml: str, *, prepare: Callable[[], None], recorded: Recorded) -> FakeMachine:
         self.xml = xml

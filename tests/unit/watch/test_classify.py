@@ -97,3 +97,54 @@ def test_a_line_that_a_narrow_terminal_cut_is_read_whole():
 )
 def test_a_device_that_came_too_late_is_known_in_each_systems_words(line, device):
     assert Classifier(BOOT, NO_PROOF).late_device(line) == device
+
+
+AFTER = Console(
+    phases=(
+        Phase(pattern=r"^Setting up", label="set-up", percent=50, until=60, creeps=True),
+        Phase(pattern=r"^Late", label="late", percent=70),
+    ),
+    troubles=(
+        Trouble(pattern=r"^ERROR (?P<what>.{1,200})", reason="It failed: {what}"),
+        Trouble(pattern=r"^why: (?P<why>.{1,200})", reason="{who} failed: {why}", after=r"^(?P<who>\w{1,9}) failed"),
+    ),
+)
+
+
+def classified(*lines, source="console"):
+    classifier = Classifier(AFTER, PROOF)
+    return [classifier.read(line, source) for line in lines][-1]
+
+
+@pytest.mark.parametrize("between", [(), ("a", "b"), tuple(f"[   1.{n}] noise" for n in range(9))])
+def test_a_line_that_counts_after_another_is_known_with_the_words_of_both(between):
+    found = classified("one failed", "two failed", *between, "why: no room")
+    assert isinstance(found, Failed)
+    assert found.reason == "two failed: no room"
+
+
+@pytest.mark.parametrize(
+    "lines", [("why: x",), ("one failed", "a", "b", "c", "why: x"), ("one failed", "[ 1.0] why: x")]
+)
+def test_without_that_line_close_before_it_it_means_nothing(lines):
+    assert classified(*lines) is None
+
+
+def test_what_one_source_says_gives_the_other_no_meaning():
+    classifier = Classifier(AFTER, PROOF)
+    assert classifier.read("one failed", "console") is None
+    assert classifier.read("why: x", "log") is None
+
+
+def test_a_reason_that_a_narrow_terminal_cut_is_made_whole_by_the_next_line():
+    classifier = Classifier(AFTER, PROOF)
+    whole = f"ERROR {'x' * 74}the end"
+    first, second = classifier.read(whole[:80]), classifier.read(whole[80:])
+    assert isinstance(first, Failed)
+    assert isinstance(second, Failed)
+    assert (first.general, second.general) == (True, False)
+    assert second.reason == f"It failed: {'x' * 74}the end"
+
+
+def test_a_reason_of_the_width_of_no_terminal_is_final():
+    assert classified("ERROR " + "x" * 73).general is False

@@ -258,3 +258,28 @@ def test_only_an_emulator_that_ends_by_itself_is_worth_a_second_try(ending, stra
     verdict = Scene().see(state=MachineState(situation="ended", ending=ending))
     assert isinstance(verdict, Failure)
     assert (verdict.culprit, verdict.stray) == ("host", stray)
+
+
+def test_lines_without_a_count_bring_a_phase_nearer_to_its_end_and_never_past_it():
+    console = Console(
+        phases=(
+            Phase(pattern=r"^Early", label="early", percent=10),
+            Phase(pattern=r"^Step", label="steps", percent=50, until=60, creeps=True),
+            Phase(pattern=r"^Late", label="late", percent=70),
+        ),
+        troubles=(),
+    )
+    judge = Judge(0.0, Classifier(console, PROOF), BORNE, reboots_allowed=False)
+    text = b"Early\n" + b"Step\n" * 1000 + b"Late\nStep\n"
+    shown = [step.percent for step in judge.observe(Observation(now=1.0, state=RUNNING, console=text))[0]]
+    assert shown[:3] == [10, 50, 50.2]
+    assert 59 < shown[-2] <= 60
+    assert shown[-1] == 70
+    assert len(shown) == 1002
+
+
+def test_a_message_that_a_log_has_on_one_line_is_read_as_the_lines_that_it_was():
+    judge = Judge(0.0, Classifier(CONSOLE, PROOF), BORNE, reboots_allowed=False)
+    assert judge.observe(Observation(now=1.0, state=RUNNING, console=b"It said:#012#012ERROR\n"))[1] is None
+    verdict = judge.observe(Observation(now=2.0, state=RUNNING, log=b"It said:#012#012 ERROR\n"))[1]
+    assert verdict == Failure(reason="It failed.")

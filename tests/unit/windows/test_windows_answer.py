@@ -218,3 +218,10 @@ def test_orders_count_from_one_in_every_list():
                 int(one.findtext("u:Order", namespaces=NS)) for one in parent if one.find("u:Order", NS) is not None
             ]
             assert numbers == list(itertools.islice(itertools.count(1), len(numbers)))
+
+
+def test_a_keyboard_of_linux_is_refused_unless_windows_own_name_is_there_too():
+    with pytest.raises(RecipeError) as refused:
+        answer(guest={"keyboard": "de"})
+    assert any("'de' is a name of Linux; options.input_locale takes" in fault for fault in refused.value.details)
+    assert answer(guest={"keyboard": "de"}, options={"input_locale": "de-DE"})

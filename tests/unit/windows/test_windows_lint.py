@@ -34,7 +34,10 @@ CHANGES = {
     "token": (f" {TOKEN}", "", "'publicKeyToken' of 'Microsoft-Windows-International-Core-WinPE' is missing"),
     "component's pass": ("International-Core-WinPE", "PnpSysprep", "no settings in the pass 'windowsPE'"),
     "action": (' wcm:action="add"', "", 'needs wcm:action="add"'),
-    "order": ("<Order>2</Order>", "<Order>3</Order>", "where 2 comes next"),
+    "order twice": ("<Order>2</Order>", "<Order>1</Order>", "have the Order 1"),
+    "order too great": ("<Order>2</Order>", "<Order>501</Order>", "a number of 1 to 500"),
+    "order of letters": ("<Order>2</Order>", "<Order>two</Order>", "a number of 1 to 500"),
+    "another disk": ("<DiskID>0</DiskID>", "<DiskID>1</DiskID>", "no disk '1'"),
     "zone": ("UTC</TimeZone>", "Asia/Shanghai</TimeZone>", "no time zone 'Asia/Shanghai'"),
     "name": ("<ComputerName>*", "<ComputerName>a-name-much-too-long", "longer than 15"),
     "name's characters": ("<ComputerName>*", "<ComputerName>a_b.c", "must not contain '.'"),
@@ -66,7 +69,6 @@ def test_each_fault_is_found_at_its_line(change):
 
 PLAIN = "<PlainText>true</PlainText>"
 PASSWORDS = {
-    "in plain text": lambda text: text.replace("<PlainText>false</PlainText>", PLAIN, 1),
     "must be encoded with 'AdministratorPassword'": lambda text: replaced_value(text, encoded("Aa-12345", ANY_OTHER)),
     "not base64": lambda text: replaced_value(text, "Correct-Horse-1"),
 }
@@ -82,6 +84,23 @@ def test_passwords_that_windows_cannot_decode_are_found_and_never_shown(fault):
     found = faults(PASSWORDS[fault](text_of()))
     assert [one for one in found if fault in one.text and one.severity == "error"]
     assert not any("Correct" in one.text or "Aa-1" in one.text for one in found)
+
+
+def test_a_password_in_plain_text_is_a_warning_and_never_shown():
+    (fault,) = faults(text_of().replace("<PlainText>false</PlainText>", PLAIN, 1))
+    assert (fault.severity, "in plain text" in fault.text, "Correct" in fault.text) == ("warning", True, False)
+
+
+@pytest.mark.parametrize("orders", [(2, 1), (10, 20), (500, 1)])
+def test_orders_may_come_in_any_sequence_and_with_gaps(orders):
+    text = text_of("win2016", firmware="bios", **STATIC)
+    first, second = orders
+    start = text.index("<CreatePartitions>")
+    head, list_of = text[:start], text[start:]
+    changed = list_of.replace("<Order>1</Order>", "<Order>A</Order>", 1).replace(
+        "<Order>2</Order>", f"<Order>{second}</Order>", 1
+    )
+    assert faults(head + changed.replace("<Order>A</Order>", f"<Order>{first}</Order>", 1)) == ()
 
 
 def test_a_password_that_setup_blanked_is_no_fault():

@@ -8,6 +8,7 @@ from pathlib import Path
 from shlex import quote
 
 from imgpipe.host.doctor.finding import Finding
+from imgpipe.host.network.firewall import BridgeFirewall, warnings
 
 CLASS_NET = Path("/sys/class/net")
 BRIDGES = ("br1", "br2")
@@ -85,6 +86,18 @@ def judge(facts: BridgeFacts) -> Finding:
     return Finding(
         name=name, state="ok", meaning=f"The bridge is up, and {ports} forward{'s' * (len(facts.ports) == 1)}."
     )
+
+
+def judge_firewall(facts: BridgeFirewall) -> Iterator[Finding]:
+    """Yield what of the host's firewall keeps machines on a bridge from the outside; nothing where nothing does."""
+    for warned in warnings(facts):
+        unknown = facts.passes is None and not facts.drops
+        yield Finding(
+            name=f"firewall {facts.bridge}",
+            state="unknown" if unknown else "warn",
+            meaning=warned.text,
+            commands=warned.commands,
+        )
 
 
 def _commands(bridge: str, stuck: list[tuple[str, str]]) -> Iterator[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from imgpipe.adapters import installed, process
+from imgpipe.adapters import firewall, installed, process, qemu_img
 from imgpipe.adapters.accelerator import asked_for, remembered
 from imgpipe.adapters.kvm_device import KVM
 from imgpipe.deploy.wanted import WantedMachine
+from imgpipe.domain_features import Features
 from imgpipe.domain_spec import Accelerator
 from imgpipe.home import login_name
 from imgpipe.host.distribution import Distribution, this_host
@@ -23,16 +25,20 @@ from imgpipe.host.doctor import (
     firmware,
     folders,
     guestfs,
+    labels,
     leftovers,
     media,
     programs,
+    support,
 )
 from imgpipe.host.doctor.finding import Check, Finding
 from imgpipe.host.doctor.firmware import Needs
 from imgpipe.host.room import LEAST_INSTALL
 from imgpipe.images.retire import room_of
 from imgpipe.media.request import MediumRequest
+from imgpipe.os_family import Hardware
 from imgpipe.plan import Plan
+from imgpipe.recipe import Machine
 from imgpipe.settings import checkout
 from imgpipe.store import Store
 
@@ -68,12 +74,24 @@ class Host:
         """Look at a folder of the data root."""
         return folders.gather(self.store.root / name, system=self.uri == daemon.SYSTEM)
 
+    def labels(self, disks: Iterable[Path], media: Iterable[Path] = (), *, perhaps: bool = False) -> Iterator[Finding]:
+        """Say whether SELinux lets machines use disks and media in these folders, which are used, or `perhaps` will."""
+        wanted: list[tuple[Path, labels.Use]] = [(path, "disks") for path in disks]
+        wanted += ((path, "media") for path in media)
+        system, root = self.uri == daemon.SYSTEM, os.geteuid() == 0
+        return labels.find(wanted, self.store.root, system=system, root=root, perhaps=perhaps)
+
+    @property
+    def own_folders(self) -> tuple[Path, ...]:
+        """The folders of the data root in which files of machines lie; one that is not there yet gets its label."""
+        return tuple(self.store.root / name for name in ("images", "work", "machines"))
+
 
 def quick_checks(host: Host) -> tuple[Check, ...]:
     """Return what is asked of libvirt and KVM without starting anything."""
     return (
         Check("accelerator", lambda: (accelerator.judge(host.accelerator, login_name()),)),
-        Check("libvirt", lambda: daemon.look_at(host.uri, host.pool)),
+        Check("libvirt", lambda: daemon.look_at(host.uri, host.pool, host.accelerator.used)),
     )
 
 
@@ -92,6 +110,7 @@ def file_checks(host: Host) -> tuple[Check, ...]:
         Check("data root", lambda: _folders(host)),
         Check("room", lambda: (folders.judge_room(host.folder("images")),)),
         Check("AppArmor", folders.app_armor),
+        Check("SELinux", lambda: host.labels(host.own_folders, media.gather(host.media, host.store), perhaps=True)),
         Check("SELinux denials", denials.judge),
         *(Check(f"bridge {name}", _bridge(name)) for name in host.bridges),
         Check("media", lambda: (media.judge(media.gather(host.media, host.store), host.store),)),
@@ -100,8 +119,12 @@ def file_checks(host: Host) -> tuple[Check, ...]:
     )
 
 
-def build_checks(host: Host, plan: Plan, used: Accelerator | None = None) -> tuple[Check, ...]:
+def build_checks(
+    host: Host, plan: Plan, used: Accelerator | None = None, media: Iterable[Path] = ()
+) -> tuple[Check, ...]:
     """Return what would stop a build after a while; `used` is the accelerator, where it is known better than here.
+
+    `media` are the files that it installs from.
 
     The stages themselves look for room, and at what QEMU's user can reach.
     """
@@ -114,7 +137,7 @@ def build_checks(host: Host, plan: Plan, used: Accelerator | None = None) -> tup
         Check("CPU", lambda: (_cpu_for(host, plan, used),)),
         Check("libguestfs", lambda: _editor_for(host, plan)),
         Check("UEFI", lambda: firmware.judge_needs(firmware.gather(), host.distribution, wanted)),
-        Check("SELinux", lambda: folders.judge_label(host.folder("work"), host.store.root)),
+        Check("SELinux", lambda: host.labels(host.own_folders[:2], [medium.parent for medium in media])),
     )
 
 
@@ -123,17 +146,31 @@ def recipe_checks(host: Host, plan: Plan, requests: Sequence[MediumRequest]) -> 
     return (
         *build_checks(host, plan),
         Check("room", lambda: (_room_for(host, plan),)),
+        Check(support.NAME, lambda: _run_by_libvirt(host, plan)),
         *(Check("medium", _medium(host, request)) for request in requests),
     )
 
 
-def machine_checks(host: Host, machines: Iterable[WantedMachine]) -> tuple[Check, ...]:
-    """Return what would keep machines from starting."""
+def support_findings(
+    host: Host, features: Features, machines: Iterable[tuple[Machine, Hardware]]
+) -> tuple[Finding, ...]:
+    """Return what keeps machines from running by a libvirt that was asked before, each reason once."""
+    found = (one for kind in machines for one in support.judge_needs(features, host.distribution, *kind))
+    return tuple(dict.fromkeys(found))
+
+
+def machine_checks(host: Host, machines: Sequence[WantedMachine], folders: Iterable[Path] = ()) -> tuple[Check, ...]:
+    """Return what would keep machines from starting; `folders` are those of their disks and what these stand on."""
     hardware = {
         (one.machine.firmware, one.template.hardware.secure_boot, one.template.hardware.tpm) for one in machines
     }
     wanted = [Needs(uefi=kind == "uefi", secure_boot=secure, tpm=tpm) for kind, secure, tpm in sorted(hardware)]
-    return tuple(Check("UEFI", _needs(host, each)) for each in wanted)
+    disks = {one.template.disk: one.template.reference for one in machines}
+    return (
+        *(Check("UEFI", _needs(host, each)) for each in wanted),
+        Check("compression", lambda: programs.judge_images(disks)),
+        Check("SELinux", lambda: host.labels(folders)),
+    )
 
 
 def plugged_checks(names: Iterable[str]) -> tuple[Check, ...]:
@@ -173,6 +210,12 @@ def _editor_for(host: Host, plan: Plan) -> Iterator[Finding]:
         yield from guestfs.judge_ntfs(facts, host.distribution)
 
 
+def _run_by_libvirt(host: Host, plan: Plan) -> Iterator[Finding]:
+    features = daemon.features_at(host.uri, host.accelerator.used)
+    if features:
+        yield from support.judge_needs(features, host.distribution, plan.machine, plan.unattended.hardware)
+
+
 def _room_for(host: Host, plan: Plan) -> Finding:
     disk = plan.machine.disk
     # The installed disk and its sealed copy lie there together.
@@ -185,6 +228,7 @@ def _programs(host: Host) -> Iterator[Finding]:
     facts = programs.ProgramFacts(
         versions=host.versions,
         qemu_img=process.is_installed("qemu-img"),
+        zstd=process.is_installed("qemu-img") and qemu_img.best_compression() == "zstd",
         missing={name: wanted[name] for name in lacking},
         checkout=checkout() is not None,
     )
@@ -196,8 +240,14 @@ def _folders(host: Host) -> Iterator[Finding]:
     return folders.judge(host.folder("images"), host.store.root)
 
 
-def _bridge(name: str) -> Callable[[], tuple[Finding, ...]]:
-    return lambda: (bridges.judge(bridges.gather(name)),)
+def _bridge(name: str) -> Callable[[], Iterator[Finding]]:
+    def find() -> Iterator[Finding]:
+        facts = bridges.gather(name)
+        yield bridges.judge(facts)
+        if facts.kind == "bridge":
+            yield from bridges.judge_firewall(firewall.look(name))
+
+    return find
 
 
 def _leftovers(host: Host) -> Finding:

@@ -6,13 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgpipe.adapters import process
+from imgpipe.adapters import firmware_files, process
 from imgpipe.host.distribution import Distribution
 from imgpipe.host.doctor.finding import Finding, State
-from imgpipe.json_text import parse_json
 
-# QEMU's docs/interop/firmware.json: where descriptors are, and what is in them.
-DESCRIPTORS = (Path("/etc/qemu/firmware"), Path("/usr/share/qemu/firmware"))
 _TPM_PROGRAMS = ("swtpm", "swtpm_setup")
 
 
@@ -34,12 +31,12 @@ class Needs:
     tpm: bool = False
 
 
-def gather(folders: Iterable[Path] = DESCRIPTORS) -> FirmwareFacts:
-    """Read the descriptors that libvirt chooses from; one whose files are gone does not count."""
-    features = [found for folder in folders for path in _files(folder) for found in _features(path)]
+def gather(folders: Iterable[Path] = firmware_files.DESCRIPTORS) -> FirmwareFacts:
+    """Look which UEFI builds there are; one whose files are gone does not count."""
+    found = firmware_files.installed(folders)
     return FirmwareFacts(
-        plain=any("secure-boot" not in each for each in features),
-        secure=any({"secure-boot", "enrolled-keys"} <= each for each in features),
+        plain=any(each.plain for each in found),
+        secure=any(each.secure for each in found),
         tpm=all(process.is_installed(program) for program in _TPM_PROGRAMS),
     )
 
@@ -83,28 +80,3 @@ def _no_tpm(distribution: Distribution, state: State) -> Finding:
         meaning="'swtpm' or 'swtpm_setup' is not installed: machines that want a TPM (Windows) do not start.",
         commands=distribution.install("tpm"),
     )
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.json")) if folder.is_dir() else []
-
-
-def _features(path: Path) -> Iterator[set[str]]:
-    """Yield the features of a descriptor for q35 whose files are there."""
-    try:
-        told = parse_json(path.read_text(encoding="utf-8"))
-        mapping = told["mapping"]
-        machines = [
-            name for target in told["targets"] if target["architecture"] == "x86_64" for name in target["machines"]
-        ]
-        files = [Path(mapping[part]["filename"]) for part in ("executable", "nvram-template") if part in mapping]
-        files += [Path(mapping["filename"])] if "filename" in mapping else []
-        features = set(told["features"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    if any("q35" in name for name in machines) and "uefi" in told.get("interface-types", ()) and _all_there(files):
-        yield features
-
-
-def _all_there(files: list[Path]) -> bool:
-    return bool(files) and all(file.is_file() for file in files)

@@ -1,16 +1,15 @@
-"""The folders that images lie in: reached by QEMU's user, labelled, with direct I/O and with room."""
+"""The folders that images lie in: reached by QEMU's user, with direct I/O and with room."""
 
 from __future__ import annotations
 
 import os
 import pwd
-import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imgpipe.adapters import process, selinux
+from imgpipe.adapters import process
 from imgpipe.adapters.pool_folder import there
 from imgpipe.adapters.qemu_user import first_closed_folder, qemu_user
 from imgpipe.host.direct_io import has_direct_io
@@ -21,11 +20,8 @@ from imgpipe.sizes import show_bytes
 
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 AA_HELPERS = (Path("/usr/lib/libvirt/virt-aa-helper"), Path("/usr/libexec/virt-aa-helper"))
-_LABEL = "virt_image_t"
-# What lets machines use the files of file systems that keep no labels.
-_SWITCHES = {"nfs_t": "virt_use_nfs", "cifs_t": "virt_use_samba", "fusefs_t": "virt_use_fusefs"}
-# What the commands named here are in, by the same name on every family; minimal hosts have neither.
-_PACKAGES = {"setfacl": "acl", "semanage": "policycoreutils-python-utils"}
+# What the commands named here are in, by the same name on every family; minimal hosts lack it.
+_PACKAGES = {"setfacl": "acl"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +29,8 @@ class FolderFacts:
     """What a folder is like; one that is not there yet is judged by the nearest one above it.
 
     `qemu` is the user that the system's QEMU runs as, empty where it runs as this user; `closed` the folder that it
-    cannot enter. `label` is the SELinux type where SELinux enforces and confines machines, else empty; `refused` is
-    what the policy refuses them there, None where it could not be asked. `direct_io` is None where it cannot be
-    tried, because no file can be made there. `lacking` are the commands that install what mends it, by program.
+    cannot enter. `direct_io` is None where it cannot be tried, because no file can be made there. `lacking` are the
+    commands that install what mends it, by program.
     """
 
     path: Path
@@ -44,8 +39,6 @@ class FolderFacts:
     writable: bool
     qemu: str = ""
     closed: Path | None = None
-    label: str = ""
-    refused: tuple[str, ...] | None = ()
     root: bool = False
     lacking: Mapping[str, str] = field(default_factory=dict)
 
@@ -55,7 +48,6 @@ def gather(folder: Path, *, system: bool) -> FolderFacts:
     present = there(folder)
     user = qemu_user() if system else None
     writable = os.access(present, os.W_OK | os.X_OK)
-    label, refused = _confined(present) if system else ("", ())
     return FolderFacts(
         path=folder,
         free=shutil.disk_usage(present).free,
@@ -63,8 +55,6 @@ def gather(folder: Path, *, system: bool) -> FolderFacts:
         writable=writable,
         qemu=user.pw_name if user else "",
         closed=_closed(folder, user),
-        label=label,
-        refused=refused,
         root=os.geteuid() == 0,
         lacking=_lacking(),
     )
@@ -82,21 +72,6 @@ def judge(facts: FolderFacts, own: Path | None) -> Iterator[Finding]:
         )
     yield _reach(facts, own)
     yield _direct_io(facts)
-    yield from judge_label(facts, own)
-
-
-def judge_label(facts: FolderFacts, own: Path | None) -> Iterator[Finding]:
-    """Say whether SELinux keeps machines from the files of a folder; nothing where it does not enforce."""
-    if not facts.label:
-        return
-    if facts.refused is None:
-        words = f"The policy cannot be asked about '{facts.path}', whose type is '{facts.label}'."
-        yield Finding(name="SELinux", state="unknown", meaning=words, commands=("ausearch -m AVC -ts boot",))
-    elif facts.refused:
-        yield _mislabelled(facts, own)
-    else:
-        words = f"Machines may use '{facts.path}', whose type is '{facts.label}'."
-        yield Finding(name="SELinux", state="ok", meaning=words)
 
 
 def judge_room(facts: FolderFacts, needed: int = LEAST_INSTALL, whole: int = 0) -> Finding:
@@ -149,29 +124,6 @@ def _reach(facts: FolderFacts, own: Path | None) -> Finding:
     )
 
 
-def _mislabelled(facts: FolderFacts, own: Path | None) -> Finding:
-    folder = str(own or facts.path)
-    switch = _SWITCHES.get(facts.label)
-    mends = (
-        (("setsebool", "-P", switch, "on"),)
-        if switch
-        else (
-            ("mkdir", "-p", folder),
-            ("semanage", "fcontext", "-a", "-t", _LABEL, f"{folder}(/.*)?"),
-            ("restorecon", "-R", folder),
-        )
-    )
-    return Finding(
-        name="SELinux",
-        state="fail",
-        meaning=f"SELinux keeps machines from '{facts.path}', whose type is '{facts.label}': it refuses "
-        f"{', '.join(facts.refused or ())}.",
-        commands=(*(() if switch else _installs(facts, "semanage")), *(shlex.join(mend) for mend in mends)),
-        # A switch is for the whole host, which is its owner's to decide.
-        repairs=mends if facts.root and own and not switch else (),
-    )
-
-
 def _direct_io(facts: FolderFacts) -> Finding:
     if facts.direct_io:
         return Finding(name="direct I/O", state="ok", meaning=f"The file system of '{facts.path}' has it.")
@@ -206,13 +158,6 @@ def _lacking() -> dict[str, str]:
 
 def _installs(facts: FolderFacts, program: str) -> tuple[str, ...]:
     return (facts.lacking[program],) if program in facts.lacking else ()
-
-
-def _confined(present: Path) -> tuple[str, tuple[str, ...] | None]:
-    label = selinux.type_of(present) if selinux.enforces() else ""
-    if not label:
-        return "", ()
-    return label, selinux.refused_to_machines(label, keeps_labels=selinux.keeps_labels(present))
 
 
 def _reads(path: Path, text: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.adapters import process
-from imgpipe.adapters.guest import guestfs_python
+from imgpipe.adapters.guest import PythonTooOldError, guestfs_python
 from imgpipe.errors import HostError
 from imgpipe.host.distribution import Distribution
 from imgpipe.host.doctor.finding import Finding
@@ -37,33 +37,39 @@ class KernelFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditorFacts:
-    """What libguestfs would work with; `python` is empty where none can import its binding."""
+    """What libguestfs would work with; `python` is empty where none can import its binding, or only `too_old` ones."""
 
     python: str
     kernels: tuple[KernelFile, ...]
     has_xfs: bool
     has_ntfs: bool = True
+    too_old: str = ""
 
 
 def gather(boot: Path = BOOT, modules: Path = MODULES, supermin: Iterable[Path] = _SUPERMIN) -> EditorFacts:
     """Look at /boot, the modules and the appliance's parts, and try to import the binding."""
+    python = too_old = ""
     try:
         python = guestfs_python()
+    except PythonTooOldError as error:
+        too_old = f"{error} {error.hint}"
     except HostError:
-        python = ""
+        pass
     found = (path for path in sorted(boot.glob("vmlinuz-*")) if path.is_file() and "rescue" not in path.name)
     kernels = (_kernel(path, modules) for path in found)
     parts = [name for folder in supermin if folder.is_dir() for name in os.listdir(folder)]  # noqa: PTH208
     # An appliance without a list of packages is a fixed one, which has all.
     has_xfs = not parts or any("xfs" in name for name in parts)
     has_ntfs = not parts or process.is_installed(NTFS) or any("winsupport" in name for name in parts)
-    return EditorFacts(python=python, kernels=tuple(kernels), has_xfs=has_xfs, has_ntfs=has_ntfs)
+    return EditorFacts(python=python, kernels=tuple(kernels), has_xfs=has_xfs, has_ntfs=has_ntfs, too_old=too_old)
 
 
 def judge(facts: EditorFacts, distribution: Distribution) -> Iterator[Finding]:
     """Say whether disks can be edited."""
     if facts.python:
         yield Finding(name="libguestfs", state="ok", meaning=f"'{facts.python}' has its binding.")
+    elif facts.too_old:
+        yield Finding(name="libguestfs", state="fail", meaning=facts.too_old)
     else:
         yield Finding(
             name="libguestfs",

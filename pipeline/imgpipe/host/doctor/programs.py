@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from imgpipe.adapters import qemu_img
+from imgpipe.adapters.image_headers import is_zstd
+from imgpipe.domain_features import OLDEST_LIBVIRT, OLDEST_QEMU, Version
 from imgpipe.domain_spec import Accelerator
+from imgpipe.domain_support import dotted
 from imgpipe.host.distribution import SCRIPT, Distribution
 from imgpipe.host.doctor.finding import Finding
 
@@ -15,19 +20,26 @@ _GOOD_EMULATOR = (8, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramFacts:
-    """What is installed: versions by 'qemu' and 'libvirt', absent where not; `missing` packages with their reason."""
+    """What is installed: versions by 'qemu' and 'libvirt', absent where not; `missing` packages with their reason.
+
+    `zstd` says that qemu-img writes and reads qcow2 images that are compressed with it.
+    """
 
     versions: Mapping[str, str]
     qemu_img: bool
     missing: Mapping[str, str]
     checkout: bool = False
+    zstd: bool = True
 
 
 def judge(facts: ProgramFacts, distribution: Distribution, used: Accelerator | None) -> Iterator[Finding]:
     """Say what is missing or too old; `used` is the accelerator that machines will run with, if it is known."""
     yield _qemu(facts, distribution, used)
-    if "libvirt" in facts.versions:
-        yield Finding(name="libvirt version", state="ok", meaning=f"libvirt {facts.versions['libvirt']} is installed.")
+    installed = facts.versions.get("libvirt", "")
+    if installed and version_of(installed) < OLDEST_LIBVIRT:
+        yield _too_old("libvirt version", f"libvirt {installed}", OLDEST_LIBVIRT, distribution)
+    elif installed:
+        yield Finding(name="libvirt version", state="ok", meaning=f"libvirt {installed} is installed.")
     else:
         yield Finding(
             name="libvirt version",
@@ -35,12 +47,41 @@ def judge(facts: ProgramFacts, distribution: Distribution, used: Accelerator | N
             meaning="libvirt is not installed: nothing can run machines.",
             commands=distribution.install("libvirt", "virsh"),
         )
+    if facts.qemu_img and not facts.zstd:
+        yield Finding(
+            name="compression",
+            state="warn",
+            meaning="QEMU has no zstd: images made here are compressed with zlib, and those of hosts that have it "
+            "cannot be used here, unless they were exported with '--compression zlib'.",
+        )
     yield _packages(facts, distribution)
+
+
+def judge_images(images: Mapping[Path, str]) -> Iterator[Finding]:
+    """Say which images, by their disks, this host's QEMU does not read because of their compression."""
+    wanted = [reference for disk, reference in images.items() if is_zstd(disk)]
+    if wanted and qemu_img.best_compression() == "zlib":
+        names = ", ".join(f"'{name}'" for name in wanted)
+        yield Finding(
+            name="compression",
+            state="fail",
+            meaning=f"{names}: compressed with zstd, which this host's QEMU does not read. Export it with "
+            "'--compression zlib' on the host that it was built on, and deploy that with '--import'.",
+        )
 
 
 def version_of(text: str) -> tuple[int, ...]:
     """Return (10, 0, 2) for '10.0.2'; nothing for no version."""
     return tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
+def _too_old(name: str, what: str, oldest: Version, distribution: Distribution) -> Finding:
+    return Finding(
+        name=name,
+        state="fail",
+        meaning=f"{what} is too old: imgpipe's machines need {dotted(oldest)} or newer.",
+        commands=distribution.newer_qemu(),
+    )
 
 
 def _qemu(facts: ProgramFacts, distribution: Distribution, used: Accelerator | None) -> Finding:
@@ -53,6 +94,8 @@ def _qemu(facts: ProgramFacts, distribution: Distribution, used: Accelerator | N
             meaning=f"{what} is not installed: machines and their disks cannot be made.",
             commands=distribution.install("qemu", "qemu-img"),
         )
+    if version_of(version) < OLDEST_QEMU:
+        return _too_old("QEMU", f"QEMU {version}", OLDEST_QEMU, distribution)
     if used == "tcg" and version_of(version) < _GOOD_EMULATOR:
         return Finding(
             name="QEMU",

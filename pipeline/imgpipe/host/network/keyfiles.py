@@ -67,7 +67,8 @@ def keyfile(profile: Profile, uuid: str, *, autoconnect: bool = True) -> str:
     if profile.zone:
         connection.append(("zone", profile.zone))
     if profile.controller:
-        # The older spelling of 'controller' and 'port-type', which every release knows.
+        # Since NetworkManager 1.46 they are called 'controller' and 'port-type', and these are still read; before it
+        # only these are (docs/decisions/keyfiles-that-every-networkmanager-reads.md).
         connection += [("master", profile.controller), ("slave-type", profile.controller_kind)]
     sections = (("connection", tuple(connection)), *profile.sections)
     return "\n\n".join(_block(name, values) for name, values in sections) + "\n"

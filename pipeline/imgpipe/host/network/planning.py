@@ -50,6 +50,11 @@ class NetworkPlan:
         """Whether there is anything to do."""
         return bool(self.replaced) or any(planned.is_new or planned.activate for planned in self.profiles)
 
+    @property
+    def zones(self) -> dict[str, str]:
+        """The firewall's zone that each bridge's profile names, empty for the default one."""
+        return {item.profile.name: item.profile.zone for item in self.profiles if item.profile.kind == "bridge"}
+
 
 def make_plan(network: HostNetwork, facts: HostFacts, new_uuid: Callable[[], str]) -> NetworkPlan:
     """Decide what changes; a profile that is there already and reads the same stays as it is.

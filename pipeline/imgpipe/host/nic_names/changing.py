@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from imgpipe.errors import HostError
 from imgpipe.host.nic_names import grub_defaults
-from imgpipe.host.nic_names.planning import DEFAULTS, FileChange, NamesPlan
+from imgpipe.host.nic_names.planning import DEFAULTS, FileChange, NamesPlan, is_grubbys_own, lacking, remaining
 from imgpipe.own_files import read_own, write_new
 from imgpipe.recipe import Table
 from imgpipe.store import finished_file
@@ -33,6 +33,7 @@ class Record(Table):
     files: tuple[SavedFile, ...]
     undo: tuple[tuple[str, ...], ...]
     arguments: tuple[str, ...]
+    made: tuple[str, ...] = ()
 
 
 def apply(plan: NamesPlan, root: Path, kept: Path, run: Run) -> Path:
@@ -45,14 +46,19 @@ def apply(plan: NamesPlan, root: Path, kept: Path, run: Run) -> Path:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / path.relative_to("/"), copy)
     saved = tuple(SavedFile(path=str(item.path), before=item.before, after=item.after) for item in plan.files)
-    record = Record(files=saved, undo=plan.undo, arguments=plan.arguments)
+    record = Record(files=saved, undo=plan.undo, arguments=plan.arguments, made=tuple(map(str, plan.made)))
     with finished_file(folder / "record.json") as partial:
         write_new(partial, record.model_dump_json(indent=2))
     try:
         for change in plan.files:
             _write(root, change)
-        for command in plan.commands:
-            run(*command)
+        _run(root, plan.commands, run)
+        # grubby ends with exit code 0 whatever it could not write.
+        if plan.wanted and (missing := lacking(root)):
+            raise HostError(
+                f"'{plan.commands[0][0]}' reported no fault, but {' '.join(missing)} did not get to every kernel.",
+                hint="Is /boot mounted and writable, and is there room? 'grubby --info=ALL' shows the entries.",
+            )
     except BaseException:
         _copy_back(folder / "files", root, plan)
         (folder / "record.json").unlink()
@@ -79,10 +85,28 @@ def roll_back(root: Path, kept: Path, run: Run) -> tuple[str, ...]:
             (root / saved.path.lstrip("/")).unlink(missing_ok=True)
         else:
             _write(root, FileChange(path=Path(saved.path), before=saved.after, after=text))
-    for command in record.undo:
-        run(*command)
+    _run(root, record.undo, run)
+    if left := remaining(root, record.arguments):
+        raise HostError(
+            f"The boot entries still have {' '.join(left)}.", hint="Is /boot mounted and writable? Then try again."
+        )
+    for path in record.made:
+        if is_grubbys_own(root):
+            (root / path.lstrip("/")).unlink(missing_ok=True)
     records[-1].unlink()
     return tuple(saved.path for saved in record.files)
+
+
+def _run(root: Path, commands: tuple[tuple[str, ...], ...], run: Run) -> None:
+    """Run commands; /etc/default/grub stays as it is, which an older grubby writes over."""
+    path = root / DEFAULTS.relative_to("/")
+    settings = path.read_bytes() if path.is_file() else None
+    for command in commands:
+        run(*command)
+    if settings is not None and path.read_bytes() != settings:
+        with finished_file(path) as partial:
+            partial.write_bytes(settings)
+            partial.chmod(path.stat().st_mode & 0o7777)
 
 
 def _undone(root: Path, saved: SavedFile, arguments: tuple[str, ...]) -> str | None:
@@ -111,3 +135,5 @@ def _copy_back(copies: Path, root: Path, plan: NamesPlan) -> None:
             shutil.copy2(copy, target)
         elif any(change.path == path and change.before is None for change in plan.files):
             target.unlink(missing_ok=True)
+    for path in plan.made:
+        (root / path.relative_to("/")).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from imgpipe.errors import HostError
 
@@ -21,6 +22,12 @@ def arguments(text: str) -> tuple[str, ...]:
     """Return the words of the last assignment, which is the one that counts."""
     found = _last(text)
     return tuple(_value(found).split()) if found else ()
+
+
+def lacking(words: Iterable[str], wanted: tuple[str, ...] = ARGUMENTS) -> tuple[str, ...]:
+    """Return which of `wanted` are not in force among kernel arguments: of several values the last one counts."""
+    last = {word.partition("=")[0]: word for word in words}
+    return tuple(word for word in wanted if last.get(word.partition("=")[0]) != word)
 
 
 def with_arguments(text: str, wanted: tuple[str, ...] = ARGUMENTS) -> str:

@@ -12,6 +12,9 @@ from imgpipe.errors import HostError, RecipeError
 from imgpipe.host.nic_names import grub_defaults, tree
 
 DEFAULTS = Path("/etc/default/grub")
+ENVIRONMENT = Path("/boot/grub2/grubenv")
+CMDLINE = Path("/etc/kernel/cmdline")
+"""What new kernels' entries get (kernel-install(8)); grubby makes it where there is none."""
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
 
@@ -29,13 +32,19 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamesPlan:
-    """Files, then commands; `undo` are the commands after the files are as they were; `saved` is copied before."""
+    """Files, then commands; `undo` are the commands after the files are as they were; `saved` is copied before.
+
+    `arguments` are the words that are new, `wanted` those that must be in force afterwards. `made` are files that the
+    commands may make.
+    """
 
     files: tuple[FileChange, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()
     undo: tuple[tuple[str, ...], ...] = ()
     saved: tuple[Path, ...] = ()
     arguments: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
+    made: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -57,16 +66,45 @@ def by_kernel_arguments(root: Path) -> NamesPlan:
     added = tuple(word for word in grub_defaults.ARGUMENTS if word not in grub_defaults.arguments(before))
     files = (FileChange(path=DEFAULTS, before=before, after=after),) if after != before else ()
     warnings = (*tree.bound_to_names(root), *tree.overriding_defaults(root))
-    if grub_defaults.value_of(before, "GRUB_ENABLE_BLSCFG").lower() == "true" and tree.boot_entries(root):
+    if tree.boots_by_entries(root, before):
         return _by_grubby(root, files, added, warnings)
     target = tree.grub_configuration(root)
-    lacking = [word for word in grub_defaults.ARGUMENTS if word not in (_read(root, target) or "")]
-    if not files and not lacking:
+    if not files and not lacking(root):
         return NamesPlan(warnings=warnings)
     command = (_mkconfig(root), "-o", str(target))
     return NamesPlan(
-        files=files, commands=(command,), undo=(command,), saved=(DEFAULTS, target), arguments=added, warnings=warnings
+        files=files,
+        commands=(command,),
+        undo=(command,),
+        saved=(DEFAULTS, target),
+        arguments=added,
+        wanted=grub_defaults.ARGUMENTS,
+        warnings=warnings,
     )
+
+
+def lacking(root: Path) -> tuple[str, ...]:
+    """Return which of the arguments some kernel of this host, or the next one, would be booted without."""
+    if tree.boots_by_entries(root, _read(root, DEFAULTS) or ""):
+        booted = [*_of_entries(root), *_of_next_kernels(root)]
+        return tuple(
+            word for word in grub_defaults.ARGUMENTS if any(grub_defaults.lacking(one, (word,)) for one in booted)
+        )
+    text = _read(root, tree.grub_configuration(root)) or ""
+    return tuple(word for word in grub_defaults.ARGUMENTS if word not in text)
+
+
+def remaining(root: Path, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of `words` are still among the arguments of boot entries; none where there are no entries in use."""
+    if not tree.boots_by_entries(root, _read(root, DEFAULTS) or ""):
+        return ()
+    there = {word for one in (*_of_entries(root), *_of_next_kernels(root)) for word in one}
+    return tuple(word for word in words if word in there)
+
+
+def is_grubbys_own(root: Path) -> bool:
+    """Say whether /etc/kernel/cmdline says what an entry says, as that does which grubby makes of one."""
+    return any(own == one for own in _of_next_kernels(root) for one in _of_entries(root))
 
 
 def by_mac(root: Path, pins: Mapping[str, str], rules: Rules) -> NamesPlan:
@@ -90,35 +128,57 @@ def by_mac(root: Path, pins: Mapping[str, str], rules: Rules) -> NamesPlan:
 def _by_grubby(
     root: Path, files: tuple[FileChange, ...], added: tuple[str, ...], warnings: tuple[str, ...]
 ) -> NamesPlan:
-    entries = tree.boot_entries(root)
-    texts = [path.read_text(errors="replace") for path in entries]
-    lacking = tuple(word for word in grub_defaults.ARGUMENTS if not all(word in _options(root, text) for text in texts))
-    if not files and not lacking:
+    missing = lacking(root)
+    if not files and not missing:
         return NamesPlan(warnings=warnings)
     if not tree.has_program(root, "grubby"):
         raise HostError(
             "The boot entries of this host are changed by 'grubby', which is not installed.",
             hint="Install it with 'dnf install grubby'.",
         )
-    others = (Path("/boot/grub2/grubenv"), Path("/etc/kernel/cmdline"))
-    saved = (*(Path("/") / path.relative_to(root) for path in entries), *others)
-    words = tuple(dict.fromkeys((*lacking, *added)))
+    entries = [Path("/") / path.relative_to(root) for path in tree.boot_entries(root)]
+    words = tuple(dict.fromkeys((*missing, *added)))
+    grubby = (
+        "grubby",
+        *(("--no-etc-grub-update",) if tree.grubby_leaves_settings(root) else ()),
+        "--update-kernel=ALL",
+    )
+    before = _replaced(root, words)
     return NamesPlan(
         files=files,
-        commands=(("grubby", "--update-kernel=ALL", f"--args={' '.join(grub_defaults.ARGUMENTS)}"),),
-        undo=(("grubby", "--update-kernel=ALL", f"--remove-args={' '.join(words)}"),),
-        saved=(DEFAULTS, *(path for path in saved if (root / path.relative_to("/")).is_file())),
+        commands=((*grubby, f"--args={' '.join(grub_defaults.ARGUMENTS)}"),),
+        undo=((*grubby, f"--remove-args={' '.join(words)}", *((f"--args={' '.join(before)}",) if before else ())),),
+        saved=tuple(path for path in (DEFAULTS, *entries, ENVIRONMENT, CMDLINE) if _read(root, path) is not None),
         arguments=words,
+        wanted=grub_defaults.ARGUMENTS,
+        made=(CMDLINE,) if _read(root, CMDLINE) is None else (),
         warnings=warnings,
     )
+
+
+def _replaced(root: Path, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the other values of the same arguments that every entry has now: what an undoing brings back."""
+    names = {word.partition("=")[0] for word in words}
+    found = [
+        [word for word in one if word.partition("=")[0] in names and word not in words] for one in _of_entries(root)
+    ]
+    return tuple(dict.fromkeys(found[0])) if found and all(one == found[0] for one in found) else ()
+
+
+def _of_entries(root: Path) -> list[list[str]]:
+    return [_options(root, path.read_text(errors="replace")) for path in tree.boot_entries(root)]
+
+
+def _of_next_kernels(root: Path) -> list[list[str]]:
+    text = _read(root, CMDLINE)
+    return [] if text is None else [text.split()]
 
 
 def _options(root: Path, entry: str) -> list[str]:
     """Return the kernel arguments of a boot entry; EL 8 keeps them in grubenv, as $kernelopts."""
     words = [word for line in entry.splitlines() if line.startswith("options") for word in line.split()[1:]]
-    if "$kernelopts" in words:
-        words += grub_defaults.value_of(_read(root, Path("/boot/grub2/grubenv")) or "", "kernelopts").split()
-    return words
+    shared = grub_defaults.value_of(_read(root, ENVIRONMENT) or "", "kernelopts").split()
+    return [each for word in words for each in (shared if word == "$kernelopts" else (word,))]
 
 
 def _mkconfig(root: Path) -> str:

@@ -100,6 +100,31 @@ def boot_entries(root: Path) -> tuple[Path, ...]:
     return tuple(sorted((root / "boot/loader/entries").glob("*.conf")))
 
 
+def boots_by_entries(root: Path, settings: str) -> bool:
+    """Say whether GRUB shows those entries: its grub.cfg has the command 'blscfg'.
+
+    Where it cannot be told which grub.cfg is read, GRUB_ENABLE_BLSCFG in `settings`, the text of /etc/default/grub,
+    says so; it only says what grub2-mkconfig would write next, so it comes second.
+    """
+    if not boot_entries(root):
+        return False
+    try:
+        text = (root / grub_configuration(root).relative_to("/")).read_text(errors="replace")
+    except HostError:
+        return bool(re.search(r"^[ \t]*GRUB_ENABLE_BLSCFG=[\"']?true\b", settings, re.MULTILINE | re.IGNORECASE))
+    return bool(re.search(r"^\s*blscfg\b", text, re.MULTILINE))
+
+
+def grubby_leaves_settings(root: Path) -> bool:
+    """Say whether grubby knows '--no-etc-grub-update' (that of EL 8.8 and later does).
+
+    Without it grubby writes over every line of /etc/default/grub that begins with GRUB_CMDLINE_LINUX, also those of
+    GRUB_CMDLINE_LINUX_DEFAULT and the like ('update_bls_fragment' in its script).
+    """
+    scripts = (root / path for path in ("usr/libexec/grubby/grubby-bls", "usr/sbin/grubby"))
+    return any("no-etc-grub-update" in path.read_text(errors="replace") for path in scripts if path.is_file())
+
+
 def nics(root: Path) -> tuple[Nic, ...]:
     """Return the physical NICs; everything else has no device behind it."""
     found = []

@@ -201,6 +201,6 @@ def _of_bug(error: BaseException) -> Ending:
         code=BUG,
         kind="bug",
         message=f"This is a bug of imgpipe or of one of its plugins: {type(error).__name__}{place}.",
-        hint="Report it with what the same command prints with 'imgpipe --debug ...', and with 'imgpipe --version'; "
-        "look through it for secrets first.",
+        hint="Report it with what the same command prints with '--debug' behind 'imgpipe', and with "
+        "'imgpipe --version'; look through it for secrets first.",
     )

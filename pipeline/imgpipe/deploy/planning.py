@@ -130,7 +130,8 @@ def _template_faults(given: Circumstances, changes: tuple[Change, ...]) -> Itera
         elif shape.template and not given.templates[shape.template].proven:
             yield (
                 f"groups.{group}.template: nothing proves that '{given.templates[shape.template].reference}' was "
-                "generalized (sysprep), so its clones could share one identity; build it again with 'imgpipe build'"
+                "generalized (sysprep), so its clones could share one identity; build it again: 'imgpipe build "
+                f"{quote(given.templates[shape.template].name)}'"
             )
     if not given.facts.local:
         for reference in {

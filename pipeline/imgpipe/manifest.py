@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from imgpipe.disclosure import printable, without_secrets
 from imgpipe.errors import HostError
+from imgpipe.model_faults import faults
 from imgpipe.own_files import read_own, write_new
 from imgpipe.recipe import Identifier, Sha256
 
@@ -141,9 +142,8 @@ def read(path: Path) -> Manifest:
     except OSError as error:
         raise HostError(f"The manifest '{path}' cannot be read: {error.strerror}.") from None
     except ValidationError as error:
-        faults = [f"{'.'.join(str(key) for key in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
         raise HostError(
             f"The manifest '{path}' is damaged, or made by another version of imgpipe.",
             hint="Build the image again, or restore its folder from a backup.",
-            details=[printable(fault, 200) for fault in faults[:20]],
+            details=[printable(fault, 200) for fault in faults(error, Manifest)[:20]],
         ) from None

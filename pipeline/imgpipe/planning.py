@@ -14,13 +14,13 @@ from pydantic import ValidationError
 
 from imgpipe.errors import RecipeError
 from imgpipe.logins import Login, listed, of_recipe
+from imgpipe.model_faults import faults
 from imgpipe.offline_edits import Operation
 from imgpipe.operations.secrets import SSH_KEYS
 from imgpipe.os_family import Account, CacheMode, Check, Order, OsFamily, System, Unattended
 from imgpipe.plan import Plan
 from imgpipe.plugins import Plugins
 from imgpipe.recipe import Recipe, Table
-from imgpipe.recipe_files import faults
 from imgpipe.sizes import WRITTEN, exact_bytes
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ def _options(family: OsFamily, recipe: Recipe) -> tuple[Table | None, list[str]]
     try:
         options = family.options.model_validate(recipe.options, context=WRITTEN)
     except ValidationError as error:
-        return None, [f"options.{fault}" for fault in faults(error)]
+        return None, [f"options.{fault}" for fault in faults(error, family.options)]
     assert isinstance(options, Table)  # noqa: S101 (the type of OsFamily.options)
     return options, []
 

@@ -12,35 +12,83 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from imgpipe.environment import keep_from_children
+from imgpipe.model_faults import spelled
 from imgpipe.sizes import GIB, Bytes, Size
 from imgpipe.usable_addresses import UsableAddress, UsableInterface, check_gateway
 
-Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$", max_length=1024)]
-"""One line of printable text."""
-Word = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x20\x7f-\xa0\u2028\u2029\"'\\]+$", max_length=255)]
-"""Printable text without blanks, quotes and backslashes."""
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
-"""As useradd(8) accepts it everywhere."""
-PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9@^*][A-Za-z0-9@^*+._:-]*$", max_length=128)]
-UnitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_.@-]+$", max_length=128)]
-InterfaceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,14}$")]
-"""At most 15 characters (IFNAMSIZ of the kernel)."""
-Mac = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$", to_lower=True)]
-HostName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")
+Line = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$", max_length=1024),
+    spelled("must be one line of printable text, at most 1024 characters"),
 ]
-SysctlKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+([./][A-Za-z0-9_*-]+)+$")]
+"""One line of printable text."""
+Word = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\x00-\x20\x7f-\xa0\u2028\u2029\"'\\]+$", max_length=255),
+    spelled("must be printable text without blanks, quotes and backslashes"),
+]
+"""Printable text without blanks, quotes and backslashes."""
+Identifier = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64),
+    spelled("begins with a letter or digit, and has letters, digits, '.', '_' and '-', at most 64"),
+]
+UserName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$"),
+    spelled("must be a user's name: lower-case letters, digits, '_' and '-', at most 32, and no digit first"),
+]
+"""As useradd(8) accepts it everywhere."""
+PackageName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9@^*][A-Za-z0-9@^*+._:-]*$", max_length=128),
+    spelled("must be a package's name, or a group's with '@' first"),
+]
+UnitName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9:_.@-]+$", max_length=128),
+    spelled("must be a unit's name, such as 'chronyd'"),
+]
+InterfaceName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,14}$"),
+    spelled("must be a network interface's name, such as 'br1': at most 15 letters, digits, '.', '_' and '-'"),
+]
+"""At most 15 characters (IFNAMSIZ of the kernel)."""
+Mac = Annotated[
+    str,
+    StringConstraints(pattern=r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$", to_lower=True),
+    spelled("must be a MAC address, such as '52:54:00:12:34:56'"),
+]
+HostName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"),
+    spelled("must be a host name: lower-case letters, digits and '-', with '.' between its parts, no '_'"),
+]
+SysctlKey = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9_]+([./][A-Za-z0-9_*-]+)+$"),
+    spelled("must be a kernel setting's name, such as 'vm.swappiness'"),
+]
 SshKey = Annotated[
     str,
     StringConstraints(
         pattern=r"^(ssh-[a-z0-9]+|ecdsa-[a-z0-9-]+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/=]+"
         r"( [^\x00-\x1f\x7f-\x9f\u2028\u2029\"'\\]*)?$"
     ),
+    spelled("must be one line of a public key, such as 'ssh-ed25519 AAAA... ann'"),
 ]
 """One line of authorized_keys (sshd(8)) without options."""
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
-Url = Annotated[str, StringConstraints(pattern=r"^(https?|file)://[^\x00-\x20\x7f-\xa0\"<>\\^`{|}]+$")]
+Sha256 = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True),
+    spelled("must be a SHA-256: 64 hexadecimal digits"),
+]
+Url = Annotated[
+    str,
+    StringConstraints(pattern=r"^(https?|file)://[^\x00-\x20\x7f-\xa0\"<>\\^`{|}]+$"),
+    spelled("must be a URL that begins with https://, http:// or file://"),
+]
 """A URL without what RFC 3986 has no place for: a quote, say in a password, would end it in the eyes of others."""
 
 
@@ -142,6 +190,13 @@ class SecretSource(Table):
     file: Line | None = None
     env: Identifier | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secret(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError('is no place for a secret; say where it is: {env = "NAME"} or {file = "PATH"}')
+        return value
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if bool(self.file) == bool(self.env):
@@ -164,7 +219,9 @@ class User(Table):
 
     name: UserName
     comment: Annotated[
-        str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029:\"'\\]*$", max_length=128)
+        str,
+        StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029:\"'\\]*$", max_length=128),
+        spelled("must be text without ':', quotes and backslashes"),
     ] = ""
     groups: tuple[UserName, ...] = ()
     password: SecretSource | None = None
@@ -174,15 +231,25 @@ class User(Table):
 class Guest(Table):
     """What the installed system shall be like."""
 
-    locale: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{1,8}(_[A-Z]{2})?(\.[A-Za-z0-9-]+)?(@[a-z]+)?$")] = (
-        "en_US.UTF-8"
-    )
-    keyboard: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{1,31}$")] = Field(
+    locale: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z]{1,8}(_[A-Z]{2})?(\.[A-Za-z0-9-]+)?(@[a-z]+)?$"),
+        spelled("must be a locale, such as 'en_US.UTF-8'"),
+    ] = "en_US.UTF-8"
+    keyboard: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{1,31}$"),
+        spelled("must be a keyboard layout, such as 'us'"),
+    ] = Field(
         default="us",
         description="A console keymap ('uk', 'de-latin1') or an XKB layout ('gb', 'de-nodeadkeys'): each system "
         "is given its own name for it. Windows takes options.input_locale.",
     )
-    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")] = "UTC"
+    timezone: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$"),
+        spelled("must be a time zone, such as 'Asia/Shanghai'"),
+    ] = "UTC"
     hostname: HostName | None = Field(default=None, description="The template's own; clones get theirs at deploy.")
     classic_nic_names: bool = Field(default=True, description="eth0, eth1 (net.ifnames=0 biosdevname=0).")
     serial_console: bool = True

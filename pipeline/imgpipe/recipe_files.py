@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from imgpipe.errors import RecipeError
+from imgpipe.model_faults import faults
 from imgpipe.recipe import Recipe
 from imgpipe.sizes import WRITTEN, Sizing, exact_bytes, split_sized_name
 from imgpipe.toml_file import read_toml
@@ -110,13 +111,4 @@ def parse(kind: type[Model], table: dict[str, Any], title: str) -> Model:
     try:
         return kind.model_validate(table, context=WRITTEN)
     except ValidationError as error:
-        raise RecipeError(f"{title} is not valid.", details=faults(error)) from None
-
-
-def faults(error: ValidationError) -> tuple[str, ...]:
-    """Return 'machine.memory: must be a size ...' for every fault; never the value, which may be a secret."""
-    lines = []
-    for fault in error.errors(include_input=False, include_url=False):
-        key = ".".join(str(part) for part in fault["loc"]) or "(the file)"
-        lines.append(f"{key}: {fault['msg'].removeprefix('Value error, ')}")
-    return tuple(lines)
+        raise RecipeError(f"{title} is not valid.", details=faults(error, kind)) from None

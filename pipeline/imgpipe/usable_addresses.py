@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 _NOBODYS = {
     IPv4Network("0.0.0.0/8"): "is of 0.0.0.0/8, which no machine can have",
@@ -58,5 +58,14 @@ def check_gateway(gateway: IPv4Address, interface: IPv4Interface) -> None:
         raise ValueError(f"the gateway {gateway} {fault}")
 
 
-UsableAddress = Annotated[IPv4Address, AfterValidator(usable_address)]
-UsableInterface = Annotated[IPv4Interface, AfterValidator(usable_interface)]
+def _written(value: object) -> object:
+    """Refuse numbers and booleans, of which `ipaddress` would make addresses such as 0.0.0.1."""
+    if isinstance(value, bool | int | float):
+        raise ValueError("must be an IPv4 address in quotes, such as '10.100.1.10'")
+    return value
+
+
+Written = BeforeValidator(_written, json_schema_input_type=str)
+"""Stands where an address is read from a file, which has it as text."""
+UsableAddress = Annotated[IPv4Address, Written, AfterValidator(usable_address)]
+UsableInterface = Annotated[IPv4Interface, Written, AfterValidator(usable_interface)]

@@ -65,7 +65,7 @@ def _kit() -> Iterator[tuple[str, Path]]:
     """Yield every file that goes into the guest, by its name there, in a stable order."""
     spec = importlib.util.find_spec("pykickstart")
     if spec is None or spec.origin is None:
-        raise HostError("The Python package 'pykickstart' is not installed.", hint="Run './imgpipe setup'.")
+        raise HostError("The Python package 'pykickstart' is not installed.", hint="Run 'imgpipe host setup'.")
     roots = (
         ("installer", _HERE / "installer"),
         ("pykickstart", Path(spec.origin).parent),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from imgpipe.errors import RecipeError
 from imgpipe.os_family import AnswerFile, Fault, Hardware, KernelBoot, Order, Personalise, Seed, Unattended
 from imgpipe.recipe import Recipe
@@ -91,7 +93,8 @@ def _refuse_faulty(text: str, release: Release, recipe: Recipe) -> None:
     if any(fault.severity == "error" for fault in faults):
         raise RecipeError(
             f"The kickstart '{recipe.install.answer_file}' has errors.",
-            hint=f"Correct the lines marked 'error'; 'imgpipe lint FILE --os {release.system.name}' shows them again.",
+            hint=f"Correct the lines marked 'error'; 'imgpipe lint {quote(recipe.install.answer_file or '')} --os "
+            f"{release.system.name}' shows them again.",
             details=tuple(_shown(fault) for fault in faults),
         )
 

@@ -6,10 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from imgpipe.model_faults import spelled
 from imgpipe.recipe import Line, Table
 
-LanguageTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?-[A-Z]{2}$")]
-ComputerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]([A-Za-z0-9-]{0,13}[A-Za-z0-9])?$")]
+LanguageTag = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?-[A-Z]{2}$"),
+    spelled("must be a language, such as 'zh-CN'"),
+]
+ComputerName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z]([A-Za-z0-9-]{0,13}[A-Za-z0-9])?$"),
+    spelled("must be a computer name: letters, digits and '-', at most 15, and a letter first"),
+]
 
 
 class WindowsOptions(Table):

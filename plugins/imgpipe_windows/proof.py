@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from imgpipe.disclosure import one_line
+from imgpipe.model_faults import faults
 from imgpipe.self_sealing import DiskFacts, Judgement, RegistryValue, SelfSealing, SystemVolume
 from imgpipe_windows import logs, stop_errors
 
@@ -152,9 +153,7 @@ def _marker(content: bytes | None) -> _Marker | str:
     try:
         return _Marker.model_validate_json(content.removeprefix(b"\xef\xbb\xbf"))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return rf"'C:\imgpipe\sealed.json' cannot be read: {one_line(f'{where}: ' if where else '')}{first['msg']}"
+        return rf"'C:\imgpipe\sealed.json' cannot be read: {one_line(faults(error)[0])}"
 
 
 def _exit_faults(marker: _Marker) -> Iterator[str]:

@@ -189,7 +189,7 @@ def _inspection(found: dict[str, Any]) -> Inspection:
     if known["kind"] != "linux":
         raise GuestError(
             f"The disk holds '{known['product'] or known['kind']}', not Linux.",
-            hint="Only Linux can be sealed offline; Windows has to seal itself, as 'imgpipe build' has it do.",
+            hint="Only Linux can be sealed offline; Windows has to seal itself, as it does where imgpipe built it.",
         )
     return Inspection(mountpoints=mountpoints, **known)
 

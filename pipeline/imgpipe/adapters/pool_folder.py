@@ -92,7 +92,7 @@ class FolderPool:
                 for place, data in overlay.parts:
                     os.pwrite(descriptor, data, place)
         except OSError as error:
-            raise _cannot("made", self.file(name), error) from error
+            raise _cannot("made", self.file(name), error, self.name) from error
 
     def copy(self, name: str, base: Base, size: int, moved: Moved = unheard, mark: str = "") -> None:
         """Copy the file where it is a whole qcow2, so that the copy is no larger; else let qemu-img convert it."""
@@ -103,7 +103,7 @@ class FolderPool:
                     with _whole_or_gone(path):
                         qemu_img.resize(path, size)
         except OSError as error:
-            raise _cannot("made", self.file(name), error) from error
+            raise _cannot("made", self.file(name), error, self.name) from error
 
     def write_small(self, name: str, data: bytes, mark: str = "") -> None:
         """Write a file beside, then give it its name: a machine that has the old one open keeps that."""
@@ -113,7 +113,7 @@ class FolderPool:
                 with self._made(name, mark) as place, new_file(place) as descriptor:
                     _write(descriptor, data)
             except OSError as error:
-                raise _cannot("written", path, error) from error
+                raise _cannot("written", path, error, self.name) from error
             return
         partial = path.with_name(f".{name}.partial")
         try:
@@ -241,7 +241,9 @@ def _copy_foreign(disk: CheckedDisk, path: Path, moved: Moved) -> None:
         raise
 
 
-def _cannot(done: str, path: Path, error: OSError) -> HostError:
-    taken = f"If nobody needs that file, 'imgpipe machines destroy --leftover POOL/{quote(path.name)}' deletes it."
-    hint = taken if isinstance(error, FileExistsError) else ""
+def _cannot(done: str, path: Path, error: OSError, pool: str = "") -> HostError:
+    """Return the error; for a file that is in the way of a new volume of `pool`, with what deletes it."""
+    volume = f"{quote(pool)}/{quote(path.name)}"
+    taken = f"If nobody needs that file, 'imgpipe machines destroy --leftover {volume}' deletes it."
+    hint = taken if pool and isinstance(error, FileExistsError) else ""
     return HostError(f"The volume '{path}' cannot be {done}: {error.strerror}.", hint=hint)

@@ -60,7 +60,7 @@ class VolumePool:
         if foreign and (foreign.format != "qcow2" or len(foreign.layers) > 1):
             raise HostError(
                 f"'{source}' is no image that can be uploaded: it must be a qcow2 without backing files.",
-                hint="Make it one: 'imgpipe import', or 'qemu-img convert -f FORMAT -O qcow2'.",
+                hint=f"Make an image of it: 'imgpipe import {quote(source.stem)} --disk {quote(str(source))}'.",
             )
         if foreign:
             with held(foreign.layers) as files:

@@ -153,9 +153,7 @@ def which(program: str) -> str | None:
 
 
 def _not_installed(program: str) -> HostError:
-    return HostError(
-        f"The program '{program}' is not installed.", hint="Run './imgpipe setup' in a checkout, or install it."
-    )
+    return HostError(f"The program '{program}' is not installed.", hint="Run 'imgpipe host setup', or install it.")
 
 
 def _too_slow(program: str, timeout_s: float) -> HostError:

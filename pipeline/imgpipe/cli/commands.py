@@ -5,11 +5,13 @@ All of them together are a tenth of a second, which is a fifth of a short run: t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 COMMANDS = {
     "build": "build:build",
@@ -44,9 +46,23 @@ def add_commands(app: typer.Typer, words: Sequence[str]) -> None:
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name)
         else:
-            app.command(name, cls=_loaded(_READERS[name]) if name in _READERS else None)(found)
+            app.command(name, cls=_loaded(_READERS[name]) if name in _READERS else OnceCommand)(found)
 
 
 def _loaded(place: str) -> Any:  # noqa: ANN401 (a function, a group or a class, as the tables above say)
     module, attribute = place.split(":")
     return getattr(import_module(f"imgpipe.cli.{module}"), attribute)
+
+
+class OnceCommand(TyperCommand):
+    """A command that refuses an option given twice where only one counts; click would take the last in silence."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (typer has its own copy of click)
+        """Read the words; raises what typer raises for a wrong option."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for parameter, times in Counter(given).items():
+            flag = getattr(parameter, "is_flag", False)
+            if times > 1 and parameter.nargs == 1 and not (getattr(parameter, "multiple", False) or flag):
+                ctx.fail(f"'{max(parameter.opts, key=len)}' is given {times} times, and takes one value")
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest

@@ -71,10 +71,14 @@ def _fleet(options: DeployOptions) -> Fleet:
 
     if options.what and options.import_disk:
         raise RecipeError("A deploy takes a template or '--import', not both.")
-    if options.what and Path(options.what).suffix == ".toml":
+    if options.what and _is_file(options):
         refuse_fleet_options(options)
         return read_fleet(Path(options.what))
     return fleet_of_flags(asked_for(options))
+
+
+def _is_file(options: DeployOptions) -> bool:
+    return Path(options.what or "").suffix == ".toml"
 
 
 def _show_plan(fleet: Fleet, options: DeployOptions) -> None:
@@ -123,6 +127,7 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
     from imgpipe.cli.shop import foreign
     from imgpipe.deploy.accounts import accounts_of, plain_groups
     from imgpipe.deploy.facts import gather
+    from imgpipe.deploy.fleet_files import as_options
     from imgpipe.deploy.fleet_ids import minted_id
     from imgpipe.deploy.planning import make_deploy_plan
     from imgpipe.deploy.resolving import Choices
@@ -138,14 +143,25 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
         trusted=options.trust_backing or (),
         planned=options.plan,
     )
-    templates = load_templates(fleet, facts.machines, shop.store, look, families)
+    templates = load_templates(fleet, facts.machines, shop.store, look, families, _is_recipe)
     vault = context.vault(planned=options.plan)
     accounts = accounts_of(fleet, vault, plain_groups(fleet, templates))
     # A plan that nobody carries out must promise no addresses that the deploy would not use.
     minted = None if options.plan else minted_id()
     choices = Choices(prune=options.prune, rebuild=options.rebuild, minted=minted)
-    plan = make_deploy_plan(fleet, templates, facts, accounts, choices, vault.digest_key())
+    try:
+        plan = make_deploy_plan(fleet, templates, facts, accounts, choices, vault.digest_key())
+    except RecipeError as error:
+        raise (error if _is_file(options) else as_options(error)) from None
     return supported(plan, shop.policy.features), facts
+
+
+def _is_recipe(name: str) -> bool:
+    try:
+        context.recipe_folders().load(name)
+    except RecipeError:
+        return False
+    return True
 
 
 def _tell(plan: DeployPlan) -> None:

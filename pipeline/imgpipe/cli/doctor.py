@@ -39,7 +39,7 @@ class DoctorOptions:
         typer.Argument(help="Also judge what this recipe needs.", autocompletion=complete_recipe, show_default=False),
     ] = None
     media: Annotated[
-        list[str] | None, typer.Option(help="The recipe's ISOs, as 'imgpipe build' takes them.", show_default=False)
+        list[str] | None, typer.Option(help="The recipe's ISOs, as builds take them.", show_default=False)
     ] = None
     deep: Annotated[bool, typer.Option("--deep", help="Boot a machine and libguestfs' appliance to see.")] = False
     fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended safely; it is shown first.")] = False

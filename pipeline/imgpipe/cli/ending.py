@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import logging
 import os
@@ -160,14 +161,36 @@ def _of_usage(error: TyperException) -> Ending:
     command = context.command_path if context else "imgpipe"
     if type(error).__name__ == "NoArgsIsHelpError":
         return Ending(code=error.exit_code, kind="usage", message="A command is missing.", usage=error.format_message())
-    message = error.format_message().strip()
+    message = _in_words(error) or error.format_message().strip()
+    hint = f"'{command} --help' says what it takes."
+    if unknown := getattr(error, "option_name", "") if hasattr(error, "possibilities") else "":
+        message = f"There is no option '{unknown}'."
+        hint = f"{_likely(unknown, error)}{hint}"
     return Ending(
         code=error.exit_code,
         kind="usage",
         message=message if message.endswith((".", "?", "!")) else f"{message}.",
-        hint=f"'{command} --help' says what it takes.",
+        hint=hint,
         usage=context.get_usage() if context else "",
     )
+
+
+def _in_words(error: TyperException) -> str:
+    """Return what is wrong with an option's value; empty where that did not come from pydantic."""
+    told = getattr(error.__cause__, "errors", None)
+    if told is None:
+        return ""
+    from imgpipe.model_faults import sentence
+
+    first = told(include_input=False, include_url=False)[0]
+    names = getattr(getattr(error, "param", None), "opts", None) or ["the value"]
+    return f"'{max(names, key=len)}' {sentence(first['type'], first.get('ctx', {}), first['msg'])}"
+
+
+def _likely(unknown: str, error: TyperException) -> str:
+    """Return what an option that is not known was most likely meant to be."""
+    near = difflib.get_close_matches(unknown, getattr(error, "possibilities", None) or (), n=1)
+    return f"Did you mean '{near[0]}'? " if near else ""
 
 
 def _of_bug(error: BaseException) -> Ending:
@@ -178,6 +201,6 @@ def _of_bug(error: BaseException) -> Ending:
         code=BUG,
         kind="bug",
         message=f"This is a bug of imgpipe or of one of its plugins: {type(error).__name__}{place}.",
-        hint="Report it with what the same command prints with 'imgpipe --debug ...', and with 'imgpipe --version'; "
-        "look through it for secrets first.",
+        hint="Report it with what the same command prints with '--debug' behind 'imgpipe', and with "
+        "'imgpipe --version'; look through it for secrets first.",
     )

@@ -24,7 +24,10 @@ app = typer.Typer(
 )
 
 HostFile = Annotated[
-    Path | None, typer.Argument(metavar="[HOST.toml]", help="The wanted network; see 'imgpipe host network schema'.")
+    Path | None,
+    typer.Argument(
+        metavar="[HOST.toml]", help="The wanted network; absent: that applied last. See 'imgpipe host network schema'."
+    ),
 ]
 OutsideNic = Annotated[str | None, typer.Option("--outside", metavar="NIC", help="The NIC of the outside network.")]
 InsideNic = Annotated[str | None, typer.Option("--inside", metavar="NIC", help="The NIC of the inside network.")]
@@ -180,20 +183,24 @@ def _wanted(file: Path | None, flags: dict[str, Any]) -> HostNetwork:
     if file:
         return wanted.read(file)
     if not flags:
-        raise RecipeError(
-            "Which NICs shall be bridged?", hint="Give a host.toml, or '--outside NIC' and '--inside NIC'."
+        return _applied(
+            "Which NICs shall be bridged? None were on this host yet.",
+            "Give a host.toml, or '--outside' and '--inside' with a NIC each; 'ip link' shows them.",
         )
     return wanted.checked(flags, "The command line")
 
 
-def _applied() -> HostNetwork:
+def _applied(
+    nothing: str = "No network was applied on this host yet.", hint: str = "Name the host.toml to check against."
+) -> HostNetwork:
+    """Return the network that was applied last, confirmed or not; raises RecipeError `nothing` where none was."""
     from imgpipe.host.network import records
 
     places = _places()
     change = records.read_change(places.pending)
     network = change.network if change else records.newest_network(places)
     if network is None:
-        raise RecipeError("No network was applied on this host yet.", hint="Name the host.toml to check against.")
+        raise RecipeError(nothing, hint=hint)
     return network
 
 

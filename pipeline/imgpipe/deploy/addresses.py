@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from imgpipe.usable_addresses import unusable, unusable_in
+from imgpipe.usable_addresses import Written, unusable, unusable_in
 
 _TOLD = 5
 
@@ -75,7 +75,7 @@ RangeText = Annotated[
     AfterValidator(_is_range),
     Field(description="Addresses for the machines, in order: '10.100.1.10-10.100.1.59/24'."),
 ]
-Interface = Annotated[IPv4Interface, BeforeValidator(_with_prefix, json_schema_input_type=str)]
+Interface = Annotated[IPv4Interface, Written, BeforeValidator(_with_prefix, json_schema_input_type=str)]
 """An address with its prefix, which must be said: '10.100.1.10/24'."""
 
 

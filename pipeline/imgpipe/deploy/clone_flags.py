@@ -56,7 +56,7 @@ def order_of(flags: CloneFlags) -> CloneOrder:
         linked=flags.linked,
     )
     if faults:
-        raise RecipeError("The options of 'imgpipe clone' are not valid.", details=faults)
+        raise RecipeError("What the clones shall get is not valid.", details=faults)
     return order
 
 

@@ -108,7 +108,8 @@ def check_source_machine(
     if not local:
         raise HostError(
             "Machines can only be cloned where the storage pool is a folder of this host.",
-            hint="Run imgpipe on the hypervisor, or make an image of the machine with 'imgpipe import'.",
+            hint="Run imgpipe on the hypervisor, or make an image of the machine there: 'imgpipe import "
+            f"{quote(source.name)} --domain {quote(source.name)}'.",
         )
     if source.disk_format not in ("qcow2", "raw"):
         raise RecipeError(f"The disk of '{source.name}' is of the format '{source.disk_format}', not qcow2 or raw.")

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from imgpipe.deploy.addresses import AddressRange, Interface, RangeText, misuse, parse_range
 from imgpipe.deploy.names import Label, NamePattern, default_pattern, is_label, numbered
+from imgpipe.model_faults import spelled
 from imgpipe.recipe import HostName, Identifier, InterfaceName, Line, Root, Table, User
 from imgpipe.sizes import Bytes
 from imgpipe.usable_addresses import UsableAddress, unusable_in
@@ -30,6 +31,9 @@ Reference = Annotated[
     StringConstraints(
         pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63}(@[0-9]{8}\.[1-9][0-9]{0,8})?|(~|\.{1,2})?/[^\x00-\x1f\x7f-\x9f]+)$"
     ),
+    spelled(
+        "must be an image, NAME or NAME@VERSION ('imgpipe images list' shows all), or a disk's path with a '/' in it"
+    ),
 ]
 """A golden image: `NAME` for its newest version, or `NAME@VERSION`; or the path of a disk, with a slash in it."""
 
@@ -43,11 +47,18 @@ def _no_dots(path: str) -> str:
 GuestPath = Annotated[
     str,
     StringConstraints(pattern=r"^(/[^/\x00-\x1f\x7f-\x9f\u2028\u2029]+)+$", max_length=255),
+    spelled("must be an absolute path, such as '/etc/shop/role'"),
     AfterValidator(_no_dots),
 ]
 """An absolute path in the guest, without '.', '..' and empty parts."""
-Owner = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}(:[a-z_][a-z0-9_-]{0,31})?$")]
-Mode = Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")]
+Owner = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}(:[a-z_][a-z0-9_-]{0,31})?$"),
+    spelled("must be a user, or 'user:group'"),
+]
+Mode = Annotated[
+    str, StringConstraints(pattern=r"^0?[0-7]{3}$"), spelled("must be permissions in octal, in quotes, such as '0644'")
+]
 """Permissions in octal, as a string: '0600'."""
 KeyFiles = Annotated[
     tuple[Line, ...], Field(description="Files of public keys, one a line; relative to the fleet's file.")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser, Shape, is_disk
-from imgpipe.deploy.names import without_number
+from imgpipe.deploy.names import LABEL_RULE, PATTERN_RULE, is_label, with_number, without_number
+from imgpipe.disclosure import one_line
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
 from imgpipe.named_files import open_regular
@@ -85,6 +88,7 @@ def fleet_of_flags(flags: Flags) -> Fleet:
     `--name web` alone is one machine of that name; with a count the machines are web-01, web-02 and so on, or as a
     pattern such as 'web-{n:03}' says.
     """
+    _check_name(flags)
     name = without_number(flags.name)
     group: dict[str, Any] = {"template": flags.template, "nics": list(_nics(flags))}
     if flags.count is None and name == flags.name:
@@ -103,7 +107,57 @@ def fleet_of_flags(flags: Flags) -> Fleet:
         table["pool"] = flags.pool
     if flags.fleet_id is not None:
         table["id"] = flags.fleet_id
-    return _with_files(parse(Fleet, table, "What the command line asks for"), Path())
+    try:
+        return _with_files(parse(Fleet, table, "What the command line asks for"), Path())
+    except RecipeError as error:
+        raise as_options(error) from None
+
+
+def as_options(error: RecipeError) -> RecipeError:
+    """Return an error about a command line's fleet with the options' names instead of a file's keys."""
+    return RecipeError(str(error), hint=error.hint, details=map(_as_option, error.details))
+
+
+_OPTIONS = {
+    "template": "TEMPLATE", "cpus": "--vcpus", "names": "--name", "pattern": "--name", "key_files": "--key-file",
+    "password": "--root-password", "name": "--fleet", "id": "--fleet-id", "keys": "--key-file",
+    **{key: f"--{key}" for key in ("first", "count", "memory", "disk", "domain", "linked", "pool", "cache",
+                                   "bridge", "network", "addresses", "gateway", "dns")},
+    "cache_reason": "--cache-reason",
+}  # fmt: skip
+_PLACE = re.compile(r"(?:groups\.[a-z0-9-]+\.)?(?:root\.|nics\.\d+\.)?([a-z_]+)(?:\.[0-9a-z_]+)*: ")
+
+
+def _as_option(fault: str) -> str:
+    found = _PLACE.match(fault)
+    option = _OPTIONS.get(found[1]) if found else None
+    return f"{option}: {fault[found.end() :]}" if found and option else fault
+
+
+def _check_name(flags: Flags) -> None:
+    """Refuse a name that no machine can have, and a count for a name that has its number already."""
+    plain = without_number(flags.name)
+    if not is_label(with_number(flags.name, 1)) or not is_label(plain):
+        raise RecipeError(
+            f"'{one_line(flags.name, 80)}' is no name for machines.",
+            hint=f"{_sentence(LABEL_RULE)} {_sentence(PATTERN_RULE)}",
+        )
+    digits = re.search(r"[0-9]+$", flags.name)
+    if digits and flags.count is not None and flags.count > 1:
+        width = len(digits[0])
+        place = "{n}" if width == 1 else f"{{n:0{width}}}"
+        pattern = f"{flags.name[: digits.start()]}{place}"
+        first = int(digits[0])
+        ends = f"{with_number(pattern, first)} to {with_number(pattern, first + flags.count - 1)}"
+        raise RecipeError(
+            f"'{flags.name}' has a number of its own, and {flags.count} machines are asked for.",
+            hint=f"'--name {quote(pattern)} --first {first} --count {flags.count}' makes {ends}; for names such as "
+            f"{flags.name}-01 say '--name {quote(flags.name + '-{n:02}')}'.",
+        )
+
+
+def _sentence(rule: str) -> str:
+    return f"{rule[:1].upper()}{rule[1:]}."
 
 
 def _source(text: str) -> dict[str, str]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
+from imgpipe.model_faults import spelled
+
 LONGEST_HOST_NAME = 64
 """HOST_NAME_MAX of Linux: what sethostname(2) accepts, domain included."""
 COMPUTER_NAME = 15
@@ -14,9 +16,14 @@ COMPUTER_NAME = 15
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
-Label = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}$")]
+LABEL_RULE = "a name has lower-case letters, digits and '-' between them, at most 63, no '_' and no '.'"
+PATTERN_RULE = "numbered names are written with their number's place: 'vm{n:03}' is vm001, vm002 and so on"
+
+Label = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}$"), spelled(LABEL_RULE)]
 """One part of a host name, in lower case (RFC 1123)."""
-NamePattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]*\{n(:0[1-9])?\}[a-z0-9-]*$", max_length=60)]
+NamePattern = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9-]*\{n(:0[1-9])?\}[a-z0-9-]*$", max_length=60), spelled(PATTERN_RULE)
+]
 """A label with a number in it: 'web-{n}', or 'web-{n:02}' for at least two digits."""
 
 _NUMBER = re.compile(r"\{n(?::0([1-9]))?\}")

@@ -89,7 +89,6 @@ def make_deploy_plan(
     if wrong := _faults(given, machines, changes):
         raise RecipeError(
             f"The fleet '{fleet.name}' cannot be deployed as it is; nothing was touched.",
-            hint="Every fault stands with its key in the fleet, or with its machine.",
             details=wrong,
         )
     return DeployPlan(
@@ -127,11 +126,12 @@ def _faults(given: Circumstances, machines: tuple[WantedMachine, ...], changes: 
 def _template_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     for group, shape in given.groups.items():
         if shape.template and shape.template not in given.templates:
-            yield f"groups.{group}.template: there is no image '{shape.template}'"
+            yield f"groups.{group}.template: there is no image '{shape.template}'; 'imgpipe images list' shows all"
         elif shape.template and not given.templates[shape.template].proven:
             yield (
                 f"groups.{group}.template: nothing proves that '{given.templates[shape.template].reference}' was "
-                "generalized (sysprep), so its clones could share one identity; build it again with 'imgpipe build'"
+                "generalized (sysprep), so its clones could share one identity; build it again: 'imgpipe build "
+                f"{quote(given.templates[shape.template].name)}'"
             )
     if not given.facts.local:
         for reference in {

@@ -11,9 +11,9 @@ from imgpipe.deploy.wanted import Template
 from imgpipe.errors import HostError
 from imgpipe.images.catalog import Image
 from imgpipe.logins import Login
+from imgpipe.model_faults import faults
 from imgpipe.os_family import CacheMode, Hardware, Personalise
 from imgpipe.recipe import Machine
-from imgpipe.recipe_files import faults
 
 FIRST_BOOT = "first-boot-identity"
 """The sysprep operation that puts in the unit which applies an identity at first boot."""

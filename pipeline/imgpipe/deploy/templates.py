@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from imgpipe.deploy.existing import ExistingMachine
 from imgpipe.deploy.fleet import Fleet, is_disk
@@ -23,6 +24,7 @@ def load_templates(
     store: Store,
     foreign: Callable[[Path], Template],
     families: Sequence[OsFamily] = (),
+    is_recipe: Callable[[str], bool] = lambda _: False,
 ) -> dict[str, Template]:
     """Return templates by what they are called; `foreign` makes one of a disk that imgpipe did not build.
 
@@ -36,7 +38,7 @@ def load_templates(
         try:
             found[reference] = foreign(Path(reference)) if is_disk(reference) else of_catalog(store, reference)
         except RecipeError as error:
-            missing.append(error)
+            missing.append(_to_build(error, reference) if is_recipe(reference) else error)
     if missing and not found:
         raise missing[0]
     records = [machine.record for machine in machines if machine.record and machine.record.fleet == fleet.name]
@@ -48,6 +50,12 @@ def load_templates(
             continue
     known = {system.name: (family, system) for family in families for system in family.systems}
     return {name: _of_plugin(template, *known.get(template.system, (None, None))) for name, template in found.items()}
+
+
+def _to_build(error: RecipeError, recipe: str) -> RecipeError:
+    """Return the error about an image that was never built, with what builds it."""
+    # Names that are near, and there, stand among the details.
+    return RecipeError(str(error), hint=f"Build it: 'imgpipe build {quote(recipe)}'.", details=error.details)
 
 
 def _of_plugin(template: Template, family: OsFamily | None, system: System | None) -> Template:

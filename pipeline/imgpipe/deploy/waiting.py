@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from shlex import quote
 
 from imgpipe.adapters.machine_streams import MachineStream
 from imgpipe.adapters.machines import Machines
@@ -245,11 +246,11 @@ def _not_up(late: Sequence[_Watch], total: int, seconds: float) -> GuestError:
     if all(watch.over for watch in late):
         return GuestError(
             f"{len(late)} of {total} machines did not come up as asked: {names}.",
-            hint="Look at one with 'imgpipe machines console NAME', or destroy it and deploy it again.",
+            hint=f"Look at it: 'imgpipe machines console {quote(late[0].name)}'; or destroy it and deploy it again.",
             details=details[:200],
         )
     return GuestError(
         f"{len(late)} of {total} machines did not come up as asked within {seconds:.0f} seconds: {names}.",
-        hint="Look at one with 'imgpipe machines console NAME'; more time can be given with '--wait-seconds'.",
+        hint=f"Look at it: 'imgpipe machines console {quote(late[0].name)}'; '--wait-seconds' gives more time.",
         details=details[:200],
     )

@@ -228,7 +228,10 @@ def _damaged_memory(kept: Path, reason: str) -> HostError:
 def _unknown_name(store: Store, name: str) -> RecipeError:
     known = names(store)
     if not known:
-        return RecipeError(f"There is no image '{name}': nothing was published yet.", hint="Run 'imgpipe build'.")
+        return RecipeError(
+            f"There is no image '{name}': nothing was published yet.",
+            hint="'imgpipe recipes list' shows what can be built.",
+        )
     near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
     hint = f"Did you mean '{near[0]}'?" if near else "'imgpipe images list' shows all."
     return RecipeError(f"There is no image '{name}'.", hint=hint, details=near or known[:20])

@@ -26,7 +26,7 @@ def made_medium(maker: MediumMaker, store: Store, notify: Listener) -> Path:
         names = ", ".join(f"'{program}'" for program in missing)
         raise HostError(
             f"The medium '{maker.name}' cannot be made: not installed are {names}.",
-            hint="Run './imgpipe setup' in a checkout, or install them.",
+            hint="Run 'imgpipe host setup', or install them.",
         )
     with lock(store.lock_file(f"made-{path.stem}"), lambda holder: notify(_waiting(maker, holder))):
         if not is_own(path):

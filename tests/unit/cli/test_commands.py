@@ -1,8 +1,11 @@
 """Which commands a command line loads."""
 
+import pytest
 import typer
 
 from imgpipe.cli.commands import COMMANDS, add_commands
+from imgpipe.cli.ending import ending_of
+from imgpipe.errors import RecipeError
 
 
 def names(*words):
@@ -25,3 +28,33 @@ def test_an_option_in_front_may_have_a_commands_name_for_its_value():
 
 def test_help_and_a_misspelt_word_know_all_commands():
     assert names() == names("--help") == names("biuld") == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        (("--name", "a", "--name", "b"), "'--name' is given 2 times, and takes one value.", ""),
+        (("--memory", "2G", "--bridge", "br1", "--memory", "4G"), "'--memory' is given 2 times", ""),
+        (("--cpus", "2"), "There is no option '--cpus'.", "Did you mean '--vcpus'?"),
+        (("--address", "2"), "There is no option '--address'.", "Did you mean '--addresses'?"),
+        (("--first", "x"), "'--first' must be a whole number.", ""),
+        (("--first", "-1"), "'--first' must be at least 0.", ""),
+        (("--cache", "fast"), "'--cache' 'fast' is not one of 'none', 'writeback'", ""),
+    ],
+)
+def test_a_wrong_option_is_told_with_what_to_write(monkeypatch, words, said, hint):
+    app = typer.Typer()
+    add_commands(app, ("deploy",))
+    with pytest.raises(Exception) as caught:  # noqa: PT011 (typer has its own copy of click)
+        app(["rocky9", *words], standalone_mode=False)
+    ended = ending_of(caught.value)
+    assert (ended.code, ended.kind) == (2, "usage")
+    assert ended.message.startswith(said)
+    assert ended.hint.startswith(hint)
+
+
+def test_options_that_may_be_repeated_are_not_refused():
+    app = typer.Typer()
+    add_commands(app, ("deploy",))
+    with pytest.raises(RecipeError, match="have no name"):
+        app(["rocky9", "--bridge", "br1", "--bridge", "br2"], standalone_mode=False)

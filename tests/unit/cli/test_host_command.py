@@ -12,9 +12,10 @@ from imgpipe.adapters import host_network as adapter
 from imgpipe.cli import context, doctor, host, host_network
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.host import distribution
-from imgpipe.host.network import other_tools
+from imgpipe.host.network import other_tools, records
 from imgpipe.host.network.facts import Device, HostFacts, Link, Route, StoredProfile
 from imgpipe.host.network.firewall import BridgeFirewall
+from imgpipe.host.network.wanted import checked
 
 FACTS = HostFacts(
     links=(Link(name="eth0", mac="52:54:00:00:00:01"), Link(name="eth1", mac="52:54:00:00:00:02")),
@@ -221,3 +222,13 @@ def test_pins_are_refused_where_they_make_no_sense(run):
         run("nic-names", "plan", "--udev")
     with pytest.raises(RecipeError, match="pinned twice"):
         run("nic-names", "plan", "--pin", "eth0=52:54:00:00:00:01", "--pin", "eth0=52:54:00:00:00:02")
+
+
+def test_without_a_file_the_network_that_was_applied_last_is_meant(run, monkeypatch):
+    with pytest.raises(RecipeError, match="Which NICs shall be bridged") as caught:
+        run("network", "plan")
+    assert "'ip link' shows them" in caught.value.hint
+    network = checked({"outside": {"nic": "eth1"}}, "x")
+    monkeypatch.setattr(records, "newest_network", lambda _: network)
+    assert "3. up" not in run("network", "plan").stdout
+    assert run("network", "plan").stdout == run("network", "plan", "--outside", "eth1").stdout

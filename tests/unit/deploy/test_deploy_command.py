@@ -227,8 +227,11 @@ def test_no_machine_gets_less_memory_than_was_meant_or_its_system_needs(run, hos
 
 def test_an_unknown_image_is_told_with_the_nearest_name(run, host, shop_toml):
     with pytest.raises(RecipeError) as caught:
-        run("deploy", "rocky8", "--name", "x")
+        run("deploy", "rokcy9", "--name", "x")
     assert "rocky9" in caught.value.hint
+    with pytest.raises(RecipeError) as caught:
+        run("deploy", "rocky8", "--name", "x")
+    assert caught.value.details == ("rocky9",)
 
 
 def test_an_image_that_lost_its_end_is_not_deployed(run, host, shop_toml, store):
@@ -484,3 +487,43 @@ def test_machines_that_libvirt_would_not_start_are_refused_by_name(run, host, sh
         "libvirt version: libvirt 6.0.0 is too old: imgpipe's machines need 6.2.0 or newer.",
     )
     assert host.applied == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        (("--name", "vm001", "--count", 10), "'vm001' has a number of its own", "'vm{n:03}' --first 1 --count 10"),
+        (("--name", "vm9", "--count", 3), "'vm9' has a number of its own", "'vm{n}' --first 9 --count 3' makes vm9 to"),
+        (("--name", "vm_1"), "'vm_1' is no name for machines.", "no '_'"),
+        (("--name", "vm%03d", "--count", 2), "'vm%03d' is no name for machines.", "'vm{n:03}' is vm001"),
+    ],
+)
+def test_a_name_that_was_meant_otherwise_is_told_with_what_to_write(run, host, shop_toml, words, said, hint):
+    with pytest.raises(RecipeError) as caught:
+        run("deploy", "rocky9", *words)
+    assert said in str(caught.value)
+    assert hint in caught.value.hint
+    assert host.applied == []
+
+
+def test_a_number_in_the_name_of_one_machine_is_only_a_name(run, host, shop_toml):
+    run("deploy", "rocky9", "--name", "vm001")
+    run("deploy", "rocky9", "--name", "vm{n:03}", "--count", 2, "--first", 2)
+    assert [change.machine.name for change in host.applied] == ["vm001", "vm002", "vm003"]
+
+
+def test_faults_of_a_command_line_are_told_by_its_options(run, host, shop_toml):
+    with pytest.raises(RecipeError) as caught:
+        run(
+            "deploy", "rocky9", "--name", "a", "--vcpus", 999, "--bridge", "a-very-long-name", "--addresses", "10.0.0.1"
+        )
+    assert [fault.partition(": ")[0] for fault in caught.value.details] == ["--vcpus", "--bridge", "--addresses"]
+    with pytest.raises(RecipeError) as caught:
+        run("deploy", "rocky9", "--name", "a", "--bridge", "br7", "--disk", "1 MiB")
+    assert [fault.partition(": ")[0] for fault in caught.value.details] == ["--bridge", "--disk"]
+
+
+def test_a_template_that_is_not_built_yet_is_told_with_what_builds_it(run, host, shop_toml):
+    with pytest.raises(RecipeError, match="There is no image 'rocky9-8c2g15g'") as caught:
+        run("deploy", "rocky9-8c2g15g", "--name", "x")
+    assert caught.value.hint == "Build it: 'imgpipe build rocky9-8c2g15g'."

@@ -142,7 +142,7 @@ def test_an_id_is_pinned_by_the_file_or_by_an_option(text):
 def test_what_is_no_id_is_refused(text):
     with pytest.raises(RecipeError) as caught:
         fleet_of_flags(Flags(template="rocky9", name="web", fleet_id=text))
-    assert caught.value.details[0].startswith("id:")
+    assert caught.value.details[0].startswith("--fleet-id:")
 
 
 def test_the_schema_knows_the_id():

@@ -366,3 +366,32 @@ def test_leftovers_are_counted_and_can_be_removed(tmp_path):
     assert found.state == "warn"
     assert "5 things" in found.meaning
     assert found.repairs
+
+
+def nic(folder, name, *, wireless=False, kind="1"):
+    (folder / name / "device").mkdir(parents=True)
+    (folder / name / "type").write_text(f"{kind}\n")
+    if wireless:
+        (folder / name / "wireless").mkdir()
+
+
+def test_doctor_fills_in_the_hosts_own_nics_the_one_that_leads_outside_first(tmp_path):
+    net, routes = tmp_path / "net", tmp_path / "route"
+    for name in ("enp1s0", "enp7s0"):
+        nic(net, name)
+    nic(net, "wlan0", wireless=True)
+    nic(net, "ib0", kind="32")
+    (net / "virbr0" / "brif").mkdir(parents=True)
+    (net / "br1" / "brif" / "enp7s0").mkdir(parents=True)
+    routes.write_text("Iface\tDestination\tGateway\nvirbr0\t007AA8C0\t0\nenp7s0\t00000000\t0101A8C0\n")
+    assert bridges.gather_nics(net, routes) == ("enp7s0", "enp1s0")
+    # The NIC is a bridge's port already, and the route goes by that.
+    routes.write_text("Iface\tDestination\tGateway\nbr1\t00000000\t0101A8C0\n")
+    assert bridges.gather_nics(net, routes) == ("enp7s0", "enp1s0")
+    missing = bridges.BridgeFacts(name="br2", kind="missing")
+    plan = "sudo imgpipe host network plan --outside enp7s0 --inside enp1s0"
+    assert bridges.judge(missing, ("enp7s0", "enp1s0")).commands == (plan,)
+    # One NIC makes the outside bridge alone.
+    assert bridges.judge(missing, ("enp7s0",)).commands == ()
+    one = bridges.BridgeFacts(name="br1", kind="missing")
+    assert bridges.judge(one, ("enp7s0",)).commands == ("sudo imgpipe host network plan --outside enp7s0",)

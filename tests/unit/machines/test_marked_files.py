@@ -72,7 +72,7 @@ def test_a_pool_knows_a_volume_by_its_mark_or_by_its_proof(tmp_path):
     pool.write_small("seed", b"ours", mark=mark)
     with pytest.raises(HostError, match="File exists") as told:
         pool.write_small("seed", b"other", mark=new_mark())
-    assert "--leftover POOL/seed" in told.value.hint
+    assert f"--leftover {pool.name}/seed" in told.value.hint
     assert pool.is_own("seed", mark, "")
     assert pool.hidden("seed", mark) == (f".seed.{mark}",)
     proof = pool.proof("seed")

@@ -51,7 +51,7 @@ def write(path: Path, files: Mapping[str, str], seconds: int) -> int:
     except OSError as error:
         no_links = error.errno in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
         why = "its file system has no hard links" if no_links else error.strerror
-        hint = "Name a file in another folder: 'imgpipe doctor --bundle FILE.tar.gz'."
+        hint = "Name a file in another folder: 'imgpipe doctor --bundle ~/imgpipe.tar.gz'."
         raise HostError(f"The bundle cannot be written to '{path}': {why}.", hint=hint) from None
     return len(data)
 

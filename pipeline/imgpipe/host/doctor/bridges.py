@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -11,12 +11,14 @@ from imgpipe.host.doctor.finding import Finding
 from imgpipe.host.network.firewall import BridgeFirewall, warnings
 
 CLASS_NET = Path("/sys/class/net")
+ROUTES = Path("/proc/net/route")
 BRIDGES = ("br1", "br2")
 """The outside and the inside of the operators' hosts."""
 
 # linux/if_bridge.h, BR_STATE_*.
 _PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
-_PLAN = "imgpipe host network plan --outside NIC --inside NIC"
+_ETHERNET = "1"
+"""ARPHRD_ETHER of linux/if_arp.h."""
 _IFF_UP = 1
 
 
@@ -49,16 +51,32 @@ def gather(name: str, class_net: Path = CLASS_NET) -> BridgeFacts:
     )
 
 
-def judge(facts: BridgeFacts) -> Finding:
-    """Say whether machines on the bridge reach anything; a host that plugs none into it needs no bridge."""
+def gather_nics(class_net: Path = CLASS_NET, routes: Path = ROUTES) -> tuple[str, ...]:
+    """Return the host's wired NICs: first the one that its default route goes by, also through a bridge."""
+    names = sorted(
+        folder.name
+        for folder in class_net.iterdir()
+        if (folder / "device").exists() and not (folder / "wireless").exists() and _read(folder / "type") == _ETHERNET
+    )
+    out = {line.split()[0] for line in _read(routes).splitlines()[1:] if line.split()[1:2] == ["00000000"]}
+    out |= {port.name for bridge in out for port in (class_net / bridge / "brif").glob("*")}
+    return tuple(sorted(names, key=lambda name: name not in out))
+
+
+def judge(facts: BridgeFacts, nics: Sequence[str] = ()) -> Finding:
+    """Say whether machines on the bridge reach anything; a host that plugs none into it needs no bridge.
+
+    `nics` are the host's, the one that leads outside first.
+    """
     name = f"bridge {facts.name}"
+    plan = tuple(_plan(facts.name, nics))
     match facts.kind:
         case "missing":
             words = f"There is no bridge '{facts.name}': machines cannot be plugged into it. Builds need none."
-            return Finding(name=name, state="warn", meaning=words, commands=(_PLAN,))
+            return Finding(name=name, state="warn", meaning=words, commands=plan)
         case "other":
             words = f"'{facts.name}' is a network interface, and no bridge."
-            return Finding(name=name, state="fail", meaning=words, commands=(_PLAN,))
+            return Finding(name=name, state="fail", meaning=words, commands=plan)
     if not facts.up:
         return Finding(
             name=name,
@@ -71,7 +89,7 @@ def judge(facts: BridgeFacts) -> Finding:
             name=name,
             state="warn",
             meaning=f"The bridge '{facts.name}' has no port: machines on it reach each other and this host only.",
-            commands=(_PLAN,),
+            commands=plan,
         )
     if stuck := [(port, state) for port, state in facts.ports if state != "forwarding"]:
         listed = ", ".join(f"'{port}' is {state}" for port, state in stuck)
@@ -86,6 +104,13 @@ def judge(facts: BridgeFacts) -> Finding:
     return Finding(
         name=name, state="ok", meaning=f"The bridge is up, and {ports} forward{'s' * (len(facts.ports) == 1)}."
     )
+
+
+def _plan(bridge: str, nics: Sequence[str]) -> Iterator[str]:
+    """Yield what plans the bridge on this host's own NICs; nothing where it has too few of them."""
+    options = [f"--{side} {quote(nic)}" for side, nic in zip(("outside", "inside"), nics, strict=False)]
+    if len(options) > BRIDGES.index(bridge) if bridge in BRIDGES else False:
+        yield f"sudo imgpipe host network plan {' '.join(options)}"
 
 
 def judge_firewall(facts: BridgeFirewall) -> Iterator[Finding]:

@@ -182,7 +182,7 @@ def _plugged(name: str) -> Callable[[], Iterator[Finding]]:
     def find() -> Iterator[Finding]:
         facts = bridges.gather(name)
         if facts.kind != "missing":
-            yield bridges.judge(facts)
+            yield bridges.judge(facts, bridges.gather_nics())
 
     return find
 
@@ -243,7 +243,7 @@ def _folders(host: Host) -> Iterator[Finding]:
 def _bridge(name: str) -> Callable[[], Iterator[Finding]]:
     def find() -> Iterator[Finding]:
         facts = bridges.gather(name)
-        yield bridges.judge(facts)
+        yield bridges.judge(facts, bridges.gather_nics())
         if facts.kind == "bridge":
             yield from bridges.judge_firewall(firewall.look(name))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from shlex import quote
 
 from imgpipe.adapters import process
 from imgpipe.errors import RecipeError
@@ -29,7 +30,7 @@ def judge(counts: Mapping[Path, int], store: Store) -> Finding:
         name="media",
         state="warn",
         meaning="There is no ISO in any media folder; only what is made from packages can be built.",
-        commands=(f"mkdir -p {store.root / 'media'}", "imgpipe media list"),
+        commands=(f"mkdir -p {quote(str(store.root / 'media'))}", "imgpipe media list"),
     )
 
 

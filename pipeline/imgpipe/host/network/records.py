@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from imgpipe.errors import HostError
 from imgpipe.host.network.wanted import HostNetwork
+from imgpipe.model_faults import reason
 from imgpipe.own_files import is_own, read_own, write_new
 from imgpipe.recipe import Table
 from imgpipe.store import finished_file
@@ -98,7 +99,7 @@ def read_change(path: Path) -> Change | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        raise HostError(f"The record '{path}' cannot be read: {error}.", hint="Remove it by hand.") from None
+        raise HostError(f"The record '{path}' cannot be read: {reason(error)}.", hint="Remove it by hand.") from None
 
 
 def newest_network(places: Places) -> HostNetwork | None:

@@ -13,7 +13,7 @@ from imgpipe.errors import RecipeError
 from imgpipe.recipe import InterfaceName, Table
 from imgpipe.recipe_files import parse
 from imgpipe.toml_file import read_toml
-from imgpipe.usable_addresses import unusable, unusable_in
+from imgpipe.usable_addresses import Written, unusable, unusable_in
 
 
 class Bond(Table):
@@ -31,9 +31,11 @@ class Segment(Table):
     vlan: Annotated[int, Field(ge=1, le=4094)] | None = Field(
         default=None, description="The bridge carries this VLAN of the NIC, untagged."
     )
-    address: IPv4Interface | None = Field(default=None, description="Static: '10.100.1.1/24'; absent: DHCP.")
-    gateway: IPv4Address | None = None
-    dns: tuple[IPv4Address, ...] = ()
+    address: Annotated[IPv4Interface, Written] | None = Field(
+        default=None, description="Static: '10.100.1.1/24'; absent: DHCP."
+    )
+    gateway: Annotated[IPv4Address, Written] | None = None
+    dns: tuple[Annotated[IPv4Address, Written], ...] = ()
 
     @property
     def port(self) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from imgpipe.errors import HostError
 from imgpipe.host.nic_names import grub_defaults
 from imgpipe.host.nic_names.planning import DEFAULTS, FileChange, NamesPlan, is_grubbys_own, lacking, remaining
+from imgpipe.model_faults import reason
 from imgpipe.own_files import read_own, write_new
 from imgpipe.recipe import Table
 from imgpipe.store import finished_file
@@ -78,7 +79,7 @@ def roll_back(root: Path, kept: Path, run: Run) -> tuple[str, ...]:
     try:
         record = Record.model_validate_json(read_own(records[-1]))
     except (OSError, ValidationError) as error:
-        raise HostError(f"The record '{records[-1]}' cannot be read: {error}.") from None
+        raise HostError(f"The record '{records[-1]}' cannot be read: {reason(error)}.") from None
     changes = [_undone(root, saved, record.arguments) for saved in record.files]
     for saved, text in zip(record.files, changes, strict=True):
         if text is None:

@@ -106,7 +106,9 @@ def test_ifupdown_is_told_the_names_that_nics_have_here(guest):
     guest.write("etc/network/interfaces.d/old", "auto eth7\n")
     start(guest, PUBLIC, "ifupdown")
     assert guest.read("etc/network/interfaces.d/imgpipe-nic0").splitlines()[1] == "iface enp1s0 inet static"
-    assert guest.read("etc/network/interfaces.d/imgpipe-nic1") == "auto enp2s0\niface enp2s0 inet dhcp\n"
+    assert (
+        guest.read("etc/network/interfaces.d/imgpipe-nic1") == "auto enp2s0\niface enp2s0 inet dhcp\n    metric 1000\n"
+    )
     assert "iface lo inet loopback" in guest.read("etc/network/interfaces")
     assert guest.read("etc/resolv.conf") == "nameserver 10.100.1.2\nnameserver 10.100.1.3\n"
     assert not (guest.root / "etc/network/interfaces.d/old").exists()
@@ -134,7 +136,9 @@ def test_a_nic_that_is_not_there_is_a_problem_of_its_own(guest):
     shutil.rmtree(guest.root / "sys/class/net/enp1s0")
     start(guest, PUBLIC, "ifupdown")
     assert f"there is no NIC {STATIC.mac}" in problems(guest)
-    assert guest.read("etc/network/interfaces.d/imgpipe-nic1") == "auto enp2s0\niface enp2s0 inet dhcp\n"
+    assert (
+        guest.read("etc/network/interfaces.d/imgpipe-nic1") == "auto enp2s0\niface enp2s0 inet dhcp\n    metric 1000\n"
+    )
 
 
 def test_users_are_made_once_and_put_into_the_groups_that_exist(guest):

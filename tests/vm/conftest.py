@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from command import DATA, Command, wait_until_gone
+from long_builds import making_media
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +20,8 @@ def data():
 @pytest.fixture(scope="session")
 def stand_in(data):
     """The path of the stand-in medium, made from packages if it is not there."""
-    made = Command(data, "media", "make", "anaconda-stand-in")
-    made.succeed()
+    with making_media():
+        Command(data, "media", "make", "anaconda-stand-in").succeed()
     return next((data / "cache" / "made").glob("anaconda-stand-in-*.iso"))
 
 

@@ -93,10 +93,9 @@ def judge(facts: BridgeFacts, nics: Sequence[str] = ()) -> Finding:
         )
     if stuck := [(port, state) for port, state in facts.ports if state != "forwarding"]:
         listed = ", ".join(f"'{port}' is {state}" for port, state in stuck)
-        whole = len(stuck) == len(facts.ports)
         return Finding(
             name=name,
-            state="fail" if whole else "warn",
+            state="fail" if len(stuck) == len(facts.ports) else "warn",
             meaning=f"Ports of the bridge '{facts.name}' do not forward: {listed}.",
             commands=tuple(_commands(facts.name, stuck)),
         )

@@ -55,11 +55,11 @@ def _group(nodeid: str) -> str:
 
 def _place(item: pytest.Item, in_lanes: bool) -> tuple[int, ...]:
     """Where a test stands: those of long builds last, and in lanes those first that take longest."""
-    names = list(NEEDS)
-    last = names.index(item.path.name) if item.path.name in names else -1
+    name, names = item.path.name, list(NEEDS)
+    last = names.index(name) if name in NEEDS else -1
     if not in_lanes:
         return (last,)
-    shared = list(_SHARED).index(item.path.name) if item.path.name in _SHARED else len(_SHARED)
+    shared = _SHARED.index(name) if name in _SHARED else len(_SHARED)
     boots = any(item.iter_markers("vm")) or any(item.iter_markers("appliance"))
     return (shared, last, not boots, not any(item.iter_markers("libvirt")))
 

@@ -80,8 +80,10 @@ def starting(program: str = "", verb: str = "start") -> str:
 
     With systemd that is its socket's unit, but for a restart.
     """
-    serving = daemons()
-    program = program or (serving.program if serving else _MONOLITHIC)
+    # systemd is asked only where no program is named.
+    if not program:
+        serving = daemons()
+        program = serving.program if serving else _MONOLITHIC
     if not _SYSTEMD.is_dir():
         return f"{program} --daemon" if verb == "start" else f"pkill -x {program}; {program} --daemon"
     return f"systemctl {verb} {program}.{'socket' if verb == 'start' else 'service'}"

@@ -28,6 +28,7 @@ def list_systems(
     """
     from imgpipe.adapters.osinfo import known_systems
     from imgpipe.cli.output import show_json, show_table
+    from imgpipe.natural_order import natural
 
     rows = [
         {
@@ -40,6 +41,7 @@ def list_systems(
         for family in context.plugins().families
         for system in family.systems
     ]
+    rows.sort(key=lambda row: natural(row["os"]))
     if everything:
         installable = {row["libosinfo"] for row in rows}
         rows += [

@@ -429,6 +429,32 @@ def test_an_older_python_of_the_repositories_serves_where_the_newest_is_not_ther
     assert {"python3.11", "python3.11-devel"} <= set((site.folder / "installed").read_text().splitlines())
 
 
+@on(*ONE_OF_EACH)
+@pytest.mark.parametrize("may", ["packages=ask", "packages=skip"])
+def test_who_may_not_install_hears_that_the_releases_own_python_serves_and_what_installs_it(site: Site, may: str):
+    site.write("python", "exit 1")
+    done = site.set_up(before=may)
+    assert done.returncode == 3
+    assert "'./imgpipe setup' installs them" in done.stderr.splitlines()[-1]
+    assert "uv" not in done.stderr.splitlines()[-1]
+    assert not [line for line in site.asked if " install " in line]
+
+
+@on("debian12")
+@pytest.mark.parametrize("may", ["packages=ask", "packages=install"])
+def test_a_source_that_the_installation_adds_is_told_with_its_packages(site: Site, may: str):
+    done = site.set_up(before=may)
+    told = done.stderr.splitlines()
+    [added] = [place for place, line in enumerate(told) if "installing them adds bookworm-backports" in line]
+    assert "/etc/apt/sources.list.d/imgpipe-backports.sources" in told[added]
+    assert all(line.startswith("  ") for line in told[1:added]), told
+
+
+@on("debian13", "ubuntu22")
+def test_a_release_that_gets_no_source_hears_of_none(site: Site):
+    assert "backports" not in site.set_up(before="packages=ask").stderr
+
+
 @on("kylin", "uose", "uosa", "openeuler22", "anolis8")
 def test_without_a_python_in_the_repositories_the_way_by_uv_is_told(site: Site):
     site.write("python", "exit 1")
@@ -579,6 +605,11 @@ def test_a_kill_while_it_is_installed_is_settled_by_the_next_set_up(site: Site):
     assert not (site.checkout / ".setup.network-manager").exists()
 
 
+def changing(site: Site) -> list[str]:
+    """Return what programs were asked but for apt's sources, whose list changes nothing."""
+    return [line for line in site.asked if not line.startswith("apt-get indextargets")]
+
+
 @pytest.mark.parametrize("policy", ["ask", "skip"])
 @on("debian12", "el9")
 def test_what_boots_nothing_installs_nothing_unasked(site: Site, policy: str):
@@ -587,11 +618,11 @@ def test_what_boots_nothing_installs_nothing_unasked(site: Site, policy: str):
     assert "these packages are missing on this host" in done.stderr
     assert "xorriso" in done.stderr
     assert "nothing was installed" in done.stderr
-    assert not [line for line in site.asked if not line.startswith("pip")]
+    assert not [line for line in changing(site) if not line.startswith("pip")]
     assert not site.ready()
-    again = len(site.asked)
+    again = changing(site)
     assert site.set_up("test", before=f"packages={policy}").returncode == 0
-    assert len(site.asked) == again
+    assert changing(site) == again
 
 
 @on("debian12")
@@ -599,7 +630,7 @@ def test_an_answer_that_was_given_beforehand_installs_nothing_that_is_to_be_skip
     done = site.set_up("test", before="packages=skip assume_yes=1")
     assert done.returncode == 0, done.stderr
     assert "nothing was installed" in done.stderr
-    assert not [line for line in site.asked if not line.startswith("pip")]
+    assert not [line for line in changing(site) if not line.startswith("pip")]
 
 
 @on("debian12")

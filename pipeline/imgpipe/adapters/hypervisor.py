@@ -226,10 +226,25 @@ class Hypervisor:
 
     def _end_leftover(self, name: str) -> None:
         try:
-            self._connection.lookupByName(name).destroy()
+            domain = self._connection.lookupByName(name)
+            try:
+                domain.destroy()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or domain.isActive():
+                    raise
+                self._forget(domain)
         except libvirt.libvirtError as error:
             if not is_gone(error):
                 raise host_error(error, self.uri, f"end the leftover machine '{name}'") from error
+
+    def _forget(self, domain: libvirt.virDomain) -> None:
+        """Make libvirt forget a transient machine whose QEMU it lost: it is off, and can neither end nor be undefined.
+
+        A definition makes it one that can be undefined.
+        """
+        if not domain.isPersistent():
+            flags = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+            self._connection.defineXML(domain.XMLDesc()).undefineFlags(flags)
 
     def _reconnect(self) -> libvirt.virConnect:
         return _open(self.uri)

@@ -100,14 +100,16 @@ def ensure_log_daemon() -> socket.socket | None:
 
 
 def give_kvm_to_its_group() -> None:
-    """Let the group 'kvm' open /dev/kvm, as udev's rules do on hosts that have udev.
+    """Let the group 'kvm' open /dev/kvm where it belongs to root alone, as udev's rules do on hosts that have udev.
+
+    In a chroot it may belong to a group of the host that has no name here: that is the host's choice and stays.
 
     Where only root may, libvirt finds KVM when it probes QEMU and then finds it gone for QEMU's own user, so it
     probes again (5 s) at each look: a machine takes minutes to start.
     """
     with suppress(KeyError, OSError):
         group = grp.getgrnam("kvm").gr_gid
-        if _KVM.stat().st_gid != group:
+        if _KVM.stat().st_gid == 0 != group:
             os.chown(_KVM, -1, group)
             _KVM.chmod(0o660)
 

@@ -65,7 +65,9 @@ class Words(TyperCommand):
         read = list(args)
         for place, word in enumerate(args):
             name = "".join(args[place + 1 : place + 2])
-            if word == "--bundle" and (name.startswith("-") or not name.endswith(ENDING)):
+            # A path that is no recipe's is meant for the bundle, which says how it must end.
+            named = name.endswith(ENDING) or ("/" in name and not name.endswith(".toml"))
+            if word == "--bundle" and (name.startswith("-") or not named):
                 read[place] = "--bundle="
         return super().parse_args(ctx, read)
 

@@ -80,11 +80,18 @@ class Distribution:
         return any(self.release in releases for releases in words)
 
     def install(self, *needs: str) -> tuple[str, ...]:
-        """Return the command that installs what is needed ('firmware', 'tpm'); none for an unknown family."""
-        known = {package.partition("|")[0] for package in (wanted.package for wanted in self.wanted())}
+        """Return the command that installs what is needed ('firmware', 'tpm'); none for an unknown family.
+
+        Where a family's distributions call a package differently, dnf is given all its names, and to pass over those
+        that it does not know.
+        """
+        known = {re.split(r"[|+]", wanted.package)[0]: wanted.package for wanted in self.wanted()}
         packages = [name for need in needs for name in _CALLED[need] if name in known]
         if not packages:
             return ()
+        if self.family in ("el", "openeuler") and any(re.search(r"[|+]", known[name]) for name in packages):
+            names = dict.fromkeys(each for name in packages for each in re.split(r"[|+]", known[name]))
+            return (self.install_packages("--setopt=strict=0", *names),)
         backports = {wanted.package for wanted in self.wanted() if wanted.group == "backports"}
         newer = self.codename == "bookworm" and bool(backports & set(packages))
         return (self.install_packages(*packages, target="bookworm-backports" if newer else ""),)

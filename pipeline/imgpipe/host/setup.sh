@@ -92,23 +92,38 @@ manage_packages() {
     [ "$code" = 0 ] || failed "$code" "$@"
 }
 
+backports_source=/etc/apt/sources.list.d/imgpipe-backports.sources
+
+# Prints apt's sources: address, suite, code name and label of each.
+apt_sources() {
+    # shellcheck disable=SC2016
+    apt-get indextargets --format '$(REPO_URI) $(SUITE) $(CODENAME) $(LABEL)' 'Created-By: Packages' ||
+        die "'apt-get indextargets' failed: apt's sources cannot be read"
+}
+
+# An installation on Debian 12 adds a source to apt: whoever is asked about it must know.
+tell_of_backports() {
+    local target
+    [ "$1" = debian ] && is_bookworm || return 0
+    target=$(apt_sources) || exit
+    grep -q ' bookworm-backports ' <<<"$target" ||
+        say "installing them adds bookworm-backports to apt's sources ($backports_source)"
+}
+
 # Debian 12 alone: adds its backports as a source, on the mirror that this host already uses.
 add_backports() {
-    local target
-    # shellcheck disable=SC2016
-    target=$(apt-get indextargets --format '$(REPO_URI) $(SUITE) $(CODENAME) $(LABEL)' 'Created-By: Packages') ||
-        die "'apt-get indextargets' failed: apt's sources cannot be read"
+    local target mirror
+    target=$(apt_sources) || exit
     ! grep -q ' bookworm-backports ' <<<"$target" || return 0
-    local mirror
     mirror=$(awk '$3 == "bookworm" && $4 == "Debian" { print $1; exit }' <<<"$target")
     [ -n "$mirror" ] || die "cannot tell which Debian mirror this host uses; add bookworm-backports to apt's sources"
-    say "adding bookworm-backports to apt's sources (/etc/apt/sources.list.d/imgpipe-backports.sources)"
+    say "adding bookworm-backports to apt's sources ($backports_source)"
     # apt reads names that end in .sources: half a file under that name would break it.
     # shellcheck disable=SC2016
     step as_root bash -c 'set -e
         printf "Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\nSigned-By: %s\n" \
             "$1" /usr/share/keyrings/debian-archive-keyring.gpg >"$2.partial"
-        mv "$2.partial" "$2"' bash "$mirror" /etc/apt/sources.list.d/imgpipe-backports.sources
+        mv "$2.partial" "$2"' bash "$mirror" "$backports_source"
 }
 
 # Says whether missing packages may be installed now; asks where there is somebody to ask.
@@ -317,11 +332,11 @@ install_missing_packages() {
 }
 
 # Installs what is missing of the groups where that is allowed; says nothing where nothing is. Sets `lacking` to the
-# names of what is missing afterwards and `borne` to those that this host cannot have, and ends the set-up where an
-# installation left something else out.
+# names of what is missing afterwards, `lacks_python` to those of a Python that were not tried, and `borne` to those that
+# this host cannot have, and ends the set-up where an installation left something else out.
 install_missing() {
     local system missing group
-    lacking='' borne=''
+    lacking='' borne='' lacks_python=''
     system=$(family)
     if [ ! -f "$lists/$system" ]; then
         say "does not know the packages of this system; see '$lists' for what is needed"
@@ -331,8 +346,10 @@ install_missing() {
     [ -n "$missing" ] || return 0
     say "these packages are missing on this host:"
     cut -f2- <<<"$missing" | sed 's/^/  /' | expand -t 36 >&2
+    tell_of_backports "$system"
     if ! may_install; then
         lacking=$(cut -f2 <<<"$missing" | paste -sd ' ')
+        lacks_python=$(of_group python "$missing")
         say "nothing was installed; './imgpipe setup --yes' or the same command with --yes installs them"
         return 0
     fi
@@ -378,7 +395,11 @@ set_host_up() {
 }
 
 find_python() {
-    usable_python || die "needs Python 3.11 or newer with venv and its headers, and this release has none in its" \
+    ! usable_python || return 0
+    # Nothing was tried yet: only a release whose own packages do not help needs another way.
+    [ -z "${lacks_python:-}" ] || die "needs Python 3.11 or newer with venv and its headers, which are among the" \
+        "packages above; './imgpipe setup' installs them"
+    die "needs Python 3.11 or newer with venv and its headers, and this release has none in its" \
         "repositories. With uv there is one: install uv, run 'uv python install 3.12', then this command again"
 }
 

@@ -1,5 +1,7 @@
 """Which distribution this is, and what it calls what imgpipe needs."""
 
+import re
+
 import pytest
 
 from imgpipe.host.distribution import _CALLED, Distribution, this_host
@@ -33,7 +35,8 @@ def test_each_release_has_a_package_for_each_need(family, release, need):
     (command,) = of(family, release).install(need)
     named = command.split()[2:]
     assert named
-    assert set(named) <= {wanted.package.partition("|")[0] for wanted in of(family, release).wanted()}
+    listed = {name for wanted in of(family, release).wanted() for name in re.split(r"[|+]", wanted.package)}
+    assert {name for name in named if not name.startswith("--")} <= listed
     assert command.startswith("apt-get install" if family in ("debian", "ubuntu") else "dnf install")
 
 
@@ -50,6 +53,14 @@ def test_each_release_of_a_list_says_how_it_was_checked(family):
     tried = {release for line in lines if line.startswith("# Tried on:") for release in line.split()[3:]}
     # These two are relatives that are named nowhere.
     assert {release for one, release in LISTED if one == family} - {"22", "4"} <= said | tried
+
+
+def test_dnf_passes_over_the_names_that_a_relative_does_not_have():
+    relative = of("openeuler", "24.03")
+    assert relative.install("qemu") == ("dnf install --setopt=strict=0 qemu qemu-kvm",)
+    assert relative.install("tpm") == ("dnf install --setopt=strict=0 swtpm swtpm-tools",)
+    assert relative.install("guestfs") == ("dnf install python3-libguestfs",)
+    assert of("el", "9").install("qemu", "qemu-img") == ("dnf install qemu-kvm qemu-img",)
 
 
 def test_debian_12_takes_qemu_from_its_backports_and_firmware_from_itself():

@@ -142,6 +142,8 @@ def test_a_bundle_that_cannot_be_made_is_refused_before_anything_is_asked(tmp_pa
         (["--bundle"], ["--bundle="]),
         (["--bundle", "x.tar.gz"], ["--bundle", "x.tar.gz"]),
         (["--bundle", "rocky9", "--deep"], ["--bundle=", "rocky9", "--deep"]),
+        (["--bundle", "/tmp/x"], ["--bundle", "/tmp/x"]),
+        (["--bundle", "recipes/demo.toml"], ["--bundle=", "recipes/demo.toml"]),
         (["rocky9", "--bundle=x.tar.gz"], ["rocky9", "--bundle=x.tar.gz"]),
     ],
 )

@@ -28,6 +28,23 @@ def list_systems(
     """
     from imgpipe.adapters.osinfo import known_systems
     from imgpipe.cli.output import show_json, show_table
+
+    rows = _installable()
+    if everything:
+        installable = {row["libosinfo"] for row in rows}
+        rows += [
+            {"os": "-", "title": title, "answer file": "-", "libosinfo": name, "tested": "not installable by imgpipe"}
+            for name, title in known_systems()
+            if name not in installable
+        ]
+    if as_json:
+        show_json(rows)
+    else:
+        show_table(rows)
+
+
+def _installable() -> list[dict[str, str]]:
+    """Return the systems that imgpipe installs, by family and release."""
     from imgpipe.natural_order import natural
 
     rows = [
@@ -41,15 +58,4 @@ def list_systems(
         for family in context.plugins().families
         for system in family.systems
     ]
-    rows.sort(key=lambda row: natural(row["os"]))
-    if everything:
-        installable = {row["libosinfo"] for row in rows}
-        rows += [
-            {"os": "-", "title": title, "answer file": "-", "libosinfo": name, "tested": "not installable by imgpipe"}
-            for name, title in known_systems()
-            if name not in installable
-        ]
-    if as_json:
-        show_json(rows)
-    else:
-        show_table(rows)
+    return sorted(rows, key=lambda row: natural(row["os"]))

@@ -16,7 +16,7 @@ from imgpipe.connection_uri import fault_in_file
 from imgpipe.domain_spec import CpuMode
 from imgpipe.errors import HostError
 from imgpipe.home import in_home
-from imgpipe.recipe import Identifier, Line, Table, Url
+from imgpipe.recipe import Identifier, InterfaceName, Line, Table, Url
 from imgpipe.recipe_files import RecipeFolders, parse
 from imgpipe.store import Store
 from imgpipe.toml_file import read_toml
@@ -37,6 +37,9 @@ class Settings(Table):
     media: tuple[Line, ...] = ()
     recipes: tuple[Line, ...] = ()
     mirror: Url | None = None
+    bridges: tuple[InterfaceName, ...] = Field(
+        default=(), description="NICs of machines whose deploy names none; absent: QEMU's own NAT."
+    )
     pool: Identifier | None = Field(default=None, description="libvirt's storage pool for machines' disks.")
     cpu: CpuMode = Field(
         default="host-passthrough",

@@ -7,8 +7,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from imgpipe.adapters.machines import Machines
 from imgpipe.adapters.pools import planned_pool
-from imgpipe.cli import context, deploy, machines
+from imgpipe.cli import context, deploy, machines, os_list
 from imgpipe.deploy.template import FIRST_BOOT
 from imgpipe.errors import HostError, RecipeError
 from sample_catalog import add_image, store  # noqa: F401
@@ -65,3 +66,25 @@ def test_a_plan_starts_no_pool_and_takes_none_for_empty_that_it_cannot_look_into
         # The driver is one for all tests of this process.
         pool.create(0)
         connected.close()
+
+
+def test_machines_and_systems_are_listed_as_people_count(run, monkeypatch):
+    connected = context.hypervisor(lambda _: None)
+    xml = "<domain type='test'><name>{}</name><memory>65536</memory><os><type>hvm</type></os></domain>"
+    made = [connected.connection.defineXML(xml.format(name)) for name in ("web-10", "web-9", "web-1")]
+    try:
+        listed = [machine.name for machine in Machines(connected).list() if machine.name.startswith("web")]
+    finally:
+        # The driver is one for all tests of this process.
+        for domain in made:
+            domain.undefine()
+        connected.close()
+    assert listed == ["web-1", "web-9", "web-10"]
+
+
+def test_systems_are_listed_by_name_and_release():
+    app = typer.Typer()
+    app.add_typer(os_list.app, name="os")
+    listed = [row["os"] for row in json.loads(CliRunner().invoke(app, ["os", "list", "--json"]).stdout)]
+    assert listed.index("rocky8") + 1 == listed.index("rocky9") == listed.index("rocky10") - 1
+    assert listed.index("almalinux10") < listed.index("debian12") < listed.index("win10")

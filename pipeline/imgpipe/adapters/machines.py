@@ -22,6 +22,7 @@ from imgpipe.deploy.ownership import believed
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.images.disk_uses import DiskUses
 from imgpipe.libvirt_words import described, number_in
+from imgpipe.natural_order import natural
 
 _POLL_SECONDS = 0.25
 # Everything that libvirt keeps of a machine beside its definition.
@@ -47,7 +48,7 @@ class Machines:
         self._hold_log_daemon = hypervisor.hold_log_daemon
 
     def list(self, *, sizes: bool = True) -> tuple[ExistingMachine, ...]:
-        """Return all machines, sorted by name; `sizes` also asks what their disks use."""
+        """Return all machines, sorted by name as people count; `sizes` also asks what their disks use."""
         with told_as_host_error(self.uri, "list the machines"):
             domains = self._connection.listAllDomains()
             autostart, transient = (
@@ -70,7 +71,7 @@ class Machines:
         for domain, xml, active in found:
             seen = _existing(xml, active=active, autostart=domain.UUID() in autostart, disks=disks)
             machines.append(replace(self._seen(seen), persistent=domain.UUID() not in transient))
-        return believed(sorted(machines, key=lambda machine: machine.name))
+        return believed(sorted(machines, key=lambda machine: natural(machine.name)))
 
     def find(self, name: str) -> ExistingMachine:
         """Return one machine; raises RecipeError if there is none of that name."""

@@ -17,6 +17,7 @@ from imgpipe.cli.option_table import with_options
 if TYPE_CHECKING:
     from imgpipe.adapters.hypervisor import Hypervisor
     from imgpipe.deploy.clone_making import CloneWork
+    from imgpipe.deploy.cloned_definition import Source
     from imgpipe.deploy.cloning import Clone, CloneOrder
     from imgpipe.deploy.workshop import Workshop
     from imgpipe.disk_source import CheckedDisk
@@ -37,11 +38,14 @@ class CloneOptions:
     new: Annotated[list[str], typer.Argument(help="The clones' names, which are their host names too.")]
     addresses: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIRST-LAST/PREFIX", help="One for each NIC, in order; NICs without one ask by DHCP."),
+        typer.Option(metavar="FIRST-LAST/PREFIX", help="One for each NIC, in order: a range, or 'dhcp'."),
     ] = None
     gateway: Annotated[str | None, typer.Option(help="Of the NIC in whose network it is.")] = None
     dns: Annotated[list[str] | None, typer.Option(help="A name server; may be repeated.")] = None
     dhcp: Annotated[bool, typer.Option("--dhcp", help="Let all NICs ask by DHCP.")] = False
+    same_addresses: Annotated[
+        bool, typer.Option("--same-addresses", help="Let the clones have the source's static addresses, too.")
+    ] = False
     key_file: Annotated[list[Path] | None, typer.Option(help="Public keys that may log in as root, besides.")] = None
     linked: Annotated[
         bool, typer.Option("--linked", help="Overlays on the source's own disk. Dangerous: it asks first.")
@@ -62,7 +66,8 @@ def _clone(options: CloneOptions) -> None:
     """Clone a machine as virt-clone does, and give each clone its own host name, machine-id and host keys.
 
     The definition is kept device by device; UUID, MAC addresses, disk and UEFI variables are the clone's own. Without
-    '--addresses' or '--dhcp' the network settings inside stay those of the source, static addresses too.
+    '--addresses' or '--dhcp' the network settings inside stay those of the source; static addresses that imgpipe knows
+    of are refused then, unless '--same-addresses' says that they are meant.
 
     Examples:
 
@@ -80,18 +85,20 @@ def _clone(options: CloneOptions) -> None:
             dns=options.dns or (),
             keys=options.key_file or (),
             dhcp=options.dhcp,
+            same_addresses=options.same_addresses,
             linked=options.linked,
         )
     )
     if options.linked and not options.plan:
         output.confirm(_DANGER.format(source=options.source), yes=options.yes)
-    _show(_carry_out(order, options), options)
+    source, clones = _carry_out(order, options)
+    _show(source, clones, options)
 
 
 clone = with_options(_clone, CloneOptions)
 
 
-def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
+def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Source, tuple[Clone, ...]]:
     """Plan, and make what was planned; the source stays as it is."""
     from imgpipe.cli.progress import listener
     from imgpipe.cli.readiness import require_for_clone
@@ -120,7 +127,7 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
             source, active=active, local=shop.pool.local, trusted=trusted, images=shop.store.images
         )
         clones = plan_clones(order, source, allocated(disk), gather(hypervisor, shop.pool))
-        hear(Note(text=f"Log in to the clones: whoever can log in to '{name}'{_keys(order)}."))
+        _tell(order, name)
         if not options.plan:
             if hypervisor.local:
                 require_for_clone(name, disk, shop.pool.path)
@@ -128,12 +135,20 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Clone, ...]:
                 personalise = _personalise(disk, order, shop, hypervisor)
                 work = _work(shop, hypervisor, notify, start=options.start)
                 Cloning(source, disk, xml, personalise, work).run(clones)
-    return clones
+    return source, clones
 
 
-def _keys(order: CloneOrder) -> str:
+def _tell(order: CloneOrder, source: str) -> None:
+    """Say who can log in to the clones, and whose network settings they have."""
+    from imgpipe.cli.shop import hear
+    from imgpipe.events import Note
+
     count = len(order.keys)
-    return f", and root by {count} more key{'s' * (count > 1)}" if count else ""
+    more = f", and root by {count} more key{'s' * (count > 1)}" if count else ""
+    hear(Note(text=f"Log in to the clones: whoever can log in to '{source}'{more}."))
+    if not order.sets_network:
+        text = f"The clones keep the network settings of '{source}', and static addresses with them."
+        hear(Note(text=text, warning=True))
 
 
 def _work(shop: Workshop, hypervisor: Hypervisor, notify: Listener, *, start: bool) -> CloneWork:
@@ -172,13 +187,12 @@ def _as_root_if_needed(uri: str, notify: Listener) -> Callable[[str], str]:
     return finished
 
 
-def _show(clones: tuple[Clone, ...], options: CloneOptions) -> None:
-    """Print the clones as a table, or as a last event in JSON."""
-    kept = "DHCP" if options.dhcp else "as in the source"
+def _show(source: Source, clones: tuple[Clone, ...], options: CloneOptions) -> None:
+    """Print the clones as a table, a NIC's part of a column at its place; or as a last event in JSON."""
     rows = [
         {
             "machine": one.name,
-            "addresses": ", ".join(one.record.addresses) or kept,
+            **_nics(one, source),
             "mac": ", ".join(one.macs),
             "disk": "linked" if one.record.linked else "copied",
         }
@@ -189,3 +203,14 @@ def _show(clones: tuple[Clone, ...], options: CloneOptions) -> None:
         output.show_line(json.dumps({"event": "clones", "state": state, "machines": rows}))
     else:
         output.show_table(rows)
+
+
+def _nics(clone: Clone, source: Source) -> dict[str, str]:
+    nics = clone.identity.nics
+    dns = " ".join(str(server) for nic in nics for server in nic.dns)
+    return {
+        "addresses": ", ".join(str(nic.address or "DHCP") for nic in nics) or "as in the source",
+        "bridges": ", ".join(plug or "-" for plug in source.plugs),
+        "gateway": next((str(nic.gateway) for nic in nics if nic.gateway), "-"),
+        "dns": dns or "-",
+    }

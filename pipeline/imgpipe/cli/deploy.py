@@ -73,8 +73,10 @@ def _fleet(options: DeployOptions) -> Fleet:
         raise RecipeError("A deploy takes a template or '--import', not both.")
     if options.what and _is_file(options):
         refuse_fleet_options(options)
-        return read_fleet(Path(options.what))
-    return fleet_of_flags(asked_for(options))
+        fleet = read_fleet(Path(options.what))
+    else:
+        fleet = fleet_of_flags(asked_for(options, context.settings().bridges))
+    return fleet.with_bridges(context.settings().bridges)
 
 
 def _is_file(options: DeployOptions) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,11 @@ _SHAPES = (
 )  # fmt: skip
 
 
-def asked_for(options: DeployOptions) -> Flags:
-    """Return what the options say of the machines; raises RecipeError where template or name are missing."""
+def asked_for(options: DeployOptions, bridges: Sequence[str] = ()) -> Flags:
+    """Return what the options say of the machines; raises RecipeError where template or name are missing.
+
+    `bridges` are those that NICs are on where the options name none.
+    """
     from imgpipe.deploy.fleet_files import Flags
 
     template = options.what
@@ -41,7 +45,7 @@ def asked_for(options: DeployOptions) -> Flags:
         cpus=options.vcpus,
         memory=options.memory,
         disk=options.disk,
-        bridges=tuple(options.bridge or ()),
+        bridges=tuple(options.bridge or (() if options.network else bridges)),
         networks=tuple(options.network or ()),
         addresses=tuple(options.addresses or ()),
         gateway=options.gateway,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -82,7 +82,11 @@ def _import(options: ImportOptions) -> GoldenImage:
     from imgpipe.importing import import_disk, imported_plan
     from imgpipe.workplace import Workplace
 
-    with listener(options.as_json, SEALING) as notify, closing(context.hypervisor(notify)) as hypervisor:
+    with listener(options.as_json, SEALING) as notify, ExitStack() as ends:
+        # The first word comes before libvirt is asked, which may have to be started, and before the disk is read.
+        what = f"the disk '{options.disk}'" if options.disk else f"the machine '{options.domain}'"
+        notify(Note(text=f"Looking at {what}; it is copied, and never changed."))
+        hypervisor = ends.enter_context(closing(context.hypervisor(notify)))
         if hypervisor.local:
             require_for_import(options.name)
         workplace = Workplace(store=context.store(), hypervisor=hypervisor, notify=notify)
@@ -93,6 +97,6 @@ def _import(options: ImportOptions) -> GoldenImage:
         plan = imported_plan(options.name, options.recipe, installed, context.recipe_folders(), context.plugins())
         features = hypervisor.features(hypervisor.accelerator())
         require_support([(plan.machine, plan.unattended.hardware)], features, f"the import of '{plan.name}'")
-        for without in dropped(features, plan.machine, plan.unattended.hardware):
-            notify(Note(text=without))
+        for note in (*plan.notes, *dropped(features, plan.machine, plan.unattended.hardware)):
+            notify(Note(text=note))
         return seal_and_publish(plan, installed, context.plugins(), workplace)

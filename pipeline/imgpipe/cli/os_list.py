@@ -29,17 +29,7 @@ def list_systems(
     from imgpipe.adapters.osinfo import known_systems
     from imgpipe.cli.output import show_json, show_table
 
-    rows = [
-        {
-            "os": system.name,
-            "title": system.title,
-            "answer file": family.answer_kind,
-            "libosinfo": system.libosinfo or "-",
-            "tested": system.tested,
-        }
-        for family in context.plugins().families
-        for system in family.systems
-    ]
+    rows = _installable()
     if everything:
         installable = {row["libosinfo"] for row in rows}
         rows += [
@@ -51,3 +41,21 @@ def list_systems(
         show_json(rows)
     else:
         show_table(rows)
+
+
+def _installable() -> list[dict[str, str]]:
+    """Return the systems that imgpipe installs, by family and release."""
+    from imgpipe.natural_order import natural
+
+    rows = [
+        {
+            "os": system.name,
+            "title": system.title,
+            "answer file": family.answer_kind,
+            "libosinfo": system.libosinfo or "-",
+            "tested": system.tested,
+        }
+        for family in context.plugins().families
+        for system in family.systems
+    ]
+    return sorted(rows, key=lambda row: natural(row["os"]))

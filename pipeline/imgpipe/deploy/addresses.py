@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from imgpipe.usable_addresses import Written, unusable, unusable_in
 
+DHCP = "dhcp"
+"""What a command line says where a NIC has no addresses."""
 _TOLD = 5
 
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypeVar
 
-from imgpipe.deploy.addresses import parse_range
+from imgpipe.deploy.addresses import DHCP, AddressRange, parse_range
 from imgpipe.deploy.cloning import CloneOrder
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
@@ -28,6 +28,7 @@ class CloneFlags:
     dns: Sequence[str] = ()
     keys: Sequence[Path] = ()
     dhcp: bool = False
+    same_addresses: bool = False
     linked: bool = False
 
 
@@ -48,16 +49,21 @@ def order_of(flags: CloneFlags) -> CloneOrder:
     keys = parsed("--key-file", _keys, list(map(str, flags.keys)))
     order = CloneOrder(
         names=tuple(flags.names),
-        ranges=tuple(parsed("--addresses", parse_range, flags.addresses)),
+        ranges=tuple(parsed("--addresses", _range, flags.addresses)),
         gateway=gateways[0] if gateways else None,
         dns=tuple(parsed("--dns", _address, flags.dns)),
         dhcp=flags.dhcp,
+        same_addresses=flags.same_addresses,
         keys=tuple(key for file in keys for key in file),
         linked=flags.linked,
     )
     if faults:
         raise RecipeError("What the clones shall get is not valid.", details=faults)
     return order
+
+
+def _range(text: str) -> AddressRange | None:
+    return None if text == DHCP else parse_range(text)
 
 
 def _address(text: str) -> IPv4Address:

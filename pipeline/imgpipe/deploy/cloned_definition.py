@@ -25,7 +25,8 @@ _DISK_IDS = ("serial", "wwn")
 class Source:
     """What is to be known of a machine that is cloned; `nvram` is None where UEFI keeps nothing in a file.
 
-    `left_out` are the places of its definition that its clones do not get.
+    `left_out` are the places of its definition that its clones do not get. `plugs` are the bridges or networks that its
+    NICs are plugged into, in their order.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Source:
     nvram: Path | None
     nvram_format: str = "raw"
     left_out: tuple[str, ...] = ()
+    plugs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +74,15 @@ def source_of(xml: str) -> Source:
         macs=tuple(mac.get("address", "").lower() for mac in domain.iterfind("devices/interface/mac")),
         nvram=Path(nvram) if nvram else None,
         nvram_format="raw" if variables is None else variables.get("format", "raw"),
+        plugs=tuple(_plug(nic) for nic in domain.iterfind("devices/interface[mac]")),
         left_out=tuple(dict.fromkeys(place for place, _, _ in _left_out(domain))),
     )
+
+
+def _plug(nic: ET.Element) -> str:
+    source = nic.find("source")
+    names = [] if source is None else [source.get(name) for name in ("bridge", "network", "dev")]
+    return next((name for name in names if name), "")
 
 
 def cloned_definition(xml: str, ids: CloneIds) -> str:

@@ -31,15 +31,17 @@ _MOST_VARIABLES = 64 * 2**20
 class CloneOrder:
     """What is asked for: names of clones, and what they shall be told.
 
-    `ranges` are addresses for the NICs, in their order; without any the clones keep the source's network settings,
-    or ask for all by DHCP if `dhcp`. `linked` makes overlays on the source's own disk.
+    `ranges` are addresses for the NICs, in their order, None for one that asks by DHCP; without any the clones keep the
+    source's network settings, or ask for all by DHCP if `dhcp`. Static addresses that are known are kept if
+    `same_addresses` says so. `linked` makes overlays on the source's own disk.
     """
 
     names: tuple[str, ...]
-    ranges: tuple[AddressRange, ...] = ()
+    ranges: tuple[AddressRange | None, ...] = ()
     gateway: IPv4Address | None = None
     dns: tuple[IPv4Address, ...] = ()
     dhcp: bool = False
+    same_addresses: bool = False
     keys: tuple[str, ...] = ()
     linked: bool = False
 
@@ -47,6 +49,16 @@ class CloneOrder:
     def sets_network(self) -> bool:
         """Say whether the clones get network settings of their own."""
         return bool(self.ranges) or self.dhcp
+
+    @property
+    def networks(self) -> tuple[AddressRange, ...]:
+        """Return the ranges of the NICs that get addresses."""
+        return tuple(one for one in self.ranges if one)
+
+    @property
+    def first_static(self) -> int:
+        """Return which NIC is told the DNS servers: the first with addresses, else the first."""
+        return next((index for index, one in enumerate(self.ranges) if one), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +77,7 @@ def plan_clones(order: CloneOrder, source: Source, used: int, facts: HostFacts) 
     """Return the clones of `source`, whose disk uses `used` bytes; raises RecipeError with all faults."""
     there = {machine.name: machine for machine in facts.machines}
     faults = [*_name_faults(order, source, facts), *_room_faults(order, used, facts), *_network_faults(order, source)]
+    faults += _repeated(order, there.get(source.name))
     leftovers = {name: there[name] for name in order.names if name in there and _is_leftover(there[name], source)}
     others = [machine for machine in facts.machines if machine.name not in leftovers]
     owners = _reserved(order) | owners_there(others, facts)
@@ -181,12 +194,22 @@ def _room_faults(order: CloneOrder, used: int, facts: HostFacts) -> Iterator[str
         yield f"the pool '{facts.pool}' has {show_bytes(facts.pool_free)} left; {show_bytes(wanted)} are needed"
 
 
+def _repeated(order: CloneOrder, source: ExistingMachine | None) -> Iterator[str]:
+    """Find static addresses of the source's that its clones would have, too."""
+    known = source.record.addresses if source and source.record else ()
+    if known and not (order.sets_network or order.same_addresses):
+        yield (
+            f"the source has static addresses, which its clones would have too: {', '.join(known)}; give "
+            "'--addresses' a NIC each ('dhcp' is an answer), '--dhcp', or '--same-addresses' where that is meant"
+        )
+
+
 def _network_faults(order: CloneOrder, source: Source) -> Iterator[str]:
     if len(order.ranges) > len(source.macs):
         yield f"there are {len(order.ranges)} ranges of addresses for {len(source.macs)} NICs"
-    if order.gateway and not any(order.gateway in one.network for one in order.ranges):
+    if order.gateway and not any(order.gateway in one.network for one in order.networks):
         yield f"the gateway {order.gateway} is in none of the networks"
-    for one in order.ranges:
+    for one in order.networks:
         if (
             order.gateway
             and order.gateway in one.network
@@ -211,6 +234,7 @@ def _requests(order: CloneOrder) -> Sequence[AddressRequest]:
         AddressRequest(owner=(name, index), range=one, reserved=reserved)
         for name in order.names
         for index, one in enumerate(order.ranges)
+        if one
     ]
 
 
@@ -231,5 +255,5 @@ def _nic(order: CloneOrder, mac: str, index: int, address: IPv4Interface | None)
         mac=mac,
         address=address,
         gateway=order.gateway if near else None,
-        dns=order.dns if index == 0 else (),
+        dns=order.dns if index == order.first_static else (),
     )

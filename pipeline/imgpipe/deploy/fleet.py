@@ -7,6 +7,7 @@ holds them. The JSON Schema of these types is what `imgpipe deploy --schema` pri
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -253,6 +254,13 @@ class Fleet(Table):
                 if name and not is_label(name):
                     raise ValueError(f"groups.{group}: '{name}' is no host name")
         return self
+
+    def with_bridges(self, bridges: Sequence[str]) -> Fleet:
+        """Return the fleet with NICs on these bridges where neither defaults nor group name any."""
+        if not bridges or "nics" in self.defaults.model_fields_set:
+            return self
+        nics = tuple(GroupNic(bridge=bridge) for bridge in bridges)
+        return self.model_copy(update={"defaults": self.defaults.model_copy(update={"nics": nics})})
 
     def group(self, name: str) -> Group:
         """Return a group with the defaults filled in."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from imgpipe.deploy.addresses import DHCP
 from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser, Shape, is_disk
 from imgpipe.deploy.names import LABEL_RULE, PATTERN_RULE, is_label, with_number, without_number
 from imgpipe.disclosure import one_line
@@ -24,7 +25,6 @@ from imgpipe.toml_file import read_toml
 AnyShape = TypeVar("AnyShape", bound=Shape)
 AnyLogin = TypeVar("AnyLogin", FleetRoot, FleetUser)
 
-_DHCP = "dhcp"
 _KEY: TypeAdapter[str] = TypeAdapter(SshKey)
 
 
@@ -90,7 +90,9 @@ def fleet_of_flags(flags: Flags) -> Fleet:
     """
     _check_name(flags)
     name = without_number(flags.name)
-    group: dict[str, Any] = {"template": flags.template, "nics": list(_nics(flags))}
+    group: dict[str, Any] = {"template": flags.template}
+    if nics := list(_nics(flags)):
+        group["nics"] = nics
     if flags.count is None and name == flags.name:
         group["names"] = [flags.name]
     else:
@@ -171,18 +173,17 @@ def _source(text: str) -> dict[str, str]:
 
 
 def _nics(flags: Flags) -> Iterator[dict[str, Any]]:
-    """Yield the tables of NICs; one with QEMU's own NAT where the flags name none."""
+    """Yield the tables of NICs; none where the flags name none."""
     plugs: list[dict[str, Any]] = [{"bridge": name} for name in flags.bridges]
     plugs += [{"network": name} for name in flags.networks]
-    plugs = plugs or [{"user": True}]
     if len(flags.addresses) > len(plugs):
         raise RecipeError(
             f"There are {len(flags.addresses)} '--addresses' for {len(plugs)} NICs.",
             hint="Each belongs to the '--bridge' or '--network' at its place; 'dhcp' is an answer too.",
         )
     first = True
-    for plug, addresses in zip(plugs, (*flags.addresses, *[_DHCP] * len(plugs)), strict=False):
-        if addresses == _DHCP:
+    for plug, addresses in zip(plugs, (*flags.addresses, *[DHCP] * len(plugs)), strict=False):
+        if addresses == DHCP:
             yield plug
             continue
         servers = {"dns": list(flags.dns)} | ({"gateway": flags.gateway} if flags.gateway else {})

@@ -186,6 +186,11 @@ def _notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     yield from (f"Log in to {listed(names)}: {who}." for who, names in _told_logins(changes).items() if who != NOBODY)
     yield from _template_notes(given, changes)
     yield from _id_notes(given, changes)
+    if alone := [one.name for one in _new(changes) if all(nic.kind == "user" for nic in one.identity.nics)]:
+        yield (
+            f"{listed(alone)}: on QEMU's own NAT, so nothing reaches them from outside; '--bridge', 'nics' in a "
+            "fleet's file or 'bridges' in imgpipe.toml plug them in elsewhere."
+        )
     for group, shape in given.groups.items():
         policy = given.templates[shape.template or ""].cache
         if shape.cache not in (None, policy):

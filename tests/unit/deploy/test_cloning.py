@@ -104,6 +104,26 @@ def test_without_addresses_the_network_inside_is_left_alone():
     assert [nic.mac for nic in asking.identity.nics] == list(asking.macs)
 
 
+def test_each_nic_of_a_clone_has_its_own_answer():
+    (clone,) = planned("vm005", addresses=["dhcp", "10.1.0.20/24"], gateway="10.1.0.1", dns=["10.1.0.2"])
+    first, second = clone.identity.nics
+    assert (first.address, first.gateway, first.dns) == (None, None, ())
+    assert (str(second.address), str(second.gateway), list(map(str, second.dns))) == (
+        "10.1.0.20/24", "10.1.0.1", ["10.1.0.2"],
+    )  # fmt: skip
+    assert planned("vm005", addresses=["dhcp"])[0].identity == planned("vm005", dhcp=True)[0].identity
+
+
+def test_static_addresses_are_not_repeated_in_silence():
+    there = dataclasses.replace(FACTS, machines=(machine("vm001", RECORD),))
+    (told,) = faults("vm005", facts=there)
+    assert "static addresses" in told
+    assert "10.1.0.10/24" in told
+    assert "'--same-addresses'" in told
+    for said in ({"dhcp": True}, {"addresses": ["10.1.0.20/24"]}, {"same_addresses": True}):
+        assert planned("vm005", facts=there, **said)
+
+
 def test_all_faults_are_told_at_once():
     told = faults(
         "VM5", "vm006", "vm006", "web-01", "vm009", used=50 * MIB, addresses=["10.1.0.7/24"], gateway="10.2.0.1"

@@ -24,6 +24,7 @@ from imgpipe.deploy.workshop import Workshop
 from imgpipe.domain_features import NEWEST
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.images.disk_uses import DiskUses
+from imgpipe.settings import Settings
 
 FLEET = f"""
 name = "shop"
@@ -527,3 +528,23 @@ def test_a_template_that_is_not_built_yet_is_told_with_what_builds_it(run, host,
     with pytest.raises(RecipeError, match="There is no image 'rocky9-8c2g15g'") as caught:
         run("deploy", "rocky9-8c2g15g", "--name", "x")
     assert caught.value.hint == "Build it: 'imgpipe build rocky9-8c2g15g'."
+
+
+def test_nics_that_nobody_named_are_those_of_the_settings(run, host, shop_toml, monkeypatch):
+    monkeypatch.setattr(command.context, "settings", lambda: Settings(bridges=("br1", "br2")))
+    run("deploy", "rocky9", "--name", "app", "--addresses", "dhcp", "--addresses", "10.100.1.10/24")
+    nics = host.applied[0].machine.identity.nics
+    assert [(nic.source, str(nic.address)) for nic in nics] == [("br1", "None"), ("br2", "10.100.1.10/24")]
+    host.applied.clear()
+    run("deploy", "rocky9", "--name", "other", "--bridge", "br2")
+    assert [nic.source for nic in host.applied[0].machine.identity.nics] == ["br2"]
+    host.applied.clear()
+    shop_toml.write_text("name = 'bare'\n[groups.a]\ntemplate = 'rocky9'\ncount = 1\n")
+    run("deploy", shop_toml)
+    assert [nic.source for nic in host.applied[0].machine.identity.nics] == ["br1", "br2"]
+
+
+def test_a_deploy_that_ends_on_qemus_nat_says_so(run, host, shop_toml):
+    said = run("deploy", "rocky9", "--name", "app").stderr
+    assert "note: 'app': on QEMU's own NAT, so nothing reaches them from outside; '--bridge'" in said
+    assert "NAT" not in run("deploy", "rocky9", "--name", "app2", "--bridge", "br1").stderr

@@ -91,6 +91,10 @@ def judge(facts: BridgeFacts, nics: Sequence[str] = ()) -> Finding:
             meaning=f"The bridge '{facts.name}' has no port: machines on it reach each other and this host only.",
             commands=plan,
         )
+    return _judge_ports(facts, name)
+
+
+def _judge_ports(facts: BridgeFacts, name: str) -> Finding:
     if stuck := [(port, state) for port, state in facts.ports if state != "forwarding"]:
         listed = ", ".join(f"'{port}' is {state}" for port, state in stuck)
         return Finding(

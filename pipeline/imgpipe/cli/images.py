@@ -66,13 +66,16 @@ def list_images(
     """List all images, the newest version of each first."""
     from imgpipe.cli import image_views
 
-    found = _catalog(name)
+    images = _catalog(name).images
+    if name is not None and not images:
+        # A version that is named exactly, or a word that must not look like an image without versions.
+        images = (_find(name),)
     if as_json:
-        output.show_json([image_views.summary(image) for image in found.images])
+        output.show_json([image_views.summary(image) for image in images])
         return
-    output.show_table([image_views.row(image) for image in found.images], right=("disk", "file"))
-    if not found.images:
-        output.tell("No image was published yet." if name is None else f"There is no image '{name}'.")
+    output.show_table([image_views.row(image) for image in images], right=("disk", "file"))
+    if not images:
+        output.tell("No image was published yet.")
 
 
 @app.command(epilog="Example: imgpipe images show rocky9@20260301.1")
@@ -227,7 +230,7 @@ def rm(
 
     vague = [reference for reference in references if "@" not in reference]
     if vague:
-        known = [image.reference for image in _catalog(vague[0]).images]
+        known = [image.reference for image in _catalog(vague[0]).images] or [_find(vague[0]).reference]
         raise RecipeError(f"'{vague[0]}' does not say which version.", hint="Name it: 'NAME@VERSION'.", details=known)
     images = [_find(reference) for reference in dict.fromkeys(references)]
     store = context.store()

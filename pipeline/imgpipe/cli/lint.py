@@ -64,5 +64,6 @@ def _faults(file: Path, system: str, firmware: str) -> tuple[Fault, ...]:
     try:
         text = answer_text(read_bytes(file))
     except OSError as error:
-        raise RecipeError(f"'{file}' cannot be read: {error}.") from error
+        why = (error.strerror or "the host refused it") if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise RecipeError(f"'{file}' cannot be read: {why}.") from error
     return (text,) if isinstance(text, Fault) else tuple(family.lint(text, known, firmware))

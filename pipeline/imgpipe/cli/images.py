@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from imgpipe.cli import context, output
-from imgpipe.cli.completion import offered
+from imgpipe.cli.completion import complete_image
 from imgpipe.cli.progress import listener
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import stage
@@ -28,16 +28,6 @@ _NEEDS_ZSTD = (
 )
 
 app = typer.Typer(help="List, check, export and remove golden images.", no_args_is_help=True)
-
-
-def complete_image(incomplete: str) -> list[str]:
-    """Complete `NAME`, and after an `@` its versions."""
-    from imgpipe.images import catalog
-
-    store = context.store()
-    name, at, _ = incomplete.partition("@")
-    found = (f"{name}@{version}" for version in catalog.versions(store, name)) if at else catalog.names(store)
-    return offered(found, incomplete)
 
 
 Reference = Annotated[

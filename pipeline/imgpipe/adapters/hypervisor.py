@@ -33,8 +33,10 @@ from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
 from imgpipe.libvirt_words import described
 
-_KEEPALIVE_SECONDS = 3
-_KEEPALIVE_COUNT = 3
+# A daemon that died is heard of at once. One that only says nothing gets three quarters of a minute: where guests are
+# emulated on all cores it comes late, and an installation would be given up for that.
+_KEEPALIVE_SECONDS = 5
+_KEEPALIVE_COUNT = 8
 _OPEN_SECONDS = 20
 
 

@@ -26,6 +26,9 @@ class FakeConnection:
     def domainEventRegisterAny(self, *_arguments: object) -> int:
         return 1
 
+    def domainEventDeregisterAny(self, _callback: int) -> None:
+        pass
+
 
 class FakeDomain:
     def __init__(self, connection: FakeConnection, error: Failing) -> None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from imgpipe.deploy.selection import Choice
     from imgpipe.events import Listener
 
-_AT_ONCE = 8
+# libvirt's daemon takes five calls of a connection at a time, and meanwhile hears nothing else, no sign of life either:
+# its default of max_client_requests. A daemon that is slow to end eight machines would be taken for a dead one.
+_AT_ONCE = 4
 
 app = typer.Typer(help="List, start, stop, reach and remove the machines that imgpipe made.")
 

@@ -30,7 +30,9 @@ class MachineRecord:
     its definition is final: what is not complete was interrupted, or its removal was. What is the machine's own is then
     told by `mark`, which imgpipe's files have (see `imgpipe.adapters.marks`), and by `proofs`: a volume's name and the
     pool's proof of it. `state` is 'started' from before imgpipe first starts a machine that has UEFI variables or a
-    TPM, and 'own' where there were no variables before; empty, none of that is the machine's.
+    TPM, and 'own' where there were no variables before; empty, none of that is the machine's. `user` is who can log
+    in, empty where that is not known. `host_keys` are fingerprints that the guest told after it was up, where they
+    are newer than those in `proven`.
     """
 
     fleet: str
@@ -50,6 +52,8 @@ class MachineRecord:
     mark: str = ""
     proofs: tuple[tuple[str, str], ...] = ()
     state: str = ""
+    user: str = ""
+    host_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

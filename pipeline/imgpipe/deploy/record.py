@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imgpipe.deploy.existing import MachineRecord
+from imgpipe.deploy.logins import login_of
 from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.identity.digest import identity_digest
 
@@ -21,4 +22,5 @@ def record_of(machine: WantedMachine, pool: str) -> MachineRecord:
         disk=f"{machine.name}.qcow2",
         uuid=machine.uuid,
         fleet_id=machine.fleet_id,
+        user=login_of(machine),
     )

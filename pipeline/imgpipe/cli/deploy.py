@@ -193,9 +193,15 @@ def _check_host(plan: DeployPlan, shop: Workshop) -> None:
 
 
 def _ask(plan: DeployPlan, options: DeployOptions) -> None:
-    """Ask before machines stop or disks are lost."""
+    """Ask before machines stop, disks are lost, or what somebody did by hand is undone."""
     from imgpipe.deploy.faults import listed
 
+    if undone := plan.undone:
+        for name, change in undone:
+            output.tell(f"warning: '{name}': {'; '.join(change.told)}.")
+        unsure = " or may have been" if any(change.unsure for _, change in undone) else ""
+        names = listed(name for name, _ in undone)
+        output.confirm(f"Undo what was{unsure} changed by hand of {names}?", yes=options.yes)
     if plan.lost:
         output.confirm(f"Remove {listed(plan.lost)}, with all that is on the disks?", yes=options.yes)
     if plan.stopped and options.stop:

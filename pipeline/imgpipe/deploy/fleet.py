@@ -229,7 +229,7 @@ def is_disk(reference: str) -> bool:
     return "/" in reference
 
 
-def _filled(table: AnyTable, defaults: Table) -> AnyTable:
+def filled(table: AnyTable, defaults: Table) -> AnyTable:
     """Return a table with what it does not say itself taken from another."""
     missing = defaults.model_fields_set - table.model_fields_set
     return table.model_copy(update={key: getattr(defaults, key) for key in missing})
@@ -269,8 +269,8 @@ class Fleet(Table):
     def group(self, name: str) -> Group:
         """Return a group with the defaults filled in."""
         group = self.groups[name]
-        filled = _filled(group, self.defaults)
-        return filled.model_copy(update={"root": _filled(group.root, self.defaults.root)})
+        whole = filled(group, self.defaults)
+        return whole.model_copy(update={"root": filled(group.root, self.defaults.root)})
 
     def shapes(self) -> dict[str, Group]:
         """Return what machines are made by, with all filled in: groups, then machines with keys of their own.
@@ -295,6 +295,6 @@ def place_of(machine: str) -> str:
 def _own(shape: Shape, name: str, group: Group) -> Group:
     """Return a group of one machine: its group's, with what it says itself."""
     own = {key: getattr(shape, key) for key in shape.model_fields_set}
-    root = _filled(shape.root, group.root)
+    root = filled(shape.root, group.root)
     numbered_by = {"count": None, "pattern": None, "names": (name,)}
     return group.model_copy(update={**own, "root": root, **numbered_by})

@@ -31,6 +31,8 @@ _SINGLE = (
     "mark",
     "state",
     "user",
+    "settings",
+    "applied",
 )
 
 

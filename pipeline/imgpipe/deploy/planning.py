@@ -63,6 +63,13 @@ class DeployPlan:
         return tuple(change.machine.name for change in self.changes if isinstance(change, Modify) and change.needs_stop)
 
     @property
+    def undone(self) -> tuple[tuple[str, Modify], ...]:
+        """Return the machines that somebody else changed, or may have, and whose change is undone."""
+        return tuple(
+            (change.machine.name, change) for change in self.changes if isinstance(change, Modify) and change.by_hand
+        )
+
+    @property
     def lost(self) -> tuple[str, ...]:
         """Return the names of machines whose disks are lost."""
         rebuilt = [change.machine.name for change in self.changes if isinstance(change, Rebuild)]

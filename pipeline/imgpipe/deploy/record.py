@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imgpipe.deploy.applied import applied_of, written
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.logins import login_of
 from imgpipe.deploy.wanted import WantedMachine
@@ -23,4 +24,6 @@ def record_of(machine: WantedMachine, pool: str) -> MachineRecord:
         uuid=machine.uuid,
         fleet_id=machine.fleet_id,
         user=login_of(machine),
+        settings=machine.settings,
+        applied=written(applied_of(machine)),
     )

@@ -14,6 +14,7 @@ from imgpipe.deploy.existing import ExistingMachine, HostFacts
 from imgpipe.deploy.fleet import Fleet, Group, place_of
 from imgpipe.deploy.fleet_ids import id_of, new_mac, new_uuid
 from imgpipe.deploy.names import host_name
+from imgpipe.deploy.own_settings import said_in
 from imgpipe.deploy.wanted import Identity, Template, WantedFile, WantedMachine, WantedNic, WantedUser
 from imgpipe.os_family import Account
 from imgpipe.recipe import Machine
@@ -25,11 +26,15 @@ class Choices:
     """What a run may do beside making and changing: remove what the fleet does not name, make anew what is outdated.
 
     `minted` is the id for a fleet that has none yet; None where only a deploy will mint it, empty for none at all.
+    `only` is the one machine that a run is about, empty for all. `settings` are what machines keep of their own in
+    their records; the fleet has it already.
     """
 
     prune: bool = False
     rebuild: bool = False
     minted: str | None = ""
+    only: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +45,7 @@ class Circumstances:
     templates: Mapping[str, Template]
     facts: HostFacts
     accounts: Mapping[str, Account]
-    choices: Choices = field(default=Choices())
+    choices: Choices = field(default_factory=Choices)
     key: bytes = field(default=b"", repr=False)
 
     @cached_property
@@ -70,13 +75,17 @@ class Circumstances:
     def key_of(self, name: str, field: str) -> str:
         """Return the key of the fleet's file that says this of a machine: its own, or its group's."""
         own = self.fleet.machines.get(name)
+        if field in said_in(self.choices.settings.get(name, "")):
+            return f"{name}, as 'machines set' has it: {field}"
         place = place_of(name) if own is not None and field in own.model_fields_set else f"groups.{self.named[name]}"
         return f"{place}.{field}"
 
     @cached_property
     def named(self) -> dict[str, str]:
         """Return the group of every machine by the machine's name, in order."""
-        return {name: group for group, shape in self.groups.items() for name in shape.machines(group)}
+        every = {name: group for group, shape in self.groups.items() for name in shape.machines(group)}
+        only = self.choices.only
+        return {name: group for name, group in every.items() if only in ("", name)}
 
     @cached_property
     def own(self) -> dict[str, ExistingMachine]:
@@ -99,6 +108,8 @@ class Circumstances:
     @cached_property
     def orphans(self) -> tuple[ExistingMachine, ...]:
         """Return the fleet's own machines that it does not name any more."""
+        if self.choices.only:
+            return ()
         return tuple(found for name, found in self.own.items() if name not in self.named)
 
 
@@ -170,6 +181,7 @@ def _machine(given: Circumstances, name: str, identity: Identity, nics: tuple[Wa
         linked=linked,
         autostart=shape.autostart,
         start=shape.start,
+        settings=given.choices.settings.get(name, ""),
     )
 
 

@@ -26,6 +26,7 @@ from imgpipe.domain_features import NEWEST
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.images.disk_uses import DiskUses
 from imgpipe.settings import Settings
+from imgpipe.sizes import GIB
 
 FLEET = f"""
 name = "shop"
@@ -292,6 +293,19 @@ def test_what_must_stop_is_asked_for(run, host, shop_toml):
     run("deploy", shop_toml, "--yes")
     assert [type(change) for change in host.applied] == [Modify, Modify]
     assert host.manner.may_stop
+
+
+def test_what_somebody_changed_by_hand_is_named_and_asked_for_before_it_is_undone(run, host, shop_toml):
+    run("deploy", shop_toml)
+    host.applied.clear()
+    changed(host, "web-02", memory=8 * GIB)
+    with pytest.raises(RecipeError, match="Nobody can be asked") as caught:
+        run("deploy", shop_toml)
+    assert caught.value.details == ("Undo what was changed by hand of 'web-02'?",)
+    assert host.applied == []
+    told = run("deploy", shop_toml, "--yes").stderr
+    assert "warning: 'web-02': 2 GiB memory instead of 8 GiB (changed by hand)." in told
+    assert [type(change) for change in host.applied] == [Keep, Modify]
 
 
 def test_a_change_may_wait_for_the_next_start(run, host, shop_toml):

@@ -330,6 +330,7 @@ def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple
     first = domain.find("devices/disk[@device='disk']")
     disk = disk_of(domain)
     virtual_size, used = disks.get(disk, (0, 0))
+    current = "" if (vcpu := domain.find("vcpu")) is None else vcpu.get("current", "")
     return ExistingMachine(
         name=domain.findtext("name") or "",
         uuid=domain.findtext("uuid") or "",
@@ -346,7 +347,14 @@ def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple
         if first is None
         else tuple(path for element in first.iterfind(".//backingStore/source") if (path := element.get("file", ""))),
         record=metadata.of_element(domain),
+        current_cpus=_less(domain, "vcpu", int(current) if current.isdecimal() else 0),
+        current_memory=_less(domain, "memory", number_in(domain, "currentMemory")) * _KIB,
     )
+
+
+def _less(domain: ET.Element, most: str, current: int) -> int:
+    """Return what a machine starts with where that is less than the most; 0 where it is not."""
+    return current if current < number_in(domain, most) else 0
 
 
 def _waited_for(xml: str) -> bool:

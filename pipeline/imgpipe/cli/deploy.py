@@ -127,7 +127,7 @@ def _shop(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor) -> Works
 
 def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Workshop) -> tuple[DeployPlan, HostFacts]:
     from imgpipe.cli.shop import foreign
-    from imgpipe.deploy.accounts import accounts_of, plain_groups
+    from imgpipe.deploy.accounts import accounts_of, plain_places
     from imgpipe.deploy.facts import gather
     from imgpipe.deploy.fleet_files import as_options
     from imgpipe.deploy.fleet_ids import minted_id
@@ -147,7 +147,7 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
     )
     templates = load_templates(fleet, facts.machines, shop.store, look, families, _is_recipe)
     vault = context.vault(planned=options.plan)
-    accounts = accounts_of(fleet, vault, plain_groups(fleet, templates))
+    accounts = accounts_of(fleet, vault, plain_places(fleet, templates))
     # A plan that nobody carries out must promise no addresses that the deploy would not use.
     minted = None if options.plan else minted_id()
     choices = Choices(prune=options.prune, rebuild=options.rebuild, minted=minted)
@@ -193,9 +193,15 @@ def _check_host(plan: DeployPlan, shop: Workshop) -> None:
 
 
 def _ask(plan: DeployPlan, options: DeployOptions) -> None:
-    """Ask before machines stop or disks are lost."""
+    """Ask before machines stop, disks are lost, or what somebody did by hand is undone."""
     from imgpipe.deploy.faults import listed
 
+    if undone := plan.undone:
+        for name, change in undone:
+            output.tell(f"warning: '{name}': {'; '.join(change.told)}.")
+        unsure = " or may have been" if any(change.unsure for _, change in undone) else ""
+        names = listed(name for name, _ in undone)
+        output.confirm(f"Undo what was{unsure} changed by hand of {names}?", yes=options.yes)
     if plan.lost:
         output.confirm(f"Remove {listed(plan.lost)}, with all that is on the disks?", yes=options.yes)
     if plan.stopped and options.stop:

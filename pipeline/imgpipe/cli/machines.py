@@ -221,23 +221,23 @@ def console(name: Name) -> None:
 def ssh(
     name: Name,
     command: Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND...]", show_default=False)] = None,
-    user: Annotated[str, typer.Option("--user", "-l", help="Who to log in as.")] = "root",
+    user: Annotated[
+        str | None, typer.Option("--user", "-l", help="Who to log in as; absent: whom the deploy lets in.")
+    ] = None,
 ) -> None:
-    """Log in by ssh, at the address that imgpipe gave the machine or that it last said it had."""
+    """Log in by ssh, at the address that imgpipe gave the machine or that it last said it had.
+
+    The machine is known by the host keys that its guest has told through libvirt, so ssh asks nothing.
+    """
     from imgpipe.adapters.handover import hand_over
+    from imgpipe.adapters.machines import Machines
     from imgpipe.cli.shop import connected
-    from imgpipe.deploy.reachable import addresses_of
+    from imgpipe.cli.ssh_access import ssh_command
 
     with connected() as hypervisor:
         machine = _running(hypervisor, name)
-    addresses = addresses_of(machine)
-    if not addresses:
-        raise HostError(
-            f"No address is known at which '{name}' can be reached.",
-            hint="It is behind QEMU's own NAT, or has not said what DHCP gave it: 'imgpipe deploy --wait' asks.",
-        )
-    login = ("-o", f"HostKeyAlias={machine.name}", "-l", user, str(addresses[0]))
-    hand_over("ssh", *login, *(("--", *command) if command else ()))
+        words = ssh_command(machine, Machines(hypervisor), user, command or ())
+    hand_over(*words)
 
 
 def _destroy_machines(choice: Choice, *, trusting: bool, yes: bool, as_json: bool) -> None:

@@ -1,8 +1,9 @@
 """A fleet: which machines shall be made from golden images, parsed once into strict, frozen types.
 
 What stands in `defaults` holds for every group that does not say otherwise, key by key, those of `root` too; a list of
-a group replaces that of the defaults. Secrets are never in a fleet: it names the file or the environment variable that
-holds them. The JSON Schema of these types is what `imgpipe deploy --schema` prints.
+a group replaces that of the defaults. So does what stands in `machines` for one machine of a group. Secrets are never
+in a fleet: it names the file or the environment variable that holds them. The JSON Schema of these types is what
+`imgpipe deploy --schema` prints.
 """
 
 from __future__ import annotations
@@ -228,7 +229,7 @@ def is_disk(reference: str) -> bool:
     return "/" in reference
 
 
-def _filled(table: AnyTable, defaults: Table) -> AnyTable:
+def filled(table: AnyTable, defaults: Table) -> AnyTable:
     """Return a table with what it does not say itself taken from another."""
     missing = defaults.model_fields_set - table.model_fields_set
     return table.model_copy(update={key: getattr(defaults, key) for key in missing})
@@ -246,6 +247,9 @@ class Fleet(Table):
     pool: Identifier | None = Field(default=None, description="The storage pool of libvirt for the disks.")
     defaults: Shape = Shape()
     groups: Annotated[dict[Label, Group], Field(min_length=1)]
+    machines: dict[Label, Shape] = Field(
+        default={}, description="What one machine has instead of what its group says, by the machine's name."
+    )
 
     @model_validator(mode="after")
     def _names_are_labels(self) -> Self:
@@ -265,5 +269,32 @@ class Fleet(Table):
     def group(self, name: str) -> Group:
         """Return a group with the defaults filled in."""
         group = self.groups[name]
-        filled = _filled(group, self.defaults)
-        return filled.model_copy(update={"root": _filled(group.root, self.defaults.root)})
+        whole = filled(group, self.defaults)
+        return whole.model_copy(update={"root": filled(group.root, self.defaults.root)})
+
+    def shapes(self) -> dict[str, Group]:
+        """Return what machines are made by, with all filled in: groups, then machines with keys of their own.
+
+        They are called as in `place_of`. A name in `machines` that no group has is left out: `faults` tells of it.
+        """
+        groups = {name: self.group(name) for name in self.groups}
+        of_machines = {name: group for group, shape in groups.items() for name in shape.machines(group)}
+        own = {
+            place_of(name): _own(self.machines[name], name, groups[group])
+            for name, group in of_machines.items()
+            if name in self.machines
+        }
+        return groups | own
+
+
+def place_of(machine: str) -> str:
+    """Return what the part of a fleet is called that is one machine's own; no group is called so."""
+    return f"machines.{machine}"
+
+
+def _own(shape: Shape, name: str, group: Group) -> Group:
+    """Return a group of one machine: its group's, with what it says itself."""
+    own = {key: getattr(shape, key) for key in shape.model_fields_set}
+    root = filled(shape.root, group.root)
+    numbered_by = {"count": None, "pattern": None, "names": (name,)}
+    return group.model_copy(update={**own, "root": root, **numbered_by})

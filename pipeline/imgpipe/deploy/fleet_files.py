@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from imgpipe.deploy.addresses import DHCP
-from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser, Shape, is_disk
+from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser, Shape, is_disk, place_of
 from imgpipe.deploy.names import LABEL_RULE, PATTERN_RULE, is_label, with_number, without_number
 from imgpipe.disclosure import one_line
 from imgpipe.errors import RecipeError
@@ -73,6 +73,7 @@ def _named(fleet: Fleet) -> Iterator[str]:
     """Yield the keys of a fleet that name files or secrets of this host."""
     shapes: dict[str, Shape] = {"defaults": fleet.defaults}
     shapes |= {f"groups.{name}": group for name, group in fleet.groups.items()}
+    shapes |= {place_of(name): machine for name, machine in fleet.machines.items()}
     for key, shape in shapes.items():
         if shape.template and is_disk(shape.template):
             yield f"{key}.template"
@@ -198,9 +199,10 @@ def _with_files(fleet: Fleet, folder: Path) -> Fleet:
     wrong: list[str] = []
     defaults = _filled(fleet.defaults, folder, "defaults", wrong)
     groups = {name: _filled(group, folder, f"groups.{name}", wrong) for name, group in fleet.groups.items()}
+    machines = {name: _filled(machine, folder, place_of(name), wrong) for name, machine in fleet.machines.items()}
     if wrong:
         raise RecipeError(f"The fleet '{fleet.name}' names files that are not what it needs.", details=wrong)
-    return fleet.model_copy(update={"defaults": defaults, "groups": groups})
+    return fleet.model_copy(update={"defaults": defaults, "groups": groups, "machines": machines})
 
 
 def _filled(shape: AnyShape, folder: Path, key: str, wrong: list[str]) -> AnyShape:
@@ -224,10 +226,14 @@ def _login(login: AnyLogin, folder: Path, key: str, wrong: list[str]) -> AnyLogi
     keys = list(login.keys)
     for index, name in enumerate(login.key_files):
         keys += _keys(folder / in_home(name), f"{key}.key_files.{index}", wrong)
+    # What it does not say stays unsaid, because the defaults say that.
+    update: dict[str, Any] = {"key_files": ()}
+    if {"keys", "key_files"} & login.model_fields_set:
+        update["keys"] = tuple(dict.fromkeys(keys))
     password = login.password
     if password is not None and password.file is not None:
-        password = SecretSource(file=str(folder / in_home(password.file)))
-    return login.model_copy(update={"keys": tuple(dict.fromkeys(keys)), "key_files": (), "password": password})
+        update["password"] = SecretSource(file=str(folder / in_home(password.file)))
+    return login.model_copy(update=update)
 
 
 def _keys(path: Path, key: str, wrong: list[str]) -> list[str]:

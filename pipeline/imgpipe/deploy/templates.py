@@ -31,7 +31,7 @@ def load_templates(
     What the fleet names and the catalog does not have is left out, unless that is all: then the error says so.
     Raises HostError for an image that is not as large as its manifest says.
     """
-    named = {shape.template: None for shape in map(fleet.group, fleet.groups) if shape.template}
+    named = {shape.template: None for shape in fleet.shapes().values() if shape.template}
     found: dict[str, Template] = {}
     missing: list[RecipeError] = []
     for reference in named:

@@ -123,7 +123,8 @@ class WantedMachine:
     """One machine: its definition, its disk and its identity. `machine.disk` is the disk's virtual size in bytes.
 
     `uuid` is stable for the fleet, its id and the name. A `linked` disk is an overlay on the template, else a copy of
-    its own. `fleet_id` is for its record: what it carries already, else the fleet's.
+    its own. `fleet_id` is for its record: what it carries already, else the fleet's. So is `settings`, what it has of
+    its own beside the fleet's file.
     """
 
     name: str
@@ -138,3 +139,4 @@ class WantedMachine:
     linked: bool = True
     autostart: bool = False
     start: bool = True
+    settings: str = ""

@@ -18,13 +18,15 @@ from imgpipe.cli.deploy_options import complete_template
 from imgpipe.deploy.changes import Keep, Make, Modify, Remove
 from imgpipe.deploy.definition_files import NamedFiles
 from imgpipe.deploy.definitions import HostPolicy
-from imgpipe.deploy.existing import Proven
+from imgpipe.deploy.existing import ExistingNic, Proven
+from imgpipe.deploy.host_keys import fingerprint
 from imgpipe.deploy.ownership import COPIED
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.domain_features import NEWEST
 from imgpipe.errors import GuestError, HostError, RecipeError
 from imgpipe.images.disk_uses import DiskUses
 from imgpipe.settings import Settings
+from imgpipe.sizes import GIB
 
 FLEET = f"""
 name = "shop"
@@ -39,6 +41,15 @@ addresses = "10.100.1.10-10.100.1.19/24"
 """
 
 
+def reported(**changes):
+    """Return what a guest writes to its port: the end of an old line, then a report."""
+    told = {
+        "version": 1, "hostname": "web-01", "machine_id": "", "host_keys": [], "nics": [], "gateways": [],
+        "identity": "", "state": "running", "failed": [], "problems": [],
+    } | changes  # fmt: skip
+    return f'ems":[]}}\n{json.dumps(told)}\n'.encode()
+
+
 class Host:
     """A libvirt that remembers what it was told."""
 
@@ -51,6 +62,7 @@ class Host:
         self.waited = []
         self.said = []
         self.deaf = set()
+        self.ports = {}
         policy = HostPolicy(folder=store.root, accelerator="tcg")
         self.shop = Workshop(
             machines=self,
@@ -66,6 +78,14 @@ class Host:
 
     def find(self, name):
         return next(one for one in self.facts.machines if one.name == name)
+
+    def set_record(self, name, record):
+        changed(self, name, record=record)
+
+    def open_port(self, name, port):
+        if name not in self.ports:
+            raise HostError("There is no such port.")
+        return SimpleNamespace(read=lambda: self.ports[name], ended=False, close=lambda: None)
 
     def named_files(self):
         return tuple(
@@ -275,6 +295,19 @@ def test_what_must_stop_is_asked_for(run, host, shop_toml):
     assert host.manner.may_stop
 
 
+def test_what_somebody_changed_by_hand_is_named_and_asked_for_before_it_is_undone(run, host, shop_toml):
+    run("deploy", shop_toml)
+    host.applied.clear()
+    changed(host, "web-02", memory=8 * GIB)
+    with pytest.raises(RecipeError, match="Nobody can be asked") as caught:
+        run("deploy", shop_toml)
+    assert caught.value.details == ("Undo what was changed by hand of 'web-02'?",)
+    assert host.applied == []
+    told = run("deploy", shop_toml, "--yes").stderr
+    assert "warning: 'web-02': 2 GiB memory instead of 8 GiB (changed by hand)." in told
+    assert [type(change) for change in host.applied] == [Keep, Modify]
+
+
 def test_a_change_may_wait_for_the_next_start(run, host, shop_toml):
     run("deploy", shop_toml)
     host.applied.clear()
@@ -388,18 +421,112 @@ def test_a_machine_that_is_off_has_no_console(run, host, three):
         run("machines", "console", "db")
 
 
-def test_console_and_ssh_take_over_the_terminal(run, host, three, monkeypatch):
-    became = []
-    monkeypatch.setattr("imgpipe.adapters.handover.hand_over", lambda *argv: became.append(argv))
+@pytest.fixture
+def became(monkeypatch):
+    """What imgpipe would have become instead of what it becomes."""
+    said = []
+    monkeypatch.setattr("imgpipe.adapters.handover.hand_over", lambda *argv: said.append(argv))
+    return said
+
+
+SERVERS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPXKSTbdZZZ0lVNFGaoTSF/tPsRPRBKHwvmDpRuWyR7N"
+SERVERS_PRINT = fingerprint(SERVERS_KEY)
+
+
+@pytest.fixture
+def servers(monkeypatch):
+    """Who answers, by address; what is asked for is remembered."""
+    answers, asked = {}, []
+
+    def scan(addresses):
+        every = list(addresses)
+        asked.extend(every)
+        return {address: answers[address] for address in every if address in answers}
+
+    monkeypatch.setattr("imgpipe.adapters.ssh_keyscan.scan", scan)
+    answers["asked"] = asked
+    return answers
+
+
+def told(host, name, *prints):
+    """Let a guest have told the fingerprints of its host keys."""
+    (machine,) = [one for one in host.facts.machines if one.name == name]
+    changed(host, name, record=dataclasses.replace(machine.record, host_keys=prints))
+
+
+def test_a_console_takes_over_the_terminal(run, host, three, became):
     run("machines", "console", "web-01")
+    assert became == [("virsh", "--connect", "test:///fake", "console", "--", "web-01")]
+
+
+def test_ssh_knows_a_machine_by_the_keys_that_its_guest_told_and_asks_nothing(run, host, three, became, servers, store):
+    told(host, "web-01", SERVERS_PRINT)
+    servers["10.100.1.10"] = ["ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAAAAAA==", SERVERS_KEY]
     run("machines", "ssh", "web-01", "--user", "ann", "--", "uptime", "--pretty")
-    assert became == [
-        ("virsh", "--connect", "test:///fake", "console", "--", "web-01"),
-        ("ssh", "-o", "HostKeyAlias=web-01", "-l", "ann", "10.100.1.10", "--", "uptime", "--pretty"),
-    ]
+    (file,) = (store.root / "ssh").iterdir()
+    assert file.read_text() == f"web-01 {SERVERS_KEY}\n"
+    assert file.stat().st_mode & 0o777 == 0o644
+    options = ("HostKeyAlias=web-01", f"UserKnownHostsFile={file}", "StrictHostKeyChecking=yes")
+    given = tuple(word for option in options for word in ("-o", option))
+    assert became == [("ssh", *given, "-l", "ann", "10.100.1.10", "--", "uptime", "--pretty")]
+    # What is known is not asked for again, and root is who logs in where nobody is named.
+    servers.pop("10.100.1.10")
+    run("machines", "ssh", "web-01")
+    assert became[1] == ("ssh", *given, "-l", "root", "10.100.1.10")
+    assert servers["asked"] == ["10.100.1.10"]
 
 
-def test_a_machine_without_a_known_address_cannot_be_reached(run, three):
+def test_a_guest_that_told_nothing_yet_is_asked_before_ssh(run, host, three, became, servers, store):
+    servers["10.100.1.10"] = [SERVERS_KEY]
+    host.ports["web-01"] = reported(host_keys=[SERVERS_PRINT])
+    run("machines", "ssh", "web-01")
+    (file,) = (store.root / "ssh").iterdir()
+    assert f"UserKnownHostsFile={file}" in became[0]
+    assert host.find("web-01").record.host_keys == (SERVERS_PRINT,)
+
+
+def test_a_guest_that_is_asked_tells_its_address_too(run, host, three, became, servers):
+    nic = {"name": "eth0", "mac": "52:54:00:00:00:01", "addresses": ["10.9.9.9/24"]}
+    host.ports["db"] = reported(host_keys=[SERVERS_PRINT], nics=[nic])
+    servers["10.9.9.9"] = [SERVERS_KEY]
+    changed(host, "db", nics=(ExistingNic(kind="bridge", source="br1", mac="52:54:00:00:00:01"),))
+    run("machines", "ssh", "db")
+    assert became[0][-1] == "10.9.9.9"
+
+
+def test_whoever_answers_with_other_keys_is_not_the_machine(run, host, three, became, servers):
+    told(host, "web-01", "SHA256:" + "x" * 43)
+    servers["10.100.1.10"] = [SERVERS_KEY]
+    host.ports["web-01"] = reported(host_keys=["SHA256:" + "x" * 43])
+    with pytest.raises(HostError, match="Whoever answers at 10.100.1.10 is not 'web-01'"):
+        run("machines", "ssh", "web-01")
+    assert became == []
+    # A guest that made itself new keys says so, and is believed.
+    host.ports["web-01"] = reported(host_keys=[SERVERS_PRINT])
+    run("machines", "ssh", "web-01")
+    assert "StrictHostKeyChecking=yes" in became[0]
+
+
+def test_where_no_key_is_known_ssh_asks_and_imgpipe_says_so(run, host, three, became, servers):
+    servers["10.100.1.10"] = [SERVERS_KEY]
+    said = run("machines", "ssh", "web-01").stderr
+    assert "The SSH host keys of 'web-01' are not known: its guest has not told which it has." in said
+    assert became == [("ssh", "-o", "HostKeyAlias=web-01", "-l", "root", "10.100.1.10")]
+
+
+def test_inventories_have_the_known_keys_and_say_which_are_not(run, host, three, servers, store):
+    told(host, "web-01", SERVERS_PRINT)
+    servers["10.100.1.10"] = [SERVERS_KEY]
+    for form in ("ssh-config", "ansible"):
+        said = run("machines", "list", "-o", form, "web-01", "web-02")
+        (file,) = (store.root / "ssh").iterdir()
+        assert str(file) in said.stdout
+        assert "note: The SSH host keys of 'web-02' are not known: its guest has not told" in said.stderr
+        assert "'web-01'" not in said.stderr
+    assert servers["asked"] == ["10.100.1.10"]
+
+
+def test_a_machine_without_a_known_address_cannot_be_reached(run, three, servers):
     with pytest.raises(HostError, match="No address is known"):
         run("machines", "ssh", "db")
 

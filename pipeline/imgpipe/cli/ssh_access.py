@@ -1,0 +1,96 @@
+"""How machines are reached by ssh: at which address, as whom, and by which host keys they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from imgpipe.cli import context, output
+from imgpipe.errors import HostError
+
+if TYPE_CHECKING:
+    from imgpipe.adapters.machines import Machines
+    from imgpipe.deploy.existing import ExistingMachine
+    from imgpipe.deploy.host_keys import HostKeys
+
+_GUESTS_SECONDS = 30
+"""How long a guest that never told its keys may take: it says them every few seconds once somebody listens."""
+
+
+def host_keys(machines: Iterable[ExistingMachine]) -> dict[str, HostKeys]:
+    """Return by name what is known of the machines' host keys; nothing of it where servers cannot be asked."""
+    from imgpipe.adapters.ssh_keyscan import scan
+    from imgpipe.deploy.host_keys import HostKeys, known_host_keys
+
+    every = tuple(machines)
+    try:
+        return known_host_keys(every, context.store(), scan)
+    except (HostError, OSError) as error:
+        why = f"they cannot be asked for or kept: {str(error).rstrip('.')}"
+        return {machine.name: HostKeys(why=why) for machine in every}
+
+
+def ssh_command(machine: ExistingMachine, machines: Machines, user: str | None, command: Iterable[str]) -> list[str]:
+    """Return the command that logs in to a running machine; its guest is asked for what is not known.
+
+    Raises HostError where no address is known, or something else answers there.
+    """
+    from imgpipe.deploy.host_keys import told_fingerprints
+    from imgpipe.deploy.reachable import addresses_of
+
+    reached = machine
+    known = host_keys([reached])[machine.name] if addresses_of(reached) else None
+    if known is None or known.foreign or not told_fingerprints(reached.record):
+        reached, known = _asked(machine, machines)
+    addresses = addresses_of(reached)
+    if not addresses:
+        raise HostError(
+            f"No address is known at which '{machine.name}' can be reached.",
+            hint="It is behind QEMU's own NAT, or has not said what DHCP gave it: 'imgpipe deploy --wait' asks.",
+        )
+    if known.foreign:
+        raise HostError(
+            f"Whoever answers at {addresses[0]} is not '{machine.name}': {known.why}.",
+            hint=f"See who has that address; 'imgpipe machines console {quote(machine.name)}' shows the machine.",
+        )
+    if known.why:
+        output.tell(f"note: The SSH host keys of '{machine.name}' are not known: {known.why}. So ssh itself asks.")
+    words = list(command)
+    login = user or (machine.record.user if machine.record else "") or "root"
+    told = [word for option in options(machine.name, known) for word in ("-o", option)]
+    return ["ssh", *told, "-l", login, str(addresses[0]), *(("--", *words) if words else ())]
+
+
+def options(name: str, known: HostKeys | None) -> list[str]:
+    """Return the options of ssh by which a machine is known by its own host keys and no others, where there are any.
+
+    Else ssh asks whoever logs in, as it does with every server that it has not seen.
+    """
+    from imgpipe.deploy.host_keys import ssh_path
+
+    told = [f"HostKeyAlias={name}"]
+    if known and known.file:
+        told += [f"UserKnownHostsFile={ssh_path(known.file)}", "StrictHostKeyChecking=yes"]
+    return told
+
+
+def tell_unknown(machines: Iterable[ExistingMachine], known: Mapping[str, HostKeys]) -> None:
+    """Say of which machines ssh will have to ask whether they are the right ones, and why."""
+    for machine in machines:
+        found = known.get(machine.name)
+        if found and found.foreign:
+            output.tell(f"warning: Whoever answers for '{machine.name}' may be another one: {found.why}.")
+        elif found and found.why:
+            output.tell(
+                f"note: The SSH host keys of '{machine.name}' are not known: {found.why}. 'imgpipe machines ssh "
+                f"{quote(machine.name)}' asks its guest; without that, ssh itself asks whether they are right."
+            )
+
+
+def _asked(machine: ExistingMachine, machines: Machines) -> tuple[ExistingMachine, HostKeys]:
+    from imgpipe.deploy.asking import ask
+
+    output.tell(f"note: The guest of '{machine.name}' is asked for its SSH host keys and addresses.")
+    reached = ask(machine, machines, _GUESTS_SECONDS)
+    return reached, host_keys([reached])[machine.name]

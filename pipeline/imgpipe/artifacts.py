@@ -61,16 +61,43 @@ class InstalledDisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A package of the image's own package database."""
+    """A package of the image's own package database; an empty text is something that it does not say.
+
+    `version` is EPOCH:VERSION-RELEASE as far as it has them. `source` is what it was built of: the file name of a
+    source RPM; NAME, or NAME@VERSION where that differs, for others.
+    """
 
     name: str
     version: str
     arch: str = ""
+    source: str = ""
+    supplier: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageList:
+    """The packages of an image, and whose they are: 'rpm', 'deb' or 'apk'; both are empty where nobody knows."""
+
+    format: str = ""
+    packages: tuple[Package, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OsRelease:
+    """What a Linux system says of itself (os-release(5)); an empty text is something that it does not say."""
+
+    id: str = ""
+    version: str = ""
+    name: str = ""
+    title: str = ""
+    cpe: str = ""
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedState:
-    """What was read back from the disk after sealing it.
+    """What was read back from the disk after sealing it; `release` is the system's own word, the rest libguestfs'.
 
     `operations` were applied, in order; `asserted` are sentences that were found true. `generalized` is what a
     system that sealed itself left as its proof, by name; empty for one that was sealed offline.
@@ -84,6 +111,7 @@ class SealedState:
     asserted: tuple[str, ...]
     generalized: tuple[tuple[str, str], ...] = ()
     packages: tuple[Package, ...] = field(repr=False, default=())
+    release: OsRelease = OsRelease()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

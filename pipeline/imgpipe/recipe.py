@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
 from imgpipe.environment import keep_from_children
 from imgpipe.model_faults import spelled
+from imgpipe.schema_rules import SIZE_OR_NONE, exactly_one, needs, not_both, one_at_least, together
 from imgpipe.sizes import GIB, Bytes, Size
 from imgpipe.usable_addresses import UsableAddress, UsableInterface, check_gateway
 
@@ -24,7 +25,7 @@ Line = Annotated[
 """One line of printable text."""
 Word = Annotated[
     str,
-    StringConstraints(pattern=r"^[^\x00-\x20\x7f-\xa0\u2028\u2029\"'\\]+$", max_length=255),
+    StringConstraints(pattern=r"^[^\x00-\x20\x7f-\xa0\u2028\u2029\x22'\\]+$", max_length=255),
     spelled("must be printable text without blanks, quotes and backslashes"),
 ]
 """Printable text without blanks, quotes and backslashes."""
@@ -57,7 +58,7 @@ InterfaceName = Annotated[
 """At most 15 characters (IFNAMSIZ of the kernel)."""
 Mac = Annotated[
     str,
-    StringConstraints(pattern=r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$", to_lower=True),
+    StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$", to_lower=True),
     spelled("must be a MAC address, such as '52:54:00:12:34:56'"),
 ]
 HostName = Annotated[
@@ -74,19 +75,19 @@ SshKey = Annotated[
     str,
     StringConstraints(
         pattern=r"^(ssh-[a-z0-9]+|ecdsa-[a-z0-9-]+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/=]+"
-        r"( [^\x00-\x1f\x7f-\x9f\u2028\u2029\"'\\]*)?$"
+        r"( [^\x00-\x1f\x7f-\x9f\u2028\u2029\x22'\\]*)?$"
     ),
     spelled("must be one line of a public key, such as 'ssh-ed25519 AAAA... ann'"),
 ]
 """One line of authorized_keys (sshd(8)) without options."""
 Sha256 = Annotated[
     str,
-    StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True),
+    StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$", to_lower=True),
     spelled("must be a SHA-256: 64 hexadecimal digits"),
 ]
 Url = Annotated[
     str,
-    StringConstraints(pattern=r"^(https?|file)://[^\x00-\x20\x7f-\xa0\"<>\\^`{|}]+$"),
+    StringConstraints(pattern=r"^(https?|file)://[^\x00-\x20\x7f-\xa0\x22<>\\^`{|}]+$"),
     spelled("must be a URL that begins with https://, http:// or file://"),
 ]
 """A URL without what RFC 3986 has no place for: a quote, say in a password, would end it in the eyes of others."""
@@ -114,6 +115,12 @@ class Machine(Table):
 class MediumSource(Table):
     """Where the installation medium comes from: one of `file` and `url`; neither takes the system's own names."""
 
+    model_config = ConfigDict(
+        json_schema_extra=together(
+            not_both("file", "url"), needs("url", "sha256", "checksums"), needs("keyring", "checksums")
+        )
+    )
+
     file: Line | None = Field(
         default=None, description="A path, or a name (wildcards allowed) that is looked up in the media folders."
     )
@@ -135,6 +142,8 @@ class MediumSource(Table):
 
 class Nic(Table):
     """One network interface, by name or by MAC address; DHCP unless it has an address."""
+
+    model_config = ConfigDict(json_schema_extra=together(one_at_least("name", "mac"), needs("gateway", "address")))
 
     name: InterfaceName | None = None
     mac: Mac | None = None
@@ -159,7 +168,7 @@ class Disk(Table):
     layout: Literal["plain", "lvm"] = "plain"
     filesystem: Literal["xfs", "ext4"] | None = Field(default=None, description="Absent: the system's own custom.")
     boot: Bytes = GIB
-    swap: Annotated[int, Size, Field(ge=0, description="A size with its unit; 0: no swap.")] = 2 * GIB
+    swap: Annotated[int, Size, Field(ge=0), WithJsonSchema(SIZE_OR_NONE)] = 2 * GIB
     volume_group: Identifier = "vg0"
 
 
@@ -186,6 +195,8 @@ class Limits(Table):
 
 class SecretSource(Table):
     """Where a password is: a file (its first line) or an environment variable, as plain text or as crypt(5) hash."""
+
+    model_config = ConfigDict(json_schema_extra=exactly_one("file", "env"))
 
     file: Line | None = None
     env: Identifier | None = None
@@ -220,7 +231,7 @@ class User(Table):
     name: UserName
     comment: Annotated[
         str,
-        StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029:\"'\\]*$", max_length=128),
+        StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029:\x22'\\]*$", max_length=128),
         spelled("must be text without ':', quotes and backslashes"),
     ] = ""
     groups: tuple[UserName, ...] = ()

@@ -72,7 +72,7 @@ def read_recipe(path: Path, name: str, sizing: Sizing | None = None) -> Recipe:
             "disk": exact_bytes(sizing.disk),
         }
         table["machine"] = {**table.get("machine", {}), **machine}
-    recipe = parse(Recipe, {**table, "name": name}, f"Recipe '{path.name}'")
+    recipe = parse(Recipe, {**table, "name": name}, f"Recipe '{path.name}'", _told_name(table))
     refuse_words_of_others(path, f"Recipe '{path}'", _named(recipe))
     return recipe
 
@@ -106,9 +106,17 @@ def _named(recipe: Recipe) -> Iterator[str]:
         yield "install.product_key"
 
 
-def parse(kind: type[Model], table: dict[str, Any], title: str) -> Model:
-    """Check a table against its type; raises RecipeError that lists every fault with its key."""
+def _told_name(table: dict[str, Any]) -> tuple[str, ...]:
+    """Return what is wrong with a name in a recipe's own file: it would be passed over."""
+    return ("name: is no key; a recipe is called by its file's name",) if "name" in table else ()
+
+
+def parse(kind: type[Model], table: dict[str, Any], title: str, more: tuple[str, ...] = ()) -> Model:
+    """Check a table against its type; raises RecipeError that lists every fault with its key, those in `more` too."""
     try:
-        return kind.model_validate(table, context=WRITTEN)
+        found = kind.model_validate(table, context=WRITTEN)
     except ValidationError as error:
-        raise RecipeError(f"{title} is not valid.", details=faults(error, kind)) from None
+        raise RecipeError(f"{title} is not valid.", details=(*more, *faults(error, kind))) from None
+    if more:
+        raise RecipeError(f"{title} is not valid.", details=more)
+    return found

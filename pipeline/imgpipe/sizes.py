@@ -11,7 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema
+
+from imgpipe.schema_rules import SIZE
 
 KIB = 2**10
 MIB = 2**20
@@ -88,12 +90,13 @@ def _bytes(value: object, info: ValidationInfo) -> object:
     return value
 
 
-Size = BeforeValidator(_bytes, json_schema_input_type=str)
+Size = BeforeValidator(_bytes)
 """Reads a size with its unit, for the fields that have bounds of their own."""
 Bytes = Annotated[
     int,
     Size,
-    Field(gt=0, description="A size with its unit: '20 GiB', '512 MiB'."),
+    Field(gt=0),
+    WithJsonSchema(SIZE),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,24 @@ from typing import Any
 from imgpipe.errors import RecipeError
 from imgpipe.named_files import read_text
 
+SCHEMA_KEY = "$schema"
+"""A key at the top of a file that tells editors where its JSON Schema is; it is no part of what the file says."""
+
+_SCHEMA_WITHOUT_QUOTES = re.compile(r"^\s*\$schema\s*=", re.MULTILINE)
+_QUOTED = "A key with '$' is written in quotes, \"$schema\" = ...; or say it in a comment: '#:schema PATH'."
 _MOST = 2**63
 _DEEPEST = 100
 
 
 def read_toml(path: Path, title: str) -> dict[str, Any]:
-    """Return the table in a file; raises RecipeError with the reason, `title` says which file it is."""
+    """Return the table in a file, without its "$schema"; raises RecipeError with the reason.
+
+    `title` says which file it is.
+    """
+    text = hint = ""
     try:
-        table = tomllib.loads(read_text(path))
+        text = read_text(path)
+        table = tomllib.loads(text)
     except RecursionError:
         reason = "it is nested too deeply"
     except OSError as error:
@@ -25,14 +36,20 @@ def read_toml(path: Path, title: str) -> dict[str, Any]:
         reason = "it is no text in UTF-8"
     except tomllib.TOMLDecodeError as error:
         reason = str(error)
+        hint = _QUOTED if _SCHEMA_WITHOUT_QUOTES.search(text) else ""
     except ValueError as error:
         # int() refuses numbers of thousands of digits, and says so in words of Python's.
         reason = "a number in it is too long" if "digits" in str(error) else str(error)
     else:
         reason = _excess(table)
         if not reason:
-            return table
-    raise RecipeError(f"{title} cannot be read: {reason}.")
+            return _without_schema(table)
+    raise RecipeError(f"{title} cannot be read: {reason}.", hint=hint)
+
+
+def _without_schema(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table without what it tells editors; a "$schema" that is no text is a key like others."""
+    return {key: value for key, value in table.items() if key != SCHEMA_KEY or not isinstance(value, str)}
 
 
 def _excess(table: dict[str, Any]) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+
+from imgpipe.schema_rules import ADDRESS, INTERFACE
 
 _NOBODYS = {
     IPv4Network("0.0.0.0/8"): "is of 0.0.0.0/8, which no machine can have",
@@ -65,7 +67,7 @@ def _written(value: object) -> object:
     return value
 
 
-Written = BeforeValidator(_written, json_schema_input_type=str)
+Written = BeforeValidator(_written)
 """Stands where an address is read from a file, which has it as text."""
-UsableAddress = Annotated[IPv4Address, Written, AfterValidator(usable_address)]
-UsableInterface = Annotated[IPv4Interface, Written, AfterValidator(usable_interface)]
+UsableAddress = Annotated[IPv4Address, Written, AfterValidator(usable_address), WithJsonSchema(ADDRESS)]
+UsableInterface = Annotated[IPv4Interface, Written, AfterValidator(usable_interface), WithJsonSchema(INTERFACE)]

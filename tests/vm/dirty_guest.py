@@ -24,7 +24,8 @@ SYSTEM = {
     "/etc/os-release": 'NAME="Debian GNU/Linux"\nID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12"\n',
     "/etc/debian_version": "12.5\n",
     "/var/lib/dpkg/status": "".join(
-        f"Package: {name}\nStatus: install ok installed\nVersion: {version}\nArchitecture: amd64\n\n"
+        f"Package: {name}\nStatus: install ok installed\nMaintainer: Ann <ann@example.org>\nVersion: {version}\n"
+        "Architecture: amd64\n\n"
         for name, version in (("bash", "5.2.15-2+b2"), ("openssh-server", "1:9.2p1-2"))
     ),
     "/bin/sh": "#!\n",

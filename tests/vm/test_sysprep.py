@@ -132,7 +132,9 @@ def test_the_installed_disks_are_unchanged(made):
 def test_the_state_says_what_was_found_and_asserted(made):
     state = made.sealed["plain"].state
     assert (state.distro, state.package_format) == ("debian", "deb")
-    assert Package(name="openssh-server", version="1:9.2p1-2", arch="amd64") in state.packages
+    server = Package(name="openssh-server", version="1:9.2p1-2", arch="amd64", source="openssh-server", supplier="Ann")
+    assert server in state.packages
+    assert (state.release.id, state.release.version) == ("debian", "12")
     assert "machine-id: /etc/machine-id is an empty file." in state.asserted
     searched = "No password of the answer file is where installers leave copies, other than in /etc/shadow."
     assert searched in state.asserted

@@ -21,12 +21,13 @@ from typing import Any, Literal
 
 from imgpipe.adapters.guest_process import LAUNCH_HINT, GuestProcess
 from imgpipe.adapters.scratch import scratch
-from imgpipe.artifacts import Package
+from imgpipe.artifacts import OsRelease, Package, PackageList
 from imgpipe.disk_source import CheckedDisk
 from imgpipe.domain_spec import Accelerator
 from imgpipe.environment import of_children
 from imgpipe.errors import GuestError, HostError
 from imgpipe.offline_edits import Absent, Claim, Step, WithoutMacs
+from imgpipe.os_release import os_release
 
 # The worker's Python is isolated (-I), so that nothing of our environment reaches it but this one path, last.
 _WORKER = "import sys; sys.path.append(sys.argv[1]); from imgpipe.guest_worker.serve import serve; serve(sys.argv[2])"
@@ -111,10 +112,21 @@ class Guest:
         """Return the regular files that match a pattern and hold one of the texts in their first MiB."""
         return tuple(self._worker.ask("search", EDIT_S, patterns=list(patterns), needles=list(texts)))
 
-    def packages(self) -> tuple[Package, ...]:
-        """Return the packages of the guest's own database, sorted by name."""
+    def packages(self) -> PackageList:
+        """Return what the guest's own database has, sorted by name; it is empty where none can be read."""
         told = self._worker.ask("packages", EDIT_S)
-        return tuple(sorted((Package(name=n, version=v, arch=a) for n, v, a in told), key=lambda item: item.name))
+        names = [field.name for field in dataclasses.fields(Package)]
+        packages = (Package(**dict(zip(names, map(str, values), strict=False))) for values in told["packages"])
+        return PackageList(
+            format=str(told["format"]), packages=tuple(sorted(packages, key=lambda item: (item.name, item.version)))
+        )
+
+    def release(self) -> OsRelease:
+        """Return what the guest's os-release(5) says of it; its links are not followed, as both names are tried."""
+        for path in ("/etc/os-release", "/usr/lib/os-release"):
+            if content := self.read(path):
+                return os_release(content.decode(errors="replace"))
+        return OsRelease()
 
     def relabel(self) -> int:
         """Give SELinux labels to what was made anew, if the guest has labels; return how many paths got one."""

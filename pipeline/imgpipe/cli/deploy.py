@@ -46,7 +46,9 @@ def _deploy(options: DeployOptions) -> None:
       imgpipe deploy --import old-web.qcow2 --name web2 --bridge br1
     """
     if options.schema:
-        output.show_json(_schema())
+        from imgpipe.toml_schemas import fleet_schema
+
+        output.show_json(fleet_schema())
         return
     fleet = _fleet(options)
     if options.plan:
@@ -56,12 +58,6 @@ def _deploy(options: DeployOptions) -> None:
 
 
 deploy = with_options(_deploy, DeployOptions)
-
-
-def _schema() -> dict[str, object]:
-    from imgpipe.deploy.fleet import Fleet
-
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Fleet.model_json_schema()}
 
 
 def _fleet(options: DeployOptions) -> Fleet:

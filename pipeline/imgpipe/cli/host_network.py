@@ -150,9 +150,9 @@ def check_network(file: HostFile = None, as_json: AsJson = False) -> None:
 @app.command("schema", epilog="Example: imgpipe host network schema > host.schema.json")
 def schema() -> None:
     """Print the JSON Schema of host.toml, for editors that check TOML."""
-    from imgpipe.host.network.wanted import HostNetwork
+    from imgpipe.toml_schemas import host_schema
 
-    output.show_json({**HostNetwork.model_json_schema(), "$schema": "https://json-schema.org/draft/2020-12/schema"})
+    output.show_json(host_schema())
 
 
 def _warn_of_firewall(zones: dict[str, str]) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from imgpipe.schema_rules import INTERFACE_WITH_PREFIX, RANGE
 from imgpipe.usable_addresses import Written, unusable, unusable_in
 
 DHCP = "dhcp"
@@ -75,9 +76,10 @@ def _with_prefix(value: object) -> object:
 RangeText = Annotated[
     str,
     AfterValidator(_is_range),
+    WithJsonSchema(RANGE),
     Field(description="Addresses for the machines, in order: '10.100.1.10-10.100.1.59/24'."),
 ]
-Interface = Annotated[IPv4Interface, Written, BeforeValidator(_with_prefix, json_schema_input_type=str)]
+Interface = Annotated[IPv4Interface, Written, BeforeValidator(_with_prefix), WithJsonSchema(INTERFACE_WITH_PREFIX)]
 """An address with its prefix, which must be said: '10.100.1.10/24'."""
 
 

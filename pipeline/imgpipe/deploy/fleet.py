@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from imgpipe.deploy.addresses import AddressRange, Interface, RangeText, misuse, parse_range
 from imgpipe.deploy.names import Label, NamePattern, default_pattern, is_label, numbered
 from imgpipe.model_faults import spelled
 from imgpipe.recipe import HostName, Identifier, InterfaceName, Line, Root, Table, User
+from imgpipe.schema_rules import default_or_each, exactly_one, needs, not_both, together
 from imgpipe.sizes import Bytes
 from imgpipe.usable_addresses import UsableAddress, unusable_in
 
@@ -51,6 +52,7 @@ GuestPath = Annotated[
     StringConstraints(pattern=r"^(/[^/\x00-\x1f\x7f-\x9f\u2028\u2029]+)+$", max_length=255),
     spelled("must be an absolute path, such as '/etc/shop/role'"),
     AfterValidator(_no_dots),
+    Field(json_schema_extra={"not": {"type": "string", "pattern": r"/\.{1,2}(/|$)"}}),
 ]
 """An absolute path in the guest, without '.', '..' and empty parts."""
 Owner = Annotated[
@@ -69,6 +71,14 @@ KeyFiles = Annotated[
 
 class GroupNic(Table):
     """One network interface of each machine of a group: where it is plugged in, and how the guest sets it up."""
+
+    model_config = ConfigDict(
+        json_schema_extra=together(
+            exactly_one("bridge", "network", "user"),
+            not_both("user", "addresses"),
+            needs("gateway", "addresses", "fixed"),
+        )
+    )
 
     bridge: InterfaceName | None = Field(default=None, description="A bridge of the host, such as 'br1'.")
     network: Identifier | None = Field(default=None, description="A network of libvirt, such as 'default'.")
@@ -141,6 +151,8 @@ class FleetUser(User):
 class File(Table):
     """A small file for each guest: its text, or the file of this host that has it."""
 
+    model_config = ConfigDict(json_schema_extra=exactly_one("text", "source"))
+
     path: GuestPath
     text: Annotated[str, StringConstraints(max_length=LONGEST_FILE)] | None = Field(default=None, repr=False)
     source: Line | None = Field(default=None, description="A text file; relative to the fleet's file.")
@@ -197,6 +209,10 @@ class Shape(Table):
 class Group(Shape):
     """Machines that are alike: a number of them, or the ones that are named."""
 
+    model_config = ConfigDict(
+        json_schema_extra=together(exactly_one("count", "names"), needs("pattern", "count"), needs("first", "count"))
+    )
+
     count: Annotated[int, Field(ge=0, le=MOST_MACHINES)] | None = None
     pattern: NamePattern | None = Field(
         default=None, description="Names of counted machines; absent: 'GROUP-{n:02}', so web-01, web-02."
@@ -237,6 +253,8 @@ def filled(table: AnyTable, defaults: Table) -> AnyTable:
 
 class Fleet(Table):
     """Groups of machines that are deployed, changed and removed together."""
+
+    model_config = ConfigDict(json_schema_extra=default_or_each("defaults", "groups", "template"))
 
     name: Identifier = Field(description="Tells this fleet's machines from others'; it never changes.")
     id: Identifier | None = Field(

@@ -11,6 +11,7 @@ import guestfs
 from imgpipe.guest_worker.appliance import Drive, launch
 from imgpipe.guest_worker.edits import Edits
 from imgpipe.guest_worker.files import Files
+from imgpipe.guest_worker.package_databases import read_databases
 from imgpipe.guest_worker.text import WorkerError
 
 # Augeas type-checks its 230 lenses at start: 8 s of inspection without KVM. Inspection itself needs only these.
@@ -97,13 +98,21 @@ class Session:
         # Their minor version is a month, which libguestfs takes for a number: 24.4.
         return f"{major}.{minor:02}" if self.g.inspect_get_distro(self.root) in MONTHLY else f"{major}.{minor}"
 
-    def packages(self) -> list[tuple[str, str, str]]:
-        """Return name, version and architecture of every package in the image's database."""
+    def packages(self) -> dict[str, Any]:
+        """Return every package of the image, and whose packages they are; none where no database can be read."""
+        found = read_databases(self.g)
+        if found is None:
+            kind = str(self.g.inspect_get_package_format(self.root))
+            return {"format": "" if kind == "unknown" else kind, "packages": self._listed()}
+        return {"format": found.kind, "packages": [list(package) for package in found.packages]}
+
+    def _listed(self) -> list[list[str]]:
+        """Return name, version and architecture of each package as libguestfs lists them."""
         found = []
         for app in self.g.inspect_list_applications2(self.root):
             epoch = f"{app['app2_epoch']}:" if app["app2_epoch"] else ""
             release = f"-{app['app2_release']}" if app["app2_release"] else ""
-            found.append((app["app2_name"], f"{epoch}{app['app2_version']}{release}", app["app2_arch"]))
+            found.append([app["app2_name"], f"{epoch}{app['app2_version']}{release}", app["app2_arch"]])
         return found
 
     def trim(self) -> list[str]:

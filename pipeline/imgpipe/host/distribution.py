@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from imgpipe.adapters.process import is_installed
+from imgpipe.os_release import fields_of
 
 Family = Literal["debian", "ubuntu", "el", "openeuler", "unknown"]
 
@@ -163,8 +164,6 @@ def _release(kind: str, full: str, platform: str) -> str:
 
 def _fields(path: Path) -> dict[str, str]:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return fields_of(path.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return {}
-    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
-    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}

@@ -84,7 +84,9 @@ def _edit(plan: Plan, guest: Guest, notify: Listener) -> SealedState:
     proof = plan.unattended.proof
     _prove(proof, guest)
     notify(Progress(stage="sysprep", phase="Reading the list of packages", percent=50))
-    packages = guest.packages()
+    release, listed = guest.release(), guest.packages()
+    if not listed.packages:
+        notify(Note(text="No package database of the image can be read: its SBOM will name no packages.", warning=True))
     notify(Progress(stage="sysprep", phase=f"Running {len(plan.operations)} operations", percent=60))
     guest.apply(_steps(plan))
     guest.relabel()
@@ -95,13 +97,14 @@ def _edit(plan: Plan, guest: Guest, notify: Listener) -> SealedState:
         notify(Note(text=f"The unused blocks of the file system at '{where}' cannot be freed."))
     found = guest.inspection
     return SealedState(
-        product=found.product,
-        distro=found.distro,
-        version=found.version,
-        package_format=found.package_format,
+        product=found.product or release.title,
+        distro=found.distro or release.id,
+        version=found.version if found.distro else release.version,
+        package_format=listed.format,
         operations=tuple(operation.name for operation in plan.operations),
         asserted=asserted,
-        packages=packages,
+        packages=listed.packages,
+        release=release,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from sealing import Proof, installed, plan, workplace
 
 from imgpipe.adapters.guest import Inspection
-from imgpipe.artifacts import Package
+from imgpipe.artifacts import OsRelease, Package, PackageList
 from imgpipe.errors import GuestError
 from imgpipe.events import Note
 from imgpipe.offline_edits import Absent, Empty, Operation, Remove, WriteFile
@@ -39,13 +39,17 @@ class FakeGuest:
         self.leaks = ()
         self.machine_id = 0
         self.proof = b"done\n"
+        self.listed = PackageList(format="deb", packages=(Package(name="bash", version="5"),))
 
     def read(self, path):
         self.calls.append(f"read {path}")
         return self.proof
 
     def packages(self):
-        return (Package(name="bash", version="5"),)
+        return self.listed
+
+    def release(self):
+        return OsRelease(id="debian", version="12", title="Debian GNU/Linux 12 (bookworm)")
 
     def apply(self, steps):
         self.steps = tuple(steps)
@@ -83,7 +87,7 @@ def guest(monkeypatch):
 
 
 def seal(tmp_path, chosen, heard=None):
-    return sysprep.seal(chosen, installed(tmp_path / "installed.qcow2", "k1"), workplace(tmp_path, heard or []))
+    return sysprep.seal(chosen, installed(tmp_path / "installed.qcow2", "k1"), workplace(tmp_path, [] if heard is None else heard))
 
 
 def without(chosen, name):
@@ -96,6 +100,20 @@ def test_a_disk_is_edited_labelled_judged_and_then_trimmed(tmp_path, guest):
     assert guest.steps[-1] == Remove(patterns=("/root/.proof",))
     assert sealed.path.read_text() == "overlay"
     assert (sealed.state.product, sealed.state.packages) == ("Debian", (Package(name="bash", version="5"),))
+
+
+def test_a_system_that_libguestfs_does_not_know_says_itself_what_it_is(tmp_path, guest):
+    guest.inspection = replace(INSPECTION, product="", distro="", version="0.0", package_format="")
+    state = seal(tmp_path, plan("", PROOF)).state
+    assert (state.product, state.distro, state.version) == ("Debian GNU/Linux 12 (bookworm)", "debian", "12")
+    assert (state.package_format, len(state.packages)) == ("deb", 1)
+
+
+def test_an_image_whose_packages_nobody_can_read_is_told_of(tmp_path, guest):
+    guest.listed = PackageList()
+    heard = []
+    assert seal(tmp_path, plan("", PROOF), heard).state.packages == ()
+    assert [event.text for event in heard if isinstance(event, Note) and "SBOM" in event.text]
 
 
 def test_the_second_time_nothing_is_opened(tmp_path, guest):

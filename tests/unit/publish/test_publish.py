@@ -64,7 +64,7 @@ def test_the_sbom_lists_every_package_once_with_its_locator(qemu, disk, tmp_path
     folder = publish(sample_plan(), disk, sample_workplace(tmp_path)).path.parent
     bill = json.loads((folder / "sbom.cdx.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
-    assert sorted(part["purl"] for part in bill["components"]) == [
+    assert sorted(part["purl"] for part in bill["components"] if "purl" in part) == [
         "pkg:rpm/rocky/bash@5.1.8-9.el9?arch=x86_64&distro=rocky-9.7",
         "pkg:rpm/rocky/kernel-core@5.14.0-1.el9?arch=x86_64&distro=rocky-9.7",
         "pkg:rpm/rocky/kernel-core@5.14.0-2.el9?arch=x86_64&distro=rocky-9.7",

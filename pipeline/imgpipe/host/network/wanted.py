@@ -7,13 +7,17 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from imgpipe.errors import RecipeError
 from imgpipe.recipe import InterfaceName, Table
 from imgpipe.recipe_files import parse
+from imgpipe.schema_rules import ADDRESS, INTERFACE, needs
 from imgpipe.toml_file import read_toml
 from imgpipe.usable_addresses import Written, unusable, unusable_in
+
+# That nobody can have one is told with all else that contradicts itself.
+_Address = Annotated[IPv4Address, Written, WithJsonSchema(ADDRESS)]
 
 
 class Bond(Table):
@@ -26,16 +30,18 @@ class Bond(Table):
 class Segment(Table):
     """A bridge, what it stands on, and the host's own address on it; DHCP without `address`."""
 
+    model_config = ConfigDict(json_schema_extra=needs("gateway", "address"))
+
     bridge: InterfaceName
     nic: InterfaceName = Field(description="A NIC, or the name of a bond of the table 'bonds'.")
     vlan: Annotated[int, Field(ge=1, le=4094)] | None = Field(
         default=None, description="The bridge carries this VLAN of the NIC, untagged."
     )
-    address: Annotated[IPv4Interface, Written] | None = Field(
+    address: Annotated[IPv4Interface, Written, WithJsonSchema(INTERFACE)] | None = Field(
         default=None, description="Static: '10.100.1.1/24'; absent: DHCP."
     )
-    gateway: Annotated[IPv4Address, Written] | None = None
-    dns: tuple[Annotated[IPv4Address, Written], ...] = ()
+    gateway: _Address | None = None
+    dns: tuple[_Address, ...] = ()
 
     @property
     def port(self) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.errors import HostError
+from imgpipe.os_release import fields_of
 
 _CLASSIC = re.compile(r"eth[0-9]+")
 _SYSTEM_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin", "usr/local/sbin")
@@ -33,8 +33,7 @@ def os_release(root: Path) -> dict[str, str]:
     """Return the fields of os-release(5)."""
     for path in (root / "etc/os-release", root / "usr/lib/os-release"):
         if path.is_file():
-            lines = [line.partition("=") for line in path.read_text(errors="replace").splitlines() if "=" in line]
-            return {key.strip(): " ".join(shlex.split(value)) for key, _, value in lines if not key.startswith("#")}
+            return fields_of(path.read_text(errors="replace"))
     return {}
 
 

@@ -52,6 +52,19 @@ def load_templates(
     return {name: _of_plugin(template, *known.get(template.system, (None, None))) for name, template in found.items()}
 
 
+def require_templates(fleet: Fleet, store: Store, is_recipe: Callable[[str], bool] = lambda _: False) -> None:
+    """Raise RecipeError, as `load_templates` does, where the catalog has none of a fleet's images; disks may be any."""
+    named = [shape.template for shape in map(fleet.group, fleet.groups) if shape.template]
+    missing: list[RecipeError] = []
+    for reference in () if any(map(is_disk, named)) else named:
+        try:
+            find(store, reference)
+        except RecipeError as error:
+            missing.append(_to_build(error, reference) if is_recipe(reference) else error)
+    if missing and len(missing) == len(named):
+        raise missing[0]
+
+
 def _to_build(error: RecipeError, recipe: str) -> RecipeError:
     """Return the error about an image that was never built, with what builds it."""
     # Names that are near, and there, stand among the details.

@@ -120,6 +120,7 @@ def host(store, monkeypatch):
 
     monkeypatch.setattr(shop, "connected", connected)
     monkeypatch.setattr(shop, "open_shop", open_shop)
+    monkeypatch.setattr(shop, "with_pool", lambda made, *_: made)
     monkeypatch.setattr("imgpipe.deploy.facts.gather", lambda *_: made.facts)
     monkeypatch.setattr("imgpipe.deploy.bring_up.apply", made.apply)
     monkeypatch.setattr("imgpipe.deploy.waiting.wait_until_up", made.wait)

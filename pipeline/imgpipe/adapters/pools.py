@@ -79,6 +79,16 @@ def planned_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path)
         )
 
 
+def is_open(hypervisor: Hypervisor, name: str | None, default_folder: Path) -> bool:
+    """Say whether `open_pool` would find the pool there and started. Raises HostError if libvirt fails."""
+    with told_as_host_error(hypervisor.uri, f"look at the storage pool '{name or _OURS}'"):
+        if name is None and hypervisor.local:
+            own = _own_pool(hypervisor.connection, default_folder)
+            return not isinstance(own, str) and own.isActive() == 1 and default_folder.is_dir()
+        found = _find(hypervisor.connection, name or _THEIRS)
+        return found is not None and found.isActive() == 1
+
+
 def _opened(hypervisor: Hypervisor, pool: libvirt.virStoragePool) -> Pool:
     try:
         if not pool.isActive():

@@ -37,6 +37,7 @@ def test_help_and_a_misspelt_word_know_all_commands():
         (("--memory", "2G", "--bridge", "br1", "--memory", "4G"), "'--memory' is given 2 times", ""),
         (("--cpus", "2"), "There is no option '--cpus'.", "Did you mean '--vcpus'?"),
         (("--address", "2"), "There is no option '--address'.", "Did you mean '--addresses'?"),
+        (("--count", "0"), "'--count' must be at least 1.", ""),
         (("--first", "x"), "'--first' must be a whole number.", ""),
         (("--first", "-1"), "'--first' must be at least 0.", ""),
         (("--cache", "fast"), "'--cache' 'fast' is not one of 'none', 'writeback'", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,20 @@ from imgpipe.errors import RecipeError
 from imgpipe.named_files import read_text
 
 _MOST = 2**63
+_LINE = re.compile(r"\(at line ([0-9]+), column [0-9]+\)")
+_HOW = 'Text stands in quotes and a key has one value: os = "rocky9"; tables begin with [name].'
+# What Python's parser says, for people who write no parsers.
+_PLAIN = {
+    "Invalid value": "what stands behind '=' is no value (text needs quotes)",
+    "Cannot overwrite a value": "a key stands there twice",
+    "Expected '=' after a key in a key/value pair": "'=' is missing behind a key",
+    "Expected newline or end of document after a statement": "a line has more than one value",
+    "Unterminated string": "a quote is not closed",
+    "Illegal character '\\n'": "a quote is not closed",
+    "Unclosed array": "a list is not closed",
+    "Invalid statement": "a line is no 'key = value'",
+    "Unclosed inline table": "a '{' is not closed",
+}
 _DEEPEST = 100
 
 
@@ -24,7 +39,7 @@ def read_toml(path: Path, title: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         reason = "it is no text in UTF-8"
     except tomllib.TOMLDecodeError as error:
-        reason = str(error)
+        reason = f"it is no TOML: {_PLAIN.get(_about(error), _about(error))}{_place(error)}"
     except ValueError as error:
         # int() refuses numbers of thousands of digits, and says so in words of Python's.
         reason = "a number in it is too long" if "digits" in str(error) else str(error)
@@ -32,7 +47,19 @@ def read_toml(path: Path, title: str) -> dict[str, Any]:
         reason = _excess(table)
         if not reason:
             return table
-    raise RecipeError(f"{title} cannot be read: {reason}.")
+    hint = _HOW if reason.startswith("it is no TOML") else ""
+    raise RecipeError(f"{title} cannot be read: {reason}.", hint=hint)
+
+
+def _about(error: tomllib.TOMLDecodeError) -> str:
+    """Return what the parser says without the place."""
+    return str(error).partition(" (at ")[0]
+
+
+def _place(error: tomllib.TOMLDecodeError) -> str:
+    """Return ', line 3' where the parser says where it was."""
+    found = _LINE.search(str(error))
+    return f", line {found[1]}" if found else ", at its end"
 
 
 def _excess(table: dict[str, Any]) -> str:

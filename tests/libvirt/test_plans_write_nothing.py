@@ -158,3 +158,45 @@ def test_what_asks_first_changes_nothing_without_an_answer(planned: Planned) -> 
         after = planned.everything()
         # The question is asked under the fleet's lock.
         assert {key for key in before | after if before.get(key) != after.get(key)} <= {f"{locks}/fleet-web.lock"}
+
+
+# What is refused, and a word of why; nobody made imgpipe's pool yet.
+REFUSED = {
+    "deploy nope --name db": "There is no image 'nope'",
+    "deploy nope --name db --plan": "There is no image 'nope'",
+    "deploy rocky9 --name db --bridge nope0": "no bridge 'nope0'",
+    "deploy rocky9 --name db_1": "'db_1' is no name for machines",
+    "deploy rocky9 --name db --memory 900000G": "memory",
+    "deploy rocky9 --name db --pool nope": "There is no storage pool 'nope'",
+    "clone nope vm005": "There is no machine 'nope'",
+    "clone vm001 web-01": "web-01",
+    "machines destroy nope --yes": "'nope'",
+    "machines destroy --leftover nope.qcow2 --yes": "has no volume 'nope.qcow2'",
+    "flatten nope": "'nope'",
+}
+
+
+def test_what_is_refused_makes_and_starts_no_pool(planned: Planned) -> None:
+    connection = planned.site.hypervisor.connection
+    pool = connection.storagePoolLookupByName("imgpipe")
+    for undo in (pool.destroy, pool.undefine):
+        undo()
+        for words, told in REFUSED.items():
+            before = planned.everything()
+            done = planned.run(words)
+            assert (done.returncode, told in done.stderr) == (2, True), (words, done.stdout, done.stderr)
+            after = planned.everything()
+            changed = {key for key in before | after if before.get(key) != after.get(key)}
+            # A lock is held while it is judged.
+            assert not {key for key in changed if "/locks" not in key}, words
+
+
+def test_a_pool_that_is_off_or_gone_is_there_again_for_what_is_not_refused(planned: Planned) -> None:
+    connection = planned.site.hypervisor.connection
+    for undone in (("destroy",), ("destroy", "undefine")):
+        pool = connection.storagePoolLookupByName("imgpipe")
+        for undo in undone:
+            getattr(pool, undo)()
+        done = planned.run("deploy {tmp}/before.toml --yes")
+        assert done.returncode == 0, done.stderr
+        assert connection.storagePoolLookupByName("imgpipe").isActive()

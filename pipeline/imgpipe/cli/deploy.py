@@ -83,6 +83,7 @@ def _show_plan(fleet: Fleet, options: DeployOptions) -> None:
     from imgpipe.cli.deploy_views import describe, shown
     from imgpipe.cli.shop import connected
 
+    _require_templates(fleet)
     with connected(planned=True) as hypervisor:
         plan, _ = _plan(fleet, options, hypervisor, _shop(fleet, options, hypervisor))
     if options.as_json:
@@ -93,10 +94,11 @@ def _show_plan(fleet: Fleet, options: DeployOptions) -> None:
 
 def _carry_out(fleet: Fleet, options: DeployOptions) -> None:
     from imgpipe.cli.progress import listener
-    from imgpipe.cli.shop import connected, hear
+    from imgpipe.cli.shop import connected, hear, with_pool
     from imgpipe.deploy.bring_up import apply, fleet_lock
     from imgpipe.events import stage
 
+    _require_templates(fleet)
     with connected() as hypervisor, fleet_lock(context.store(), fleet.name, hear):
         shop = _shop(fleet, options, hypervisor)
         plan, facts = _plan(fleet, options, hypervisor, shop)
@@ -105,6 +107,7 @@ def _carry_out(fleet: Fleet, options: DeployOptions) -> None:
         if facts.local:
             _check_host(plan, shop)
         _ask(plan, options)
+        shop = with_pool(shop, hypervisor, options.pool or fleet.pool)
         reports: dict[str, Report] = {}
         with listener(options.as_json, ("deploy",)) as notify, stage("deploy", notify):
             heard = dataclasses.replace(shop, notify=notify)
@@ -115,10 +118,17 @@ def _carry_out(fleet: Fleet, options: DeployOptions) -> None:
 
 
 def _shop(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor) -> Workshop:
-    from imgpipe.cli.shop import Manner, open_shop
+    from imgpipe.cli.shop import Manner, look_around
 
     manner = Manner(at_once=options.parallel, may_stop=options.stop, paused=options.paused, planned=options.plan)
-    return open_shop(hypervisor, options.pool or fleet.pool, manner)
+    return look_around(hypervisor, options.pool or fleet.pool, manner)
+
+
+def _require_templates(fleet: Fleet) -> None:
+    """Refuse a fleet whose images are all missing: that needs no libvirt, which may have to be started."""
+    from imgpipe.deploy.templates import require_templates
+
+    require_templates(fleet, context.store(), _is_recipe)
 
 
 def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Workshop) -> tuple[DeployPlan, HostFacts]:

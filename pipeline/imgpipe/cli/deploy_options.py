@@ -42,7 +42,7 @@ class DeployOptions:
     name: Annotated[
         str | None, typer.Option(help="The machine; with --count the fleet. A pattern such as 'web-{n:03}' too.")
     ] = None
-    count: Annotated[int | None, typer.Option(min=0, help="How many: NAME-01, NAME-02 and so on.")] = None
+    count: Annotated[int | None, typer.Option(min=1, help="How many: NAME-01, NAME-02 and so on.")] = None
     first: Annotated[int | None, typer.Option(min=0, help="The number of the first.")] = None
     vcpus: Annotated[int | None, typer.Option(min=1, help="Absent: the template's.")] = None
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="With its unit: '4 GiB', 4G or 2048M.")] = None

@@ -6,6 +6,7 @@ import difflib
 import errno
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -30,6 +31,10 @@ BUG = 70
 """The exit code for what nobody foresaw (EX_SOFTWARE of sysexits.h)."""
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
+_BY_RECIPE = frozenset({"build", "plan", "doctor"})
+"""Commands that take a recipe, whose machine's size is its own."""
+_SIZES = frozenset({"--cpus", "--cpu", "--vcpus", "--memory", "--ram", "--disk", "--disk-size", "--size"})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _LONGEST_MESSAGE = 2000
 
@@ -161,7 +166,7 @@ def _of_usage(error: TyperException) -> Ending:
     command = context.command_path if context else "imgpipe"
     if type(error).__name__ == "NoArgsIsHelpError":
         return Ending(code=error.exit_code, kind="usage", message="A command is missing.", usage=error.format_message())
-    message = _in_words(error) or error.format_message().strip()
+    message = _in_words(error) or _in_ours(error.format_message().strip())
     hint = f"'{command} --help' says what it takes."
     if unknown := getattr(error, "option_name", "") if hasattr(error, "possibilities") else "":
         message = f"There is no option '{unknown}'."
@@ -187,8 +192,18 @@ def _in_words(error: TyperException) -> str:
     return f"'{max(names, key=len)}' {sentence(first['type'], first.get('ctx', {}), first['msg'])}"
 
 
+def _in_ours(message: str) -> str:
+    """Return click's sentence as one that says what is wrong with a command line."""
+    if found := _TOO_MANY.fullmatch(message):
+        words = found[1].split()
+        return f"There {'is a word' if len(words) == 1 else 'are words'} too many: '{found[1]}'."
+    return message
+
+
 def _likely(unknown: str, error: TyperException) -> str:
     """Return what an option that is not known was most likely meant to be."""
+    if unknown in _SIZES and getattr(getattr(error, "ctx", None), "info_name", "") in _BY_RECIPE:
+        return "A size stands in the recipe's name, as in 'rocky9-4c2g15g', or in its file. "
     near = difflib.get_close_matches(unknown, getattr(error, "possibilities", None) or (), n=1)
     return f"Did you mean '{near[0]}'? " if near else ""
 

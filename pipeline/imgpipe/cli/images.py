@@ -67,12 +67,15 @@ def list_images(
     from imgpipe.cli import image_views
 
     found = _catalog(name)
+    if name is not None and not found.images and not found.damages:
+        # Says which names are near it, and what builds one.
+        _find(name)
     if as_json:
         output.show_json([image_views.summary(image) for image in found.images])
         return
     output.show_table([image_views.row(image) for image in found.images], right=("disk", "file"))
     if not found.images:
-        output.tell("No image was published yet." if name is None else f"There is no image '{name}'.")
+        output.tell("No image was published yet.")
 
 
 @app.command(epilog="Example: imgpipe images show rocky9@20260301.1")

@@ -261,15 +261,17 @@ def _destroy_machines(choice: Choice, *, trusting: bool, yes: bool, as_json: boo
 
 
 def _destroy_leftovers(named: list[str], *, trusting: bool, yes: bool, as_json: bool) -> None:
-    from imgpipe.cli.shop import Manner, connected, open_shop
+    from imgpipe.cli.shop import Manner, connected, look_around, with_pool
     from imgpipe.deploy.faults import listed
-    from imgpipe.deploy.removal import remove_leftover, require_leftover
+    from imgpipe.deploy.removal import remove_leftover, require_leftover, require_volume
 
     with connected() as hypervisor:
         found = []
         for place in dict.fromkeys(named):
             pool, _, volume = place.rpartition("/")
-            found.append((place, volume, open_shop(hypervisor, pool or None, Manner())))
+            seen = look_around(hypervisor, pool or None, Manner())
+            require_volume(volume, seen.pool)
+            found.append((place, volume, with_pool(seen, hypervisor, pool or None)))
         # All before the first goes: what is refused leaves everything as it is.
         for _, volume, shop in found:
             require_leftover(volume, shop.machines, shop.pool, trusting=trusting)

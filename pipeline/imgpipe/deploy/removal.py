@@ -106,12 +106,17 @@ def require_leftover(volume: str, machines: Machines, pool: Pool, *, trusting: b
 
     `trusting` takes what cannot be seen for nobody's.
     """
+    require_volume(volume, pool)
+    known = survey((), machines, lambda _: pool, trusting=trusting)
+    refuse_needed("", (volume,), machines.named_files(), pool, known)
+
+
+def require_volume(volume: str, pool: Pool) -> None:
+    """Raise RecipeError for a volume that is not in the pool, which need not be open."""
     if volume not in pool.names():
         raise RecipeError(
             f"The pool '{pool.name}' has no volume '{volume}'.", hint=f"'virsh vol-list {quote(pool.name)}' lists them."
         )
-    known = survey((), machines, lambda _: pool, trusting=trusting)
-    refuse_needed("", (volume,), machines.named_files(), pool, known)
 
 
 def remove_leftover(volume: str, machines: Machines, pool: Pool, *, trusting: bool = False) -> None:

@@ -140,6 +140,7 @@ def host(store, monkeypatch):
 
     monkeypatch.setattr(shop, "connected", connected)
     monkeypatch.setattr(shop, "open_shop", open_shop)
+    monkeypatch.setattr(shop, "with_pool", lambda made, *_: made)
     monkeypatch.setattr("imgpipe.deploy.facts.gather", lambda *_: made.facts)
     monkeypatch.setattr("imgpipe.deploy.bring_up.apply", made.apply)
     monkeypatch.setattr("imgpipe.deploy.waiting.wait_until_up", made.wait)
@@ -253,6 +254,19 @@ def test_an_unknown_image_is_told_with_the_nearest_name(run, host, shop_toml):
     with pytest.raises(RecipeError) as caught:
         run("deploy", "rocky8", "--name", "x")
     assert caught.value.details == ("rocky9",)
+
+
+def test_a_disk_that_is_named_like_an_image_is_told_with_how_it_is_written(run, host, shop_toml):
+    with pytest.raises(RecipeError, match="There is no image 'web.qcow2'") as caught:
+        run("deploy", "web.qcow2", "--name", "x")
+    assert caught.value.hint == "A disk is given with its folder, './web.qcow2', or as '--import web.qcow2'."
+
+
+def test_libvirt_is_not_asked_where_all_images_are_missing(run, host, shop_toml, monkeypatch):
+    monkeypatch.setattr(shop, "connected", lambda *_, **__: pytest.fail("asked"))
+    for more in ((), ("--plan",)):
+        with pytest.raises(RecipeError, match="There is no image 'rocky8'"):
+            run("deploy", "rocky8", "--name", "x", *more)
 
 
 def test_an_image_that_lost_its_end_is_not_deployed(run, host, shop_toml, store):

@@ -84,6 +84,57 @@ def test_an_external_snapshot_goes_whole(site: Site) -> None:
     assert [one.name for one in site.existing()] == ["web-002"]
 
 
+def virsh(site: Site, *words: str) -> None:
+    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *words], check=True)
+
+
+def test_what_a_revert_leaves_of_snapshots_goes_with_the_machine(site: Site) -> None:
+    for snapshot in ("s1", "s2"):
+        virsh(site, "snapshot-create-as", "web-001", snapshot, "--disk-only")
+    virsh(site, "snapshot-revert", "web-001", "s1")
+    (there, other) = site.existing()
+    pool = site.workshop().pool
+    left = Path(there.disk).with_name("web-001.s1").name
+    assert Path(there.disk).name not in {left, "web-001.qcow2"}
+    pool.refresh()
+    assert left in pool.names()
+    bring_up.remove((there,), site.workshop())
+    pool.refresh()
+    assert {name for name in pool.names() if name.startswith("web-")} == {"web-002.qcow2"}
+    assert [one.name for one in site.existing()] == [other.name]
+
+
+def test_what_a_commit_leaves_of_a_snapshot_goes_with_the_machine_but_not_below_a_strangers(site: Site) -> None:
+    pool = site.workshop().pool
+    virsh(site, "start", "web-001", "--paused")
+    virsh(site, "snapshot-create-as", "web-001", "s1", "--disk-only")
+    virsh(site, "blockcommit", "web-001", "vda", "--base", str(pool.file("web-001.qcow2")), "--active", "--pivot",
+          "--wait")  # fmt: skip
+    virsh(site, "destroy", "web-001")
+    (there, _) = site.existing()
+    assert Path(there.disk).name == "web-001.qcow2"
+    copy_of(site, "web-002", "thief", str(pool.file("web-001.s1")))
+    with pytest.raises(RecipeError, match="needed by the machine 'thief'"):
+        bring_up.remove((there,), site.workshop())
+    virsh(site, "undefine", "thief")
+    bring_up.remove((there,), site.workshop())
+    pool.refresh()
+    assert {name for name in pool.names() if name.startswith("web-")} == {"web-002.qcow2"}
+
+
+def test_an_overlay_whose_snapshot_libvirt_forgot_keeps_the_disk_below_it(site: Site) -> None:
+    pool = site.workshop().pool
+    virsh(site, "snapshot-create-as", "web-001", "s1", "--disk-only")
+    virsh(site, "snapshot-delete", "web-001", "s1", "--metadata")
+    before = Machines(site.hypervisor).xml("web-001")
+    Machines(site.hypervisor).define(re.sub(r"web-001\.s1", "web-001.qcow2", before))
+    (there, _) = site.existing()
+    with pytest.raises(RecipeError, match=r"is needed by .*web-001\.s1'"):
+        bring_up.remove((there,), site.workshop())
+    pool.refresh()
+    assert {"web-001.s1", "web-001.qcow2"} <= pool.names()
+
+
 def test_a_renamed_machine_is_still_ours(site: Site) -> None:
     subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, "domrename", "web-001", "new"], check=True)
     found = Machines(site.hypervisor).find("new")

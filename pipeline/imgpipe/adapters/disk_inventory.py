@@ -73,6 +73,16 @@ def _of_domain(domain: libvirt.virDomain, connection: libvirt.virConnect) -> Ite
             yield from _of_disk(name, disk, connection)
 
 
+def snapshot_files(domain: libvirt.virDomain) -> frozenset[str]:
+    """Return the files that a machine's external snapshots put above its disks; they may be gone since.
+
+    What is in a snapshot's `<disks>` it made itself (https://libvirt.org/formatsnapshot.html).
+    """
+    snapshots = (described(text) for text in _texts(domain.listAllSnapshots) if text)
+    disks = (disk for one in snapshots for disk in one.iterfind("disks/disk[@snapshot='external']/source"))
+    return frozenset(path for disk in disks if (path := disk.get("file", "")))
+
+
 def _is_there(domain: libvirt.virDomain) -> bool:
     try:
         return bool(domain.hasManagedSaveImage() == 1)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
-from imgpipe.adapters.disk_inventory import disk_uses
+from imgpipe.adapters.disk_inventory import disk_uses, snapshot_files
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, told_as_host_error
 from imgpipe.adapters.machine_streams import MachineStream, open_console, open_port
@@ -98,6 +98,16 @@ class Machines:
                     continue
                 named.append(named_files(*texts))
         return tuple(named)
+
+    def snapshot_files(self, name: str) -> frozenset[str]:
+        """Return the files that a machine's external snapshots made; nothing for one that is gone."""
+        with told_as_host_error(self.uri, f"list the snapshots of '{name}'"):
+            try:
+                return snapshot_files(self._connection.lookupByName(name))
+            except libvirt.libvirtError as error:
+                if not is_gone(error):
+                    raise
+                return frozenset()
 
     def disk_uses(self) -> DiskUses:
         """Return the disks of all machines and volumes, whoever made them, with what is below each."""

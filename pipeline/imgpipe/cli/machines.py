@@ -249,6 +249,7 @@ def _destroy_machines(choice: Choice, *, trusting: bool, yes: bool, as_json: boo
     require_a_choice(choice)
     with connected() as hypervisor, ExitStack() as locks:
         found = _chosen(hypervisor, choice)
+        _name_overlays(found, hypervisor)
         output.confirm(f"Remove {listed(machine.name for machine in found)}, with all that is on the disks?", yes=yes)
         for name in sorted({machine.record.fleet for machine in found if machine.record}):
             locks.enter_context(fleet_lock(context.store(), name, hear))
@@ -258,6 +259,18 @@ def _destroy_machines(choice: Choice, *, trusting: bool, yes: bool, as_json: boo
         manner = Manner(at_once=_AT_ONCE, despite_unknown=trusting)
         remove(found, open_shop(hypervisor, _pool_of(found), manner))
     _say("removed", found, as_json=as_json)
+
+
+def _name_overlays(machines: tuple[ExistingMachine, ...], hypervisor: Hypervisor) -> None:
+    """Say which overlays of external snapshots go with machines."""
+    from imgpipe.adapters.machines import Machines
+    from imgpipe.deploy.snapshots import overlays
+
+    known = Machines(hypervisor)
+    for machine in machines:
+        made = [path for path in known.snapshot_files(machine.name) if known.is_there(path) is not False]
+        if names := overlays(machine, made):
+            output.tell(f"With '{machine.name}' goes what its snapshots made: {', '.join(names)}.")
 
 
 def _destroy_leftovers(named: list[str], *, trusting: bool, yes: bool, as_json: bool) -> None:

@@ -44,6 +44,7 @@ def remove_machine(
     mine = next((one for one in named if one.uuid == now.uuid), None)
     if mine is None:
         return ()
+    mine = replace(mine, snapshots=machines.snapshot_files(mine.name))
     own = belongings(mine, record, pool)
     refuse_needed(f"of the machine '{now.name}' ", own.volumes, named, pool, known)
     if any(mine.nvram & one.files for one in named if one.uuid != now.uuid):

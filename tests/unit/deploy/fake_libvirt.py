@@ -45,6 +45,7 @@ class FakeMachines:
         self.uses = []
         self.unknown = []
         self.elsewhere = ()
+        self.snapshots = {}
 
     def names(self):
         return frozenset(self.known)
@@ -61,6 +62,9 @@ class FakeMachines:
     def named_files(self):
         self.fakes.note("named files")
         return tuple(named_files(xml) for xml in self.known.values())
+
+    def snapshot_files(self, name):
+        return frozenset(self.snapshots.get(name, ()))
 
     def _one(self, name):
         domain = ET.fromstring(self.known[name])

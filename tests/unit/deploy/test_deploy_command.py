@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -63,6 +64,7 @@ class Host:
         self.said = []
         self.deaf = set()
         self.ports = {}
+        self.snapshots = {}
         policy = HostPolicy(folder=store.root, accelerator="tcg")
         self.shop = Workshop(
             machines=self,
@@ -92,6 +94,12 @@ class Host:
             NamedFiles(name=one.name, uuid=one.uuid, disks=(), nvram=frozenset(), files=frozenset({one.disk}))
             for one in self.facts.machines
         )
+
+    def snapshot_files(self, name):
+        return frozenset(self.snapshots.get(name, ()))
+
+    def is_there(self, path):
+        return not path.endswith(".gone")
 
     def disk_uses(self):
         return DiskUses(uri=self.uri, local=False)
@@ -425,6 +433,14 @@ def test_what_is_destroyed_is_asked_for_and_then_gone(run, host, three):
     run("machines", "destroy", "--fleet", "shop", "--yes")
     assert {machine.name for machine in host.facts.machines} == {"vm001", "db"}
     assert host.pool == "imgpipe"
+
+
+def test_what_snapshots_made_of_a_machine_is_named_before_it_goes(run, host, three):
+    folder = Path(host.find("web-01").disk).parent
+    host.snapshots["web-01"] = [f"{folder}/web-01.s1", f"{folder}/web-01.gone", f"{folder}/web-01.qcow2"]
+    said = run("machines", "destroy", "--fleet", "shop", "--yes").stderr
+    told = [line for line in said.splitlines() if "snapshots" in line]
+    assert told == ["With 'web-01' goes what its snapshots made: web-01.s1."]
 
 
 def test_a_machine_that_is_off_has_no_console(run, host, three):

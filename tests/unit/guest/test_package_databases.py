@@ -40,9 +40,7 @@ Architecture: amd64
 Source: glibc
 Version: 2.36-9
 """
-INSTALLED = (
-    "C:Q1abc=\nP:musl\nV:1.2.4-r2\nA:x86_64\no:musl\nm:Ann Lee <a@example.org>\nL:MIT\n\nP:zlib\nV:1.3-r0\n"
-)
+INSTALLED = "C:Q1abc=\nP:musl\nV:1.2.4-r2\nA:x86_64\no:musl\nm:Ann Lee <a@example.org>\nL:MIT\n\nP:zlib\nV:1.3-r0\n"
 BASH = Package("bash", "5.1.8-9.el9", "x86_64", "bash-5.1.8-9.el9.src.rpm", "Rocky", "GPLv3+")
 TEXTS = {
     1000: "name",

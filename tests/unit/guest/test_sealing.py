@@ -87,7 +87,9 @@ def guest(monkeypatch):
 
 
 def seal(tmp_path, chosen, heard=None):
-    return sysprep.seal(chosen, installed(tmp_path / "installed.qcow2", "k1"), workplace(tmp_path, [] if heard is None else heard))
+    return sysprep.seal(
+        chosen, installed(tmp_path / "installed.qcow2", "k1"), workplace(tmp_path, [] if heard is None else heard)
+    )
 
 
 def without(chosen, name):

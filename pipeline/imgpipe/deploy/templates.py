@@ -57,7 +57,7 @@ def load_templates(
 
 def require_templates(fleet: Fleet, store: Store, is_recipe: Callable[[str], bool] = lambda _: False) -> None:
     """Raise RecipeError, as `load_templates` does, where the catalog has none of a fleet's images; disks may be any."""
-    named = [shape.template for shape in map(fleet.group, fleet.groups) if shape.template]
+    named = [shape.template for shape in fleet.shapes().values() if shape.template]
     missing: list[RecipeError] = []
     for reference in () if any(map(is_disk, named)) else named:
         try:

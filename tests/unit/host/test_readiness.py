@@ -212,6 +212,7 @@ def test_the_deploy_command_asks_the_host_before_it_starts(host, monkeypatch, tm
     monkeypatch.setattr("imgpipe.deploy.bring_up.apply", lambda *_: pytest.fail("something was made"))
     policy, pool = SimpleNamespace(features=EMULATED), SimpleNamespace(path=POOL)
     monkeypatch.setattr(deploy, "_shop", lambda *_: SimpleNamespace(policy=policy, pool=pool))
+    monkeypatch.setattr(deploy, "_require_templates", lambda _fleet: None)
     monkeypatch.setattr(deploy, "_plan", lambda *_: (wanted, SimpleNamespace(local=True)))
     monkeypatch.setattr(deploy, "_tell", lambda _plan: None)
     set_firmware(monkeypatch, plain=True, secure=True, tpm=False)
@@ -228,6 +229,7 @@ def test_the_deploy_command_asks_the_libvirt_that_shall_run_the_machines(host, m
     monkeypatch.setattr("imgpipe.deploy.bring_up.fleet_lock", lambda *_: nullcontext())
     monkeypatch.setattr("imgpipe.deploy.bring_up.apply", lambda *_: pytest.fail("something was made"))
     monkeypatch.setattr(deploy, "_shop", lambda *_: SimpleNamespace(policy=policy, pool=pool))
+    monkeypatch.setattr(deploy, "_require_templates", lambda _fleet: None)
     monkeypatch.setattr(deploy, "_plan", lambda *_: (wanted, SimpleNamespace(local=local)))
     monkeypatch.setattr(deploy, "_tell", lambda _plan: None)
     with pytest.raises(HostError) as caught:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,12 @@ def known_host_keys(machines: Iterable[ExistingMachine], store: Store, scan: Sca
     return found | {
         machine.name: _checked(machine, address, answers.get(address, ()), store) for machine, address in asked
     }
+
+
+def forget_host_keys(machine: ExistingMachine, store: Store) -> None:
+    """Delete what is kept of a machine's host keys; what cannot be deleted is trusted no more for that."""
+    with suppress(OSError):
+        _file(store, machine).unlink()
 
 
 def ssh_path(path: Path) -> str:

@@ -208,7 +208,7 @@ def _notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     yield from _cache_notes(given)
     for name, settings in given.choices.settings.items():
         if name in given.named and (own := said_in(settings)):
-            yield f"'{name}': {', '.join(own)} as 'imgpipe machines set' gave it, and not as its group says."
+            yield f"'{name}': {', '.join(own)} as 'machines set' gave it, and not as its group says."
     if orphans := given.orphans:
         names = listed(machine.name for machine in orphans)
         ending = "is removed" if given.choices.prune else "stays; '--prune' removes what the fleet does not name"

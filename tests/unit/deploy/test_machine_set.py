@@ -37,7 +37,7 @@ def test_a_machine_is_changed_alone_and_later_deploys_keep_it(run, deployed, sho
     deployed.applied.clear()
     said = run("deploy", shop_toml).stderr
     assert [type(change) for change in deployed.applied] == [Keep, Keep]
-    assert "note: 'web-02': cpus, memory as 'imgpipe machines set' gave it, and not as its group says." in said
+    assert "note: 'web-02': cpus, memory as 'machines set' gave it, and not as its group says." in said
     assert machine(deployed, "web-02").memory == 4 * GIB
     assert machine(deployed, "web-01").memory == 2 * GIB
 

@@ -319,7 +319,7 @@ def test_ssh_knows_a_machine_by_the_keys_that_its_guest_told_and_asks_nothing(ru
     (file,) = (store.root / "ssh").iterdir()
     assert file.read_text() == f"web-01 {SERVERS_KEY}\n"
     assert file.stat().st_mode & 0o777 == 0o644
-    options = ("HostKeyAlias=web-01", f"UserKnownHostsFile={file}", "StrictHostKeyChecking=yes")
+    options = ("HostKeyAlias=web-01", f"UserKnownHostsFile={file}", "StrictHostKeyChecking=yes", "CheckHostIP=no")
     given = tuple(word for option in options for word in ("-o", option))
     assert became == [("ssh", *given, "-l", "ann", "10.100.1.10", "--", "uptime", "--pretty")]
     # What is known is not asked for again, and root is who logs in where nobody is named.

@@ -98,14 +98,12 @@ def set_machine(options: SetOptions) -> None:
 def _carry_out(described: Description, options: SetOptions, hypervisor: Hypervisor) -> None:
     from imgpipe.cli import machine_views
     from imgpipe.cli.deploy import ask
-    from imgpipe.cli.deploy_views import describe
     from imgpipe.cli.progress import listener
     from imgpipe.deploy.bring_up import apply
     from imgpipe.events import stage
 
     plan, settings, shop = _planned(described, options, hypervisor)
-    if not options.as_json:
-        output.tell(describe(plan))
+    _tell(plan)
     ask(plan, stop=options.stop, yes=options.yes)
     with listener() as notify, stage("deploy", notify):
         apply(plan.changes, replace(shop, notify=notify))
@@ -118,6 +116,18 @@ def _carry_out(described: Description, options: SetOptions, hypervisor: Hypervis
         output.show_json(machine_views.values(found))
     else:
         output.show_line(f"{options.name}: {_own(settings)}")
+
+
+def _tell(plan: DeployPlan) -> None:
+    """Say what changes, and whether it runs on meanwhile."""
+    from imgpipe.deploy.changes import Modify
+
+    for change in plan.changes:
+        if isinstance(change, Modify):
+            must = " (it must stop for that)" if change.needs_stop else ""
+            output.tell(f"{change.machine.name}: {'; '.join(change.told)}{must}.")
+    for warning in plan.warnings:
+        output.tell(f"warning: {warning}")
 
 
 def _planned(described: Description, options: SetOptions, hypervisor: Hypervisor) -> tuple[DeployPlan, str, Workshop]:

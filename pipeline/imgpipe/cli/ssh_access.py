@@ -89,18 +89,24 @@ def options(machine: ExistingMachine, known: HostKeys | None) -> list[str]:
 
 
 def tell_unknown(machines: Iterable[ExistingMachine], known: Mapping[str, HostKeys]) -> None:
-    """Say of which machines ssh will have to ask whether they are the right ones, and why."""
+    """Say of which machines ssh will have to ask whether they are the right ones, and why; all of a reason together."""
+    from imgpipe.deploy.faults import listed
+
+    reasons: dict[HostKeys, list[str]] = {}
     for machine in machines:
-        found = known.get(machine.name)
-        if found and found.foreign:
+        if (found := known.get(machine.name)) and found.why:
+            reasons.setdefault(found, []).append(machine.name)
+    for found, names in reasons.items():
+        asks = f"'imgpipe machines ssh {quote(names[0])}'"
+        if found.foreign:
             output.tell(
-                f"warning: Whoever answers for '{machine.name}' may be another one: {found.why}. 'imgpipe machines ssh "
-                f"{quote(machine.name)}' asks its guest again; until then ssh refuses."
+                f"warning: Whoever answers for {listed(names)} may be another one: {found.why}. {asks} asks the guest "
+                "again; until then ssh refuses."
             )
-        elif found and found.why:
+        else:
             output.tell(
-                f"note: The SSH host keys of '{machine.name}' are not known: {found.why}. 'imgpipe machines ssh "
-                f"{quote(machine.name)}' asks its guest; without that, ssh itself asks whether they are right."
+                f"note: The SSH host keys of {listed(names)} are not known: {found.why}. 'imgpipe deploy --wait' or "
+                f"{asks} asks the guest; without that, ssh itself asks whether they are right."
             )
 
 

@@ -379,6 +379,12 @@ def test_inventories_have_the_known_keys_and_say_which_are_not(run, host, three,
     assert servers["asked"] == ["10.100.1.10"]
 
 
+def test_machines_whose_keys_are_not_known_for_one_reason_are_told_of_together(run, host, three, servers):
+    said = run("machines", "list", "-o", "ansible").stderr.splitlines()
+    (line,) = [line for line in said if "SSH host keys" in line]
+    assert "of 'web-01', 'web-02', 'db' are not known: its guest has not told which it has." in line
+
+
 def test_a_machine_without_a_known_address_cannot_be_reached(run, three, servers):
     with pytest.raises(HostError, match="No address is known"):
         run("machines", "ssh", "db")

@@ -30,7 +30,8 @@ def applied(host):
 
 
 def test_a_machine_is_changed_alone_and_later_deploys_keep_it(run, deployed, shop_toml):
-    run("machines", "set", "web-02", "--memory", "4G", "--vcpus", 8, "--yes")
+    told = run("machines", "set", "web-02", "--memory", "4G", "--vcpus", 8, "--yes").stderr
+    assert "web-02: 8 vCPU instead of 2; 4 GiB memory instead of 2 GiB (it must stop for that).\n" in told
     (change,) = deployed.applied
     assert (change.machine.name, change.needs_stop) == ("web-02", True)
     assert change.what == ("8 vCPU instead of 2", "4 GiB memory instead of 2 GiB")
@@ -244,3 +245,8 @@ def test_a_clone_of_a_machine_has_no_fleet(run, deployed):
     deployed.facts = with_machines(dataclasses.replace(machine(deployed, "web-02"), record=cloned))
     with pytest.raises(RecipeError, match="is a clone of a machine"):
         run("machines", "set", "web-02", "--vcpus", 8)
+
+
+def test_a_program_is_told_what_the_machine_is_now(run, deployed):
+    told = json.loads(run("machines", "set", "web-02", "--memory", "4G", "--yes", "--json").stdout)
+    assert (told["name"], told["memory"], told["own"]) == ("web-02", 4 * GIB, ["memory"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 import deploy_site
 import private_libvirt
 from deploy_site import Site, machines
+from imgpipe.adapters.machines import Machines
 from imgpipe.deploy.changes import Keep, Modify
+from imgpipe.deploy.existing import Proven
 from imgpipe.recipe import Machine
 from imgpipe.sizes import MIB
 
@@ -56,3 +59,21 @@ def test_what_virsh_changed_is_named_and_then_undone(site: Site, tmp_path: Path,
     site.deploy(asked)
     (after,) = site.changes(asked)
     assert isinstance(after, Keep)
+
+
+def test_what_a_guest_told_of_its_host_keys_outlives_what_it_is_told_and_goes_with_it(site: Site) -> None:
+    asked = machines(1, site.template, start=False)
+    site.deploy(asked)
+    known, (there,) = Machines(site.hypervisor), site.existing()
+    assert there.record is not None
+    told = Proven(hostname="web-001", machine_id="a" * 32, host_keys=("SHA256:x",), macs=(), addresses=())
+    known.set_record(there.name, replace(there.record, proven=told))
+    kept = site.store.root / "ssh" / f"known_hosts-{there.uuid}"
+    kept.parent.mkdir()
+    kept.write_text("web-001 ssh-ed25519 AAAA\n")
+    site.deploy(machines(1, site.template, start=False, identity_keys=("ssh-ed25519 AAAA ann",)))
+    (after,) = site.existing()
+    assert after.record is not None
+    assert (after.record.proven, after.record.host_keys) == (None, ("SHA256:x",))
+    site.remove_all()
+    assert not kept.exists()

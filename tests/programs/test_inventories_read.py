@@ -69,7 +69,10 @@ def test_ansible_takes_every_name_without_a_warning(known, tmp_path):
         f"10.100.1.{10 + index}" for index in range(len(NAMES))
     }
     assert all(variables["ansible_user"] == "ann" for variables in hosts.values())
-    assert hosts["web-01"]["ansible_ssh_common_args"].split(" -o ")[-1] == "StrictHostKeyChecking=yes"
+    assert hosts["web-01"]["ansible_ssh_common_args"].split(" -o ")[-2:] == [
+        "StrictHostKeyChecking=yes",
+        "CheckHostIP=no",
+    ]
     assert told["group_ungrouped"]["hosts"] == ["4web"]
     assert told["group_all"]["hosts"] == ["1e5"]
     assert "web" not in told, "a host is called so"

@@ -86,6 +86,10 @@ class DeployOptions:
         list[Path] | None,
         typer.Option(metavar="FOLDER", help="Such a disk's backing files may lie below it; may be repeated."),
     ] = None
+    write_fleet: Annotated[
+        Path | None,
+        typer.Option(metavar="FLEET.toml", help="Write what the options ask for as a fleet's file, a new one."),
+    ] = None
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would be done.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan, or every event, as JSON.")] = False
     output: Annotated[

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SHAPES = (
     "name", "count", "first", "vcpus", "memory", "disk", "bridge", "network", "addresses", "gateway", "dns", "domain",
     "key_file", "root_password", "linked", "autostart", "start", "cache", "cache_reason", "fleet", "fleet_id",
-    "import_disk",
+    "import_disk", "write_fleet",
 )  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def asked_for(options: DeployOptions, bridges: Sequence[str] = ()) -> Flags:
         first=options.first,
         fleet=options.fleet,
         fleet_id=options.fleet_id,
+        pool=options.pool,
         cpus=options.vcpus,
         memory=options.memory,
         disk=options.disk,

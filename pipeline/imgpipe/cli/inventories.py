@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from shlex import join
 from typing import TYPE_CHECKING, Any
 
-from imgpipe.cli.ssh_access import options
+from imgpipe.cli.ssh_access import options, user_of
 from imgpipe.deploy.reachable import addresses_of
 
 if TYPE_CHECKING:
@@ -73,25 +73,19 @@ def ssh_config(machines: Iterable[ExistingMachine], known: Mapping[str, HostKeys
         second = host if _NAME.fullmatch(host) and shared[host] == 1 and host not in named else ""
         yield f"Host {machine.name} {second}".rstrip()
         yield f"    HostName {address}"
-        if user := _user(machine):
-            yield f"    User {user}"
-        yield from (f"    {option.replace('=', ' ', 1)}" for option in options(machine.name, known.get(machine.name)))
+        yield f"    User {user_of(machine)}"
+        yield from (f"    {option.replace('=', ' ', 1)}" for option in options(machine, known.get(machine.name)))
 
 
 def _variables(machine: ExistingMachine, known: HostKeys | None) -> dict[str, str]:
     record = machine.record
     address = next((str(one) for one in addresses_of(machine)), "")
-    told = {"ansible_host": address, "ansible_user": _user(machine)}
+    told = {"ansible_host": address, "ansible_user": user_of(machine)}
     told |= {"imgpipe_hostname": record.hostname, "imgpipe_template": record.template} if record else {}
     # Ansible evaluates what looks like a template, on the host that it runs on.
     plain = {key: value for key, value in told.items() if _PLAIN.fullmatch(value)}
-    words = [word for option in options(machine.name, known) for word in ("-o", option)]
+    words = [word for option in options(machine, known) for word in ("-o", option)]
     return plain | {"ansible_ssh_common_args": join(words)}
-
-
-def _user(machine: ExistingMachine) -> str:
-    user = (machine.record.user if machine.record else "") or "root"
-    return user if _NAME.fullmatch(user) else ""
 
 
 def _host_name(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from imgpipe.cli import output
 from imgpipe.deploy.host_keys import told_fingerprints
+from imgpipe.deploy.own_settings import said_in
 from imgpipe.deploy.reachable import addresses_of
 from imgpipe.sizes import show_bytes
 
@@ -100,6 +101,7 @@ def values(machine: ExistingMachine) -> dict[str, Any]:
             "identity": record.identity,
             "pool": record.pool,
             "user": record.user or None,
+            "own": list(said_in(record.settings)),
             "machine_id": record.proven.machine_id if record.proven else None,
             "host_keys": list(told_fingerprints(record)),
         }

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from imgpipe.cli import context, output
+from imgpipe.cli.commands import OnceCommand
 from imgpipe.cli.completion import offered
+from imgpipe.cli.machine_set import SetOptions, set_machine
+from imgpipe.cli.option_table import with_options
 from imgpipe.errors import GuestError, HostError, RecipeError
 
 if TYPE_CHECKING:
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 # its default of max_client_requests. A daemon that is slow to end eight machines would be taken for a dead one.
 _AT_ONCE = 4
 
-app = typer.Typer(help="List, start, stop, reach and remove the machines that imgpipe made.")
+app = typer.Typer(help="List, start, stop, change, reach and remove the machines that imgpipe made.")
+app.command("set", cls=OnceCommand)(with_options(set_machine, SetOptions))
 
 
 def complete_machine(incomplete: str) -> list[str]:
@@ -52,7 +56,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.callback(invoke_without_command=True)
 def machines(called: typer.Context) -> None:
-    """List, start, stop, reach and remove the machines that imgpipe made; alone, list them all."""
+    """List, start, stop, change, reach and remove the machines that imgpipe made; alone, list them all."""
     if called.invoked_subcommand is None:
         list_machines()
 
@@ -200,6 +204,17 @@ def flatten(names: Names = None, fleet: Fleet = None, group: Group = None, as_js
                 target = disk_target(shop.machines.xml(machine.name))
                 make_independent(machine, target, shop, _teller(machine.name, notify))
     _say("independent", found, as_json=as_json)
+
+
+@app.command("export-fleet", epilog="Example: imgpipe machines export-fleet web > web.toml")
+def export_fleet(
+    fleet: Annotated[str, typer.Argument(metavar="FLEET", autocompletion=complete_fleet)],
+) -> None:
+    """Print a fleet that options made as a file: deployed, it changes nothing, and can be changed from then on."""
+    from imgpipe.cli.fleet_export import fleet_text
+    from imgpipe.deploy.fleet_records import required
+
+    output.show_text(fleet_text(required(context.store(), fleet), f"{fleet}.toml").rstrip("\n"))
 
 
 @app.command(epilog="Example: imgpipe machines console web-01")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from imgpipe.deploy.existing import ExistingMachine
     from imgpipe.deploy.host_keys import HostKeys
 
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _GUESTS_SECONDS = 30
 """How long a guest that never told its keys may take: it says them every few seconds once somebody listens."""
 
@@ -57,34 +59,54 @@ def ssh_command(machine: ExistingMachine, machines: Machines, user: str | None, 
     if known.why:
         output.tell(f"note: The SSH host keys of '{machine.name}' are not known: {known.why}. So ssh itself asks.")
     words = list(command)
-    login = user or (machine.record.user if machine.record else "") or "root"
-    told = [word for option in options(machine.name, known) for word in ("-o", option)]
-    return ["ssh", *told, "-l", login, str(addresses[0]), *(("--", *words) if words else ())]
+    told = [word for option in options(machine, known) for word in ("-o", option)]
+    return ["ssh", *told, "-l", user or user_of(machine), str(addresses[0]), *(("--", *words) if words else ())]
 
 
-def options(name: str, known: HostKeys | None) -> list[str]:
+def user_of(machine: ExistingMachine) -> str:
+    """Return whom to log in as: whom the deploy lets in, as the machine's metadata has it, else root.
+
+    Whoever may change a machine in libvirt can write there, and ssh hands the name to a shell where its configuration
+    says so: what is no plain name is root's.
+    """
+    user = machine.record.user if machine.record else ""
+    return user if _USER.fullmatch(user) else "root"
+
+
+def options(machine: ExistingMachine, known: HostKeys | None) -> list[str]:
     """Return the options of ssh by which a machine is known by its own host keys and no others, where there are any.
 
-    Else ssh asks whoever logs in, as it does with every server that it has not seen.
+    Else ssh asks whoever logs in, as it does with every server that it has not seen; or refuses, where what answers is
+    known to be another one.
     """
-    from imgpipe.deploy.host_keys import ssh_path
+    from imgpipe.deploy.host_keys import alias_of, ssh_path
 
-    told = [f"HostKeyAlias={name}"]
+    told = [f"HostKeyAlias={alias_of(machine)}"]
     if known and known.file:
-        told += [f"UserKnownHostsFile={ssh_path(known.file)}", "StrictHostKeyChecking=yes"]
-    return told
+        # Addresses are not what it is known by: versions before 8.5 would note them in the file.
+        return [*told, f"UserKnownHostsFile={ssh_path(known.file)}", "StrictHostKeyChecking=yes", "CheckHostIP=no"]
+    return [*told, "StrictHostKeyChecking=yes"] if known and known.foreign else told
 
 
 def tell_unknown(machines: Iterable[ExistingMachine], known: Mapping[str, HostKeys]) -> None:
-    """Say of which machines ssh will have to ask whether they are the right ones, and why."""
+    """Say of which machines ssh will have to ask whether they are the right ones, and why; all of a reason together."""
+    from imgpipe.deploy.faults import listed
+
+    reasons: dict[HostKeys, list[str]] = {}
     for machine in machines:
-        found = known.get(machine.name)
-        if found and found.foreign:
-            output.tell(f"warning: Whoever answers for '{machine.name}' may be another one: {found.why}.")
-        elif found and found.why:
+        if (found := known.get(machine.name)) and found.why:
+            reasons.setdefault(found, []).append(machine.name)
+    for found, names in reasons.items():
+        asks = f"'imgpipe machines ssh {quote(names[0])}'"
+        if found.foreign:
             output.tell(
-                f"note: The SSH host keys of '{machine.name}' are not known: {found.why}. 'imgpipe machines ssh "
-                f"{quote(machine.name)}' asks its guest; without that, ssh itself asks whether they are right."
+                f"warning: Whoever answers for {listed(names)} may be another one: {found.why}. {asks} asks the guest "
+                "again; until then ssh refuses."
+            )
+        else:
+            output.tell(
+                f"note: The SSH host keys of {listed(names)} are not known: {found.why}. 'imgpipe deploy --wait' or "
+                f"{asks} asks the guest; without that, ssh itself asks whether they are right."
             )
 
 

@@ -89,31 +89,78 @@ def fleet_of_flags(flags: Flags) -> Fleet:
     `--name web` alone is one machine of that name; with a count the machines are web-01, web-02 and so on, or as a
     pattern such as 'web-{n:03}' says.
     """
+    try:
+        return fleet_of_table(table_of_flags(flags), Path())
+    except RecipeError as error:
+        raise as_options(error) from None
+
+
+def fleet_of_table(table: dict[str, Any], folder: Path) -> Fleet:
+    """Return the fleet of a table that options made; paths are relative to `folder`. Raises RecipeError."""
+    return _with_files(parse(Fleet, table, "What the command line asks for"), folder)
+
+
+def table_of_flags(flags: Flags) -> dict[str, Any]:
+    """Return what a command line asks for as the table of a fleet's file; raises RecipeError for what is none."""
     _check_name(flags)
     name = without_number(flags.name)
     group: dict[str, Any] = {"template": flags.template}
-    if nics := list(_nics(flags)):
-        group["nics"] = nics
     if flags.count is None and name == flags.name:
         group["names"] = [flags.name]
     else:
         group |= {"count": 1 if flags.count is None else flags.count}
         group |= {"pattern": flags.name} if name != flags.name else {}
-    root: dict[str, Any] = {"key_files": list(flags.key_files)}
-    if flags.root_password:
-        root["password"] = _source(flags.root_password)
     same = ("first", "cpus", "memory", "disk", "domain", "cache", "cache_reason", "linked")
     group |= {key: value for key in same if (value := getattr(flags, key)) is not None}
-    group |= {"root": root, "autostart": flags.autostart, "start": flags.start}
-    table = {"name": flags.fleet or name, "groups": {name: group}}
-    if flags.pool is not None:
-        table["pool"] = flags.pool
-    if flags.fleet_id is not None:
-        table["id"] = flags.fleet_id
+    group |= {"autostart": True} if flags.autostart else {}
+    group |= {} if flags.start else {"start": False}
+    group |= _own_tables(flags)
+    table: dict[str, Any] = {"name": flags.fleet or name}
+    table |= {"id": flags.fleet_id} if flags.fleet_id is not None else {}
+    table |= {"pool": flags.pool} if flags.pool is not None else {}
+    return table | {"groups": {name: group}}
+
+
+def shape_of_flags(flags: Flags) -> Shape:
+    """Return what a command line says of machines that are there; raises RecipeError with every fault."""
+    same = ("cpus", "memory", "disk")
+    table = {key: value for key in same if (value := getattr(flags, key)) is not None} | _own_tables(flags)
+    wrong: list[str] = []
     try:
-        return _with_files(parse(Fleet, table, "What the command line asks for"), Path())
+        shape = _filled(parse(Shape, table, "What the command line asks for"), Path(), "", wrong)
+        if wrong:
+            raise RecipeError("The command line names files that are not what it needs.", details=wrong)
     except RecipeError as error:
         raise as_options(error) from None
+    return shape
+
+
+def with_whole_paths(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a table that options made with paths that mean the same anywhere; they are relative to `folder`."""
+
+    def whole(path: str) -> str:
+        return str((folder / in_home(path)).absolute())
+
+    groups = {}
+    for name, group in table["groups"].items():
+        made = dict(group)
+        if is_disk(group["template"]):
+            made["template"] = whole(group["template"])
+        if root := dict(group.get("root", {})):
+            root |= {"key_files": [whole(file) for file in root["key_files"]]} if "key_files" in root else {}
+            root |= {"password": {"file": whole(file)}} if (file := root.get("password", {}).get("file")) else {}
+            made["root"] = root
+        groups[name] = made
+    return table | {"groups": groups}
+
+
+def _own_tables(flags: Flags) -> dict[str, Any]:
+    """Return the tables of a group, or of one machine, that flags speak of: root's, and those of NICs."""
+    root: dict[str, Any] = {"key_files": list(flags.key_files)} if flags.key_files else {}
+    if flags.root_password:
+        root["password"] = _source(flags.root_password)
+    nics = list(_nics(flags))
+    return ({"root": root} if root else {}) | ({"nics": nics} if nics else {})
 
 
 def as_options(error: RecipeError) -> RecipeError:
@@ -128,7 +175,7 @@ _OPTIONS = {
                                    "bridge", "network", "addresses", "gateway", "dns")},
     "cache_reason": "--cache-reason",
 }  # fmt: skip
-_PLACE = re.compile(r"(?:groups\.[a-z0-9-]+\.)?(?:root\.|nics\.\d+\.)?([a-z_]+)(?:\.[0-9a-z_]+)*: ")
+_PLACE = re.compile(r"\.?(?:groups\.[a-z0-9-]+\.)?(?:root\.|nics\.\d+\.)?([a-z_]+)(?:\.[0-9a-z_]+)*: ")
 
 
 def _as_option(fault: str) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from imgpipe.deploy.reachable import addresses_of
 from imgpipe.own_files import own_folder, read_own, write_new
 from imgpipe.store import Store, finished_file, lock
 
+# What is no pattern, list or option to ssh; a machine may have been renamed to anything.
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 Scan = Callable[[Iterable[str]], Mapping[str, Sequence[str]]]
 _LONGEST = 256 * 1024
 # They would be more than a path in ssh's configuration, or in Ansible's templates, and nothing escapes them there.
@@ -78,6 +82,17 @@ def known_host_keys(machines: Iterable[ExistingMachine], store: Store, scan: Sca
     }
 
 
+def alias_of(machine: ExistingMachine) -> str:
+    """Return what ssh shall know a machine's host keys by: its name, or its UUID where that means more to ssh."""
+    return machine.name if _PLAIN.fullmatch(machine.name) else machine.uuid
+
+
+def forget_host_keys(machine: ExistingMachine, store: Store) -> None:
+    """Delete what is kept of a machine's host keys; what cannot be deleted is trusted no more for that."""
+    with suppress(OSError):
+        _file(store, machine).unlink()
+
+
 def ssh_path(path: Path) -> str:
     """Return a path as the value of an option of ssh that takes paths and tokens (ssh_config(5))."""
     text = str(path).replace("%", "%%")
@@ -126,5 +141,5 @@ def _read(file: Path) -> str:
 
 
 def _text(machine: ExistingMachine, keys: Iterable[str]) -> str:
-    """Return lines of known_hosts (sshd(8)) by which ssh knows the machine under its name."""
-    return "".join(f"{machine.name} {key}\n" for key in keys)
+    """Return lines of known_hosts (sshd(8)) by which ssh knows the machine."""
+    return "".join(f"{alias_of(machine)} {key}\n" for key in keys)

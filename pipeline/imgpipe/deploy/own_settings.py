@@ -74,7 +74,7 @@ def parsed(text: str, uuid: str, key: bytes) -> OwnSettings:
         seal = told.pop("seal", "")
         settings = OwnSettings.model_validate(told)
         settings.shape  # noqa: B018 (for its faults)
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         raise RecipeError("what 'machines set' keeps in its metadata cannot be read") from None
     if settings.password is not None and not hmac.compare_digest(str(seal), _seal(settings.password, uuid, key)):
         raise RecipeError("its metadata names a password's file or variable, which was not written from this data root")
@@ -94,7 +94,7 @@ def with_own_settings(fleet: Fleet, machines: Iterable[ExistingMachine], key: by
         except RecipeError as error:
             wrong.append(f"{machine.name}: {error}; 'imgpipe machines set {quote(machine.name)} --reset' drops it")
             continue
-        said = set(_said(fleet.machines.get(machine.name)))
+        said = set(said_by(fleet.machines.get(machine.name)))
         left = OwnSettings.model_validate({name: getattr(settings, name) for name in settings.said if name not in said})
         kept[machine.name] = written(left, machine.uuid, key)
         own[machine.name] = _over(fleet.machines.get(machine.name), left.shape)
@@ -111,7 +111,7 @@ def said_in(text: str) -> tuple[str, ...]:
         return ()
 
 
-def _said(shape: Shape | None) -> Iterator[str]:
+def said_by(shape: Shape | None) -> Iterator[str]:
     """Yield what a fleet's file says of a machine, by the keys of settings."""
     if shape is None:
         return

@@ -14,6 +14,7 @@ from imgpipe.deploy.fleet import Fleet, place_of
 from imgpipe.deploy.fleet_ids import recorded_ids
 from imgpipe.deploy.logins import who_can_log_in
 from imgpipe.deploy.names import COMPUTER_NAME
+from imgpipe.deploy.own_settings import said_in
 from imgpipe.deploy.resolving import Choices, Circumstances, outdated, wanted_machines
 from imgpipe.deploy.room import room_faults, room_warnings, uploads
 from imgpipe.deploy.wanted import Template, WantedMachine
@@ -205,6 +206,9 @@ def _notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
             "fleet's file or 'bridges' in imgpipe.toml plug them in elsewhere."
         )
     yield from _cache_notes(given)
+    for name, settings in given.choices.settings.items():
+        if name in given.named and (own := said_in(settings)):
+            yield f"'{name}': {', '.join(own)} as 'machines set' gave it, and not as its group says."
     if orphans := given.orphans:
         names = listed(machine.name for machine in orphans)
         ending = "is removed" if given.choices.prune else "stays; '--prune' removes what the fleet does not name"

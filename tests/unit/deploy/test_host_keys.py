@@ -61,6 +61,12 @@ def test_a_renamed_machine_is_known_under_its_new_name(store):
     assert found["new"].file.read_text() == f"new {ED}\n"
 
 
+def test_a_name_that_is_a_pattern_to_ssh_is_none_in_the_file(store):
+    odd = dataclasses.replace(machine(), name="*,web-*")
+    found, _ = known(store, odd, answers=[ED])
+    assert found[odd.name].file.read_text() == f"{odd.uuid} {ED}\n"
+
+
 @pytest.mark.parametrize(
     ("changes", "answers", "why"),
     [

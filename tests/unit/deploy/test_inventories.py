@@ -37,7 +37,7 @@ def test_an_inventory_says_where_who_and_by_which_keys():
             "imgpipe_hostname": "web-01.shop.example",
             "imgpipe_template": "rocky9@20260301.1",
             "ansible_ssh_common_args": "-o HostKeyAlias=web-01 -o 'UserKnownHostsFile=\"/data root/ssh/known_hosts-1\"'"
-            " -o StrictHostKeyChecking=yes",
+            " -o StrictHostKeyChecking=yes -o CheckHostIP=no",
         },
         "web-02": {
             "ansible_user": "ann",
@@ -89,6 +89,7 @@ def test_ssh_finds_a_machine_by_both_its_names():
         "    HostKeyAlias web-01",
         '    UserKnownHostsFile "/data root/ssh/known_hosts-1"',
         "    StrictHostKeyChecking yes",
+        "    CheckHostIP no",
         "# No address of web-02 is known.",
         "Host web-03 web-03.shop.example",
         "    HostName 10.100.1.12",
@@ -104,3 +105,9 @@ def test_a_host_name_that_another_machine_has_leads_nowhere():
         "Host web-02",
         "Host web-03",
     ]
+
+
+def test_what_is_known_to_be_another_one_is_refused_and_no_user_is_a_command():
+    known = {"web-01": HostKeys(why="others", foreign=True)}
+    lines = list(inventories.ssh_config([machine(user="-x `id`")], known))
+    assert lines[2:] == ["    User root", "    HostKeyAlias web-01", "    StrictHostKeyChecking yes"]

@@ -62,6 +62,12 @@ def test_json_has_what_the_guest_proved(capsys):
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["fleet"], told["machine_id"], told["host_keys"]) == ("shop", "a" * 32, ["SHA256:x"])
     assert told["hostname"] == "web-01.shop.example"
+    assert (told["user"], told["own"]) == ("root", [])
+
+
+def test_json_has_what_a_machine_has_of_its_own():
+    assert machine_views.values(machine(settings='{"memory": 1073741824, "cpus": 2}'))["own"] == ["cpus", "memory"]
+    assert machine_views.values(machine(settings="{"))["own"] == []
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@ colleague, a folder that somebody was asked to look at.
 
 from __future__ import annotations
 
+import os
 import re
 from urllib.parse import unquote
+
+from imgpipe.errors import RecipeError
 
 # 'ext' starts the program that 'command' names.
 _TRANSPORTS = frozenset({"", "unix", "ssh", "tls", "tcp", "libssh", "libssh2"})
@@ -33,3 +36,12 @@ def fault_in_file(uri: str) -> str:
         if name and name not in _PARAMETERS:
             return f"has the parameter '{name}', which a file may not give"
     return ""
+
+
+def chosen_uri(uri: str | None) -> str:
+    """Return what `connect` connects to; raises RecipeError for what is no text."""
+    own = "qemu:///system" if os.geteuid() == 0 else "qemu:///session"
+    chosen = uri or os.environ.get("LIBVIRT_DEFAULT_URI") or own
+    if any("\ud800" <= letter <= "\udfff" for letter in chosen):
+        raise RecipeError("The libvirt connection is no text in UTF-8.", hint="Look at LIBVIRT_DEFAULT_URI.")
+    return chosen

@@ -29,6 +29,9 @@ _EPOCH = re.compile(r"(\d+):(.+)")
 _CPE = re.compile(r"cpe:/[aho](:[A-Za-z0-9._~%-]*){1,6}")
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?")
 _KINDS = {"rpm": "rpm", "deb": "deb", "apk": "apk"}
+# The file name of a source RPM: the last two hyphens are those before the version and the release (rpm(8)).
+_SOURCE_RPM = re.compile(r"(.+)-([^-]+)-([^-]+)\.(?:no)?src\.rpm")
+_TRIVY = "aquasecurity:trivy:"
 _UNKNOWN = "imgpipe:packages"
 
 
@@ -109,6 +112,7 @@ def _system(state: SealedState) -> Component:
 
 
 def _packages(state: SealedState) -> Iterator[Component]:
+    from cyclonedx.model import Property  # noqa: PLC0415
     from cyclonedx.model.component import Component, ComponentType  # noqa: PLC0415
     from cyclonedx.model.contact import OrganizationalEntity  # noqa: PLC0415
 
@@ -124,7 +128,22 @@ def _packages(state: SealedState) -> Iterator[Component]:
             bom_ref=locator,
             supplier=OrganizationalEntity(name=supplier) if supplier else None,
             licenses=[_licence(package.licence)] if package.licence else None,
+            properties=[Property(name=f"{_TRIVY}{key}", value=value) for key, value in _source(package)],
         )
+
+
+def _source(package: Package) -> Iterator[tuple[str, str]]:
+    """Yield what a package was built of, as Trivy wants to be told it: 'upstream' in a purl is nothing to it."""
+    source = printable(package.source, 200)
+    if not source:
+        return
+    if of_rpm := _SOURCE_RPM.fullmatch(source):
+        epoch = _EPOCH.fullmatch(package.version)
+        yield from zip(("SrcName", "SrcVersion", "SrcRelease"), of_rpm.groups(), strict=True)
+        yield from [("SrcEpoch", epoch[1])] if epoch else []
+        return
+    name, _, version = source.partition("@")
+    yield from (("SrcName", name), ("SrcVersion", version or printable(package.version, 200)))
 
 
 @cache

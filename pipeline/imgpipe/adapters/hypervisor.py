@@ -26,6 +26,7 @@ from imgpipe.adapters.machine import RunningMachine
 from imgpipe.adapters.machine_streams import recorders
 from imgpipe.adapters.qemu_user import run_as_root_if_needed
 from imgpipe.adapters.records import NOTHING_RECORDED, Recorded
+from imgpipe.connection_uri import chosen_uri
 from imgpipe.disk_source import Format, of_definition
 from imgpipe.domain_features import Features
 from imgpipe.domain_spec import Accelerator
@@ -75,15 +76,6 @@ def look(uri: str, notify: Listener, cache: Path | None = None) -> Hypervisor | 
         if ours or theirs:
             return None
     return Hypervisor(uri, notify, cache)
-
-
-def chosen_uri(uri: str | None) -> str:
-    """Return what `connect` connects to; raises RecipeError for what is no text."""
-    own = "qemu:///system" if os.geteuid() == 0 else "qemu:///session"
-    chosen = uri or os.environ.get("LIBVIRT_DEFAULT_URI") or own
-    if any("\ud800" <= letter <= "\udfff" for letter in chosen):
-        raise RecipeError("The libvirt connection is no text in UTF-8.", hint="Look at LIBVIRT_DEFAULT_URI.")
-    return chosen
 
 
 class Hypervisor:

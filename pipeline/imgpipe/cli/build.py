@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgpipe.cli import context
-from imgpipe.cli.planned import YES, complete_recipe
+from imgpipe.cli.completion import complete_recipe
+from imgpipe.cli.option_table import YES
 
 if TYPE_CHECKING:
     from imgpipe.artifacts import GoldenImage

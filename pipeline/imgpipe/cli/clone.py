@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgpipe.cli import context, output
+from imgpipe.cli.completion import complete_domain, complete_pool
 from imgpipe.cli.option_table import with_options
 
 if TYPE_CHECKING:
@@ -34,7 +35,12 @@ _DANGER = (
 class CloneOptions:
     """What `imgpipe clone` was given."""
 
-    source: Annotated[str, typer.Argument(help="A machine that libvirt has; it must be shut off and never changes.")]
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A machine that libvirt has; it must be shut off and never changes.", autocompletion=complete_domain
+        ),
+    ]
     new: Annotated[list[str], typer.Argument(help="The clones' names, which are their host names too.")]
     addresses: Annotated[
         list[str] | None,
@@ -50,7 +56,9 @@ class CloneOptions:
     linked: Annotated[
         bool, typer.Option("--linked", help="Overlays on the source's own disk. Dangerous: it asks first.")
     ] = False
-    pool: Annotated[str | None, typer.Option(help="The storage pool of libvirt for the disks.")] = None
+    pool: Annotated[
+        str | None, typer.Option(help="The storage pool of libvirt for the disks.", autocompletion=complete_pool)
+    ] = None
     trust_backing: Annotated[
         list[Path] | None,
         typer.Option(metavar="FOLDER", help="The disk's backing files may lie below this folder; may be repeated."),

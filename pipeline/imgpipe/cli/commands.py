@@ -44,9 +44,20 @@ def add_commands(app: typer.Typer, words: Sequence[str]) -> None:
     for name in asked:
         found = _loaded(COMMANDS[name])
         if isinstance(found, typer.Typer):
+            _let_options_be_given_once(found)
             app.add_typer(found, name=name)
         else:
             app.command(name, cls=_loaded(_READERS[name]) if name in _READERS else OnceCommand)(found)
+
+
+def _let_options_be_given_once(group: typer.Typer) -> None:
+    """Let the commands of a group, and of the groups in it, refuse what `OnceCommand` refuses."""
+    for command in group.registered_commands:
+        if command.cls in (None, TyperCommand):
+            command.cls = OnceCommand
+    for inner in group.registered_groups:
+        if inner.typer_instance:
+            _let_options_be_given_once(inner.typer_instance)
 
 
 def _loaded(place: str) -> Any:  # noqa: ANN401 (a function, a group or a class, as the tables above say)

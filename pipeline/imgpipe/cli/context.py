@@ -135,8 +135,8 @@ def in_use_by_now(found: Store, *, without_libvirt: bool = False) -> InUseBy:
 
 def _asked() -> tuple[tuple[ExistingMachine, ...], list[DiskUses]]:
     """Ask the chosen libvirt daemon, which must answer, and this host's other one where it does."""
-    from imgpipe.adapters.hypervisor import chosen_uri
     from imgpipe.adapters.machines import Machines
+    from imgpipe.connection_uri import chosen_uri
     from imgpipe.errors import HostError
 
     try:
@@ -158,7 +158,7 @@ def _asked() -> tuple[tuple[ExistingMachine, ...], list[DiskUses]]:
 
 def uses_elsewhere() -> tuple[DiskUses, ...]:
     """Return what this host's other daemon told of disks: a user's machines may be at two, root's are at one."""
-    from imgpipe.adapters.hypervisor import chosen_uri
+    from imgpipe.connection_uri import chosen_uri
 
     chosen = chosen_uri(choices().connect or settings().connect)
     if os.geteuid() == 0 or chosen not in _local_daemons():

@@ -8,22 +8,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from imgpipe.cli.completion import offered
-from imgpipe.cli.images import complete_image
+from imgpipe.cli.completion import (
+    complete_bridge,
+    complete_fleet,
+    complete_network,
+    complete_pool,
+    complete_template,
+)
 
 Cache = Literal["none", "writeback", "writethrough", "directsync", "unsafe"]
-
-
-def complete_template(incomplete: str) -> list[str]:
-    """Complete images by name, and fleets' files and disks by path."""
-    folder, name = Path(incomplete).parent, Path(incomplete).name
-    try:
-        beside = sorted(folder.iterdir()) if not incomplete.endswith("/") else sorted(Path(incomplete).iterdir())
-    except OSError:
-        beside = []
-    prefix = "" if incomplete.endswith("/") else name
-    files = [str(path) for path in beside if path.name.startswith(prefix) and (path.suffix == ".toml" or path.is_dir())]
-    return [*complete_image(incomplete), *offered(files, "")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +42,13 @@ class DeployOptions:
     disk: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Such as 40G: at least the template's; it grows.")
     ] = None
-    bridge: Annotated[list[str] | None, typer.Option(help="A NIC on this bridge; may be repeated.")] = None
-    network: Annotated[list[str] | None, typer.Option(help="A NIC on this network of libvirt; may be repeated.")] = None
+    bridge: Annotated[
+        list[str] | None, typer.Option(help="A NIC on this bridge; may be repeated.", autocompletion=complete_bridge)
+    ] = None
+    network: Annotated[
+        list[str] | None,
+        typer.Option(help="A NIC on this network of libvirt; may be repeated.", autocompletion=complete_network),
+    ] = None
     addresses: Annotated[
         list[str] | None,
         typer.Option(metavar="FIRST-LAST/PREFIX", help="One for each NIC, in order: a range, or 'dhcp'."),
@@ -69,12 +67,17 @@ class DeployOptions:
     start: Annotated[bool, typer.Option(help="Start the machines.")] = True
     cache: Annotated[Cache | None, typer.Option(help="Instead of the policy; needs --cache-reason.")] = None
     cache_reason: Annotated[str | None, typer.Option(help="Why the policy is not followed.")] = None
-    fleet: Annotated[str | None, typer.Option(help="The fleet's name; absent: --name without its number.")] = None
+    fleet: Annotated[
+        str | None,
+        typer.Option(help="The fleet's name; absent: --name without its number.", autocompletion=complete_fleet),
+    ] = None
     fleet_id: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Pins new MACs and UUIDs; absent: what the first deploy minted for the fleet."),
     ] = None
-    pool: Annotated[str | None, typer.Option(help="The storage pool of libvirt for new disks.")] = None
+    pool: Annotated[
+        str | None, typer.Option(help="The storage pool of libvirt for new disks.", autocompletion=complete_pool)
+    ] = None
     import_disk: Annotated[
         Path | None, typer.Option("--import", metavar="DISK", help="Deploy copies of a disk, instead of an image.")
     ] = None

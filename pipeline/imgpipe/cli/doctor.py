@@ -14,8 +14,8 @@ import typer
 from typer.core import TyperCommand
 
 from imgpipe.cli import context, output
+from imgpipe.cli.completion import complete_recipe
 from imgpipe.cli.option_table import with_options
-from imgpipe.cli.planned import complete_recipe
 from imgpipe.errors import RecipeError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from imgpipe.cli import context, output
-from imgpipe.cli.completion import offered
+from imgpipe.cli.completion import complete_image
 from imgpipe.cli.progress import listener
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import stage
@@ -28,16 +28,6 @@ _NEEDS_ZSTD = (
 )
 
 app = typer.Typer(help="List, check, export and remove golden images.", no_args_is_help=True)
-
-
-def complete_image(incomplete: str) -> list[str]:
-    """Complete `NAME`, and after an `@` its versions."""
-    from imgpipe.images import catalog
-
-    store = context.store()
-    name, at, _ = incomplete.partition("@")
-    found = (f"{name}@{version}" for version in catalog.versions(store, name)) if at else catalog.names(store)
-    return offered(found, incomplete)
 
 
 Reference = Annotated[
@@ -67,14 +57,16 @@ def list_images(
     from imgpipe.cli import image_views
 
     found = _catalog(name)
-    if name is not None and not found.images and not found.damages:
-        # Says which names are near it, and what builds one.
-        _find(name)
+    images = found.images
+    if name is not None and not (images or found.damages):
+        # A version that is named exactly, or a word that must not look like an image without versions: near names are
+        # told, and what builds one.
+        images = (_find(name),)
     if as_json:
-        output.show_json([image_views.summary(image) for image in found.images])
+        output.show_json([image_views.summary(image) for image in images])
         return
-    output.show_table([image_views.row(image) for image in found.images], right=("disk", "file"))
-    if not found.images:
+    output.show_table([image_views.row(image) for image in images], right=("disk", "file"))
+    if not images:
         output.tell("No image was published yet.")
 
 
@@ -230,7 +222,7 @@ def rm(
 
     vague = [reference for reference in references if "@" not in reference]
     if vague:
-        known = [image.reference for image in _catalog(vague[0]).images]
+        known = [image.reference for image in _catalog(vague[0]).images] or [_find(vague[0]).reference]
         raise RecipeError(f"'{vague[0]}' does not say which version.", hint="Name it: 'NAME@VERSION'.", details=known)
     images = [_find(reference) for reference in dict.fromkeys(references)]
     store = context.store()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from imgpipe.cli import context
-from imgpipe.cli.option_table import with_options
-from imgpipe.cli.planned import YES, complete_recipe
+from imgpipe.cli.completion import complete_domain, complete_recipe
+from imgpipe.cli.option_table import YES, with_options
 
 if TYPE_CHECKING:
     from imgpipe.artifacts import GoldenImage
@@ -23,9 +23,12 @@ class ImportOptions:
 
     name: Annotated[str, typer.Argument(help="The name of the image, such as rocky9-tmp-4c2g15g.")]
     disk: Annotated[Path | None, typer.Option(help="A qcow2 or raw disk; it is copied, never changed.")] = None
-    domain: Annotated[str | None, typer.Option(help="A libvirt machine; it must be shut off and is never changed.")] = (
-        None
-    )
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            help="A libvirt machine; it must be shut off and is never changed.", autocompletion=complete_domain
+        ),
+    ] = None
     form: Annotated[
         Literal["qcow2", "raw"] | None,
         typer.Option("--format", help="The format of the disk, if you know it; else it must be beyond doubt."),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imgpipe.cli import context, output
+from imgpipe.cli.completion import complete_bridge, complete_machine, complete_network
 from imgpipe.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -22,24 +23,24 @@ if TYPE_CHECKING:
     from imgpipe.deploy.workshop import Workshop
 
 
-def _complete(incomplete: str) -> list[str]:
-    from imgpipe.cli.machines import complete_machine
-
-    return complete_machine(incomplete)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetOptions:
     """What `imgpipe machines set` was given; what is None was not said."""
 
-    name: Annotated[str, typer.Argument(metavar="MACHINE", autocompletion=_complete)]
+    name: Annotated[str, typer.Argument(metavar="MACHINE", autocompletion=complete_machine)]
     vcpus: Annotated[int | None, typer.Option(min=1, help="How many.")] = None
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="With its unit: '4 GiB', 4G or 2048M.")] = None
     disk: Annotated[str | None, typer.Option(metavar="SIZE", help="Such as 40G: more than it has; it grows.")] = None
     bridge: Annotated[
-        list[str] | None, typer.Option(help="All its NICs, in order, one a bridge: name those too that it has.")
+        list[str] | None,
+        typer.Option(
+            help="All its NICs, in order, one a bridge: name those too that it has.", autocompletion=complete_bridge
+        ),
     ] = None
-    network: Annotated[list[str] | None, typer.Option(help="A NIC on this network of libvirt, after those.")] = None
+    network: Annotated[
+        list[str] | None,
+        typer.Option(help="A NIC on this network of libvirt, after those.", autocompletion=complete_network),
+    ] = None
     addresses: Annotated[
         list[str] | None,
         typer.Option(metavar="ADDRESS/PREFIX", help="One for each NIC, in order: an address, a range, or 'dhcp'."),

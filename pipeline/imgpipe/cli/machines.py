@@ -11,7 +11,7 @@ import typer
 
 from imgpipe.cli import context, output
 from imgpipe.cli.commands import OnceCommand
-from imgpipe.cli.completion import offered
+from imgpipe.cli.completion import complete_fleet, complete_group, complete_machine
 from imgpipe.cli.machine_set import SetOptions, set_machine
 from imgpipe.cli.option_table import with_options
 from imgpipe.errors import GuestError, HostError, RecipeError
@@ -28,21 +28,6 @@ _AT_ONCE = 4
 
 app = typer.Typer(help="List, start, stop, change, reach and remove the machines that imgpipe made.")
 app.command("set", cls=OnceCommand)(with_options(set_machine, SetOptions))
-
-
-def complete_machine(incomplete: str) -> list[str]:
-    """Complete the name of a machine of imgpipe's."""
-    return offered((name for name, _, _ in _known()), incomplete)
-
-
-def complete_fleet(incomplete: str) -> list[str]:
-    """Complete the name of a fleet."""
-    return offered(sorted({fleet for _, fleet, _ in _known()}), incomplete)
-
-
-def complete_group(incomplete: str) -> list[str]:
-    """Complete the name of a group."""
-    return offered(sorted({group for _, _, group in _known()}), incomplete)
 
 
 Names = Annotated[
@@ -375,17 +360,3 @@ def _say(done: str, machines: tuple[ExistingMachine, ...], *, as_json: bool) -> 
         output.show_json({done: names})
     else:
         output.show_lines(f"{name}: {done}" for name in names)
-
-
-def _known() -> list[tuple[str, str, str]]:
-    """Return name, fleet and group of each machine, for completion, which must never fail."""
-    from imgpipe.adapters.machines import Machines
-    from imgpipe.errors import ImgpipeError
-
-    try:
-        hypervisor = context.hypervisor(lambda _: None)
-        found = Machines(hypervisor).list(sizes=False)
-        hypervisor.close()
-    except ImgpipeError:
-        return []
-    return [(one.name, one.record.fleet, one.record.group) for one in found if one.record]

@@ -84,12 +84,20 @@ def _run(words: list[str]) -> int:
     if not {"-h", "--help", "--version"} & set(words):
         _check_folder()
     commands.add_commands(app, words)
-    context.plugins().add_commands(app)
+    _add_plugins_commands(app)
     code = app(prog_name="imgpipe", standalone_mode=False)
     # typer makes a code of Ctrl-C.
     if code == ending.STOPPED:
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
+
+
+def _add_plugins_commands(app: typer.Typer) -> None:
+    """Let plugins that were installed beside imgpipe add commands; its own have none, and take long to load."""
+    from importlib.metadata import entry_points
+
+    if any(entry.dist is None or entry.dist.name != "imgpipe" for entry in entry_points(group="imgpipe")):
+        context.plugins().add_commands(app)
 
 
 def _told(error: BaseException, words: list[str]) -> int:
@@ -143,10 +151,13 @@ def _completing() -> bool:
 
 
 def _complete() -> NoReturn:
-    """Answer the shell, which has no place for errors."""
-    try:
-        commands.add_commands(app, ())
-        app()
-    except Exception:
-        sys.exit(1)
-    sys.exit(0)
+    """Answer the shell, which has no place for errors and warnings, and whose user waits for it."""
+    from imgpipe.cli import shell_words
+
+    shell_words.be_silent_and_quick()
+    with suppress(Exception):
+        words, before = shell_words.asked(os.environ)
+        commands.add_commands(app, words)
+        _add_plugins_commands(app)
+        sys.exit(shell_words.answer(app, before))
+    sys.exit(1)

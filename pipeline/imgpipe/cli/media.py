@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from imgpipe.cli import context
+from imgpipe.cli.completion import offered
 from imgpipe.home import in_home
 
 app = typer.Typer(help="Look at installation media, and make those that need no download.", no_args_is_help=True)
@@ -69,7 +70,7 @@ def check(
 
 
 def _makers(incomplete: str) -> list[str]:
-    return [name for name in context.plugins().makers if name.startswith(incomplete)]
+    return offered(context.plugins().makers, incomplete)
 
 
 @app.command("make")

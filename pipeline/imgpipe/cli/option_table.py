@@ -8,6 +8,9 @@ from typing import Any, TypeVar, get_type_hints
 
 Options = TypeVar("Options")
 
+YES = "Let ./imgpipe install missing packages of the host without asking."
+"""The help of '--yes' where the launcher reads it."""
+
 
 def with_options(run: Callable[[Options], None], table: type[Options]) -> Callable[..., None]:
     """Return `run` as a function whose parameters are the fields of `table`, annotated as typer wants them."""

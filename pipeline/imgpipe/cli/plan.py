@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from imgpipe.cli.planned import complete_recipe
+from imgpipe.cli.completion import complete_recipe
 
 
 def plan(

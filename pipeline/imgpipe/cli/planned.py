@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from imgpipe.answer_text import answer_text
 from imgpipe.cli import context
-from imgpipe.cli.completion import offered
 from imgpipe.disclosure import one_line
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
@@ -20,13 +19,6 @@ if TYPE_CHECKING:
     from imgpipe.os_family import FurtherMedium, System
     from imgpipe.plan import Plan
     from imgpipe.recipe import MediumSource, Recipe
-
-YES = "Let ./imgpipe install missing packages of the host without asking."
-
-
-def complete_recipe(incomplete: str) -> list[str]:
-    """Complete a recipe's name for the shell."""
-    return offered(context.recipe_folders().files(), incomplete)
 
 
 def plan_named(name: str, *, planned: bool = True) -> Plan:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def this_host() -> Host:
     """Return this host as the options and settings say that it is used."""
-    from imgpipe.adapters.hypervisor import chosen_uri
+    from imgpipe.connection_uri import chosen_uri
     from imgpipe.host.doctor.checkup import Host
 
     settings = context.settings()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from imgpipe.cli import context
-from imgpipe.cli.planned import complete_recipe
+from imgpipe.cli.completion import complete_recipe
 
 
 def sysprep(

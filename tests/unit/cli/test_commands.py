@@ -1,11 +1,15 @@
 """Which commands a command line loads."""
 
+from types import SimpleNamespace
+
 import pytest
 import typer
 
+from imgpipe.cli import main
 from imgpipe.cli.commands import COMMANDS, add_commands
 from imgpipe.cli.ending import ending_of
 from imgpipe.errors import RecipeError
+from imgpipe.plugins import Plugins
 
 
 def names(*words):
@@ -80,3 +84,22 @@ def test_options_that_may_be_repeated_are_not_refused():
     add_commands(app, ("deploy",))
     with pytest.raises(RecipeError, match="have no name"):
         app(["rocky9", "--bridge", "br1", "--bridge", "br2"], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("owners", "asked"), [(["imgpipe"], False), (["imgpipe", "site-plugin"], True), ([None], True)]
+)
+def test_only_plugins_of_others_are_loaded_for_commands_of_their_own(monkeypatch, owners, asked):
+    entries = [SimpleNamespace(dist=owner and SimpleNamespace(name=owner)) for owner in owners]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: entries if group == "imgpipe" else [])
+    added = []
+    monkeypatch.setattr(main.context, "plugins", lambda: SimpleNamespace(add_commands=added.append))
+    app = typer.Typer()
+    main._add_plugins_commands(app)
+    assert added == ([app] if asked else [])
+
+
+def test_the_plugins_that_come_with_imgpipe_have_no_commands_of_their_own():
+    app = typer.Typer()
+    Plugins.load().add_commands(app)
+    assert (app.registered_commands, app.registered_groups) == ([], [])

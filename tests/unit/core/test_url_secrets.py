@@ -10,6 +10,7 @@ import pytest
 import requests
 import urllib3
 
+from imgpipe import connection_uri
 from imgpipe.adapters import download, hypervisor
 from imgpipe.cli import discretion, ending
 from imgpipe.disclosure import url_without_secrets, without_bare_logins, without_secrets
@@ -172,7 +173,7 @@ def test_what_a_thread_throws_is_shown_like_the_rest(capsys, monkeypatch):
 def test_a_connection_that_is_no_text_is_a_sentence(monkeypatch):
     monkeypatch.setenv("LIBVIRT_DEFAULT_URI", "qemu://me:s3cret@h\udcff/system")
     with pytest.raises(RecipeError, match="no text") as caught:
-        hypervisor.chosen_uri(None)
+        connection_uri.chosen_uri(None)
     assert "s3cret" not in f"{caught.value} {caught.value.hint}"
 
 

@@ -115,6 +115,24 @@ def test_a_package_is_named_as_the_purl_specification_says_for_its_type(package,
 
 
 @pytest.mark.parametrize(
+    ("package", "told"),
+    [
+        (
+            Package(name="vim-minimal", version="2:8.2-20.el9", source="vim-8.2-20.el9.src.rpm"),
+            {"SrcName": "vim", "SrcVersion": "8.2", "SrcRelease": "20.el9", "SrcEpoch": "2"},
+        ),
+        (Package(name="libc6", version="2.36-9", source="glibc"), {"SrcName": "glibc", "SrcVersion": "2.36-9"}),
+        (Package(name="bash", version="5-2+b8", source="bash@5-2"), {"SrcName": "bash", "SrcVersion": "5-2"}),
+        (Package(name="a", version="1"), {}),
+    ],
+)
+def test_trivy_is_told_what_a_package_was_built_of_in_its_own_way(package, told):
+    found = component(bill_of(replace(UNKNOWN, package_format="rpm", packages=(package,))), package.name)
+    names = {one["name"].removeprefix("aquasecurity:trivy:"): one["value"] for one in found.get("properties", ())}
+    assert names == told
+
+
+@pytest.mark.parametrize(
     ("licence", "told"),
     [
         ("MIT", {"license": {"id": "MIT"}}),

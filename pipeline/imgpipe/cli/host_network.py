@@ -139,6 +139,7 @@ def check_network(file: HostFile = None, as_json: AsJson = False) -> None:
     from imgpipe.host.network.verification import findings
 
     network = _wanted(file, {}) if file else _applied()
+    output.tell("Looking at the bridges and asking the gateway.")
     found = findings(network, host_network.look(None, _places()), links.answers)
     if as_json:
         output.show_json(host_views.findings_for_programs(found))

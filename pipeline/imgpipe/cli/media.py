@@ -29,7 +29,11 @@ def list_media(as_json: _Json = False) -> None:
     from imgpipe.media.listing import COLUMNS
     from imgpipe.media.listing import list_media as look
 
-    rows = look(_folders(), context.store(), context.plugins().families)
+    def begin(count: int) -> None:
+        if count:
+            tell(f"Reading what {count} ISO file{'s say' if count > 1 else ' says'}.")
+
+    rows = look(_folders(), context.store(), context.plugins().families, begin)
     if as_json:
         show_json([row.as_json() for row in rows])
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,10 +54,19 @@ class MediumRow:
         return {**asdict(self), "path": str(self.path), "systems": list(self.systems)}
 
 
-def list_media(own_folders: tuple[Path, ...], store: Store, families: Iterable[OsFamily]) -> tuple[MediumRow, ...]:
-    """Return every ISO file of the folders in which builds look, in their order; one that cannot be read says so."""
+def list_media(
+    own_folders: tuple[Path, ...],
+    store: Store,
+    families: Iterable[OsFamily],
+    begin: Callable[[int], None] = lambda _: None,
+) -> tuple[MediumRow, ...]:
+    """Return every ISO file of the folders in which builds look, in their order; one that cannot be read says so.
+
+    `begin` is told how many there are: a DVD's tables take seconds each.
+    """
     known = tuple(families)
     paths = dict.fromkeys(path for folder in media_folders(own_folders, store) for path in media_in(folder))
+    begin(len(paths))
     return tuple(_row(path, known) for path in paths)
 
 

@@ -121,6 +121,7 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Source, tuple[
     from imgpipe.stages.watching import ended_by_sigterm
 
     name = options.source
+    output.tell(f"Looking at the machine '{name}'; it is not changed.")
     # A plan makes nothing, not even the lock's file.
     locked = nullcontext() if options.plan else fleet_lock(context.store(), fleet_of(name), hear)
     with connected(planned=options.plan) as hypervisor, locked:

@@ -151,11 +151,15 @@ def _shop(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor) -> Works
 
 
 def _require_templates(fleet: Fleet) -> None:
-    """Refuse a fleet whose images are all missing: that needs no libvirt, which may have to be started."""
+    """Refuse a fleet whose images are all missing: that needs no libvirt, which may have to be started.
+
+    Then the first word is said, because what follows may take a while.
+    """
     from imgpipe.cli.fleet_plans import is_recipe
     from imgpipe.deploy.templates import require_templates
 
     require_templates(fleet, context.store(), is_recipe)
+    output.tell(f"{fleet.name}: looking at its templates, at libvirt's machines and at the pool.")
 
 
 def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Workshop) -> tuple[DeployPlan, HostFacts]:

@@ -98,6 +98,7 @@ def _doctor(options: DoctorOptions) -> None:
         _require_recipe(options.recipe)
         if options.fix:
             raise RecipeError("A bundle shows the host as it is, and '--fix' changes it.", hint="Mend it first.")
+        output.tell("Collecting what is known of this host.")
         write_bundle(options.bundle, lambda: told(look_for(options), time.monotonic() - start), options)
         return
     found = look_for(options)
@@ -137,6 +138,8 @@ def _look(recipe: str | None, media: Sequence[str], *, deep: bool) -> tuple[Find
     from imgpipe.host.doctor.run import run
 
     plan = plan_named(recipe) if recipe else None
+    if deep:
+        output.tell("Booting a kernel and libguestfs' appliance; without KVM that takes minutes.")
     launched = run(launch_checks(this_host())) if deep else ()
     host = this_host()
     asked = media_request(plan, media) if plan else None

@@ -32,6 +32,7 @@ BUG = 70
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
+_TOO_MANY_WORDS = "There is a word too many"
 _BY_RECIPE = frozenset({"build", "plan", "doctor"})
 """Commands that take a recipe, whose machine's size is its own."""
 _SIZES = frozenset({"--cpus", "--cpu", "--vcpus", "--memory", "--ram", "--disk", "--disk-size", "--size"})
@@ -168,6 +169,8 @@ def _of_usage(error: TyperException) -> Ending:
         return Ending(code=error.exit_code, kind="usage", message="A command is missing.", usage=error.format_message())
     message = _in_words(error) or _in_ours(error.format_message().strip())
     hint = f"'{command} --help' says what it takes."
+    if message.startswith(_TOO_MANY_WORDS) and getattr(context, "info_name", "") == "deploy":
+        hint = f"The machines' name is an option: '--name NAME'. {hint}"
     if unknown := getattr(error, "option_name", "") if hasattr(error, "possibilities") else "":
         message = f"There is no option '{unknown}'."
         hint = f"{_likely(unknown, error)}{hint}"
@@ -196,7 +199,7 @@ def _in_ours(message: str) -> str:
     """Return click's sentence as one that says what is wrong with a command line."""
     if found := _TOO_MANY.fullmatch(message):
         words = found[1].split()
-        return f"There {'is a word' if len(words) == 1 else 'are words'} too many: '{found[1]}'."
+        return f"{_TOO_MANY_WORDS if len(words) == 1 else 'There are words too many'}: '{found[1]}'."
     return message
 
 

@@ -160,6 +160,7 @@ def prune(  # noqa: PLR0913, PLR0917 (typer's way: an option each)
     if leftovers:
         _prune_leftovers(yes=yes, dry_run=dry_run, without_libvirt=without_libvirt, as_json=as_json)
         return
+    _tell_of_users()
     used = context.in_use_by(store, without_libvirt=without_libvirt)
     # What is no sound image is told of, and stays.
     _catalog()
@@ -233,6 +234,10 @@ def rm(
         output.tell(f"removed: {image.reference}")
     if as_json:
         output.show_json({"removed": [image.reference for image in images]})
+
+
+def _tell_of_users() -> None:
+    output.tell("Asking which machines and disks need which image.")
 
 
 def _catalog(name: str | None = None) -> Catalog:

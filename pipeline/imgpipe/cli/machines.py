@@ -113,6 +113,8 @@ def stop(
                 late.append(machine.name)
 
         found = _asked(hypervisor, _choice(names, fleet, group))
+        if any(machine.active for machine in found) and not force:
+            output.tell(f"Asking the guests to shut down; each may take {seconds} s.")
         _each(found, end)
     _say("stopped", tuple(machine for machine in found if machine.name not in late), as_json=as_json)
     if late:

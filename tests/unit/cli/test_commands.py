@@ -64,7 +64,7 @@ def test_a_wrong_option_is_told_with_what_to_write(monkeypatch, words, said, hin
         (("build", "demo", "--cpus", "3"), "There is no option '--cpus'.", "A size stands in the recipe's name"),
         (("plan", "demo", "--memory", "3G"), "There is no option '--memory'.", "A size stands in the recipe's name"),
         (("images", "list", "--size", "3G"), "There is no option '--size'.", "'"),
-        (("deploy", "demo", "web"), "There is a word too many: 'web'.", "'"),
+        (("deploy", "demo", "web"), "There is a word too many: 'web'.", "The machines' name is an option"),
         (("deploy", "demo", "web", "db"), "There are words too many: 'web db'.", "'"),
         (("plan", "demo", "--json", "x"), "There is a word too many: 'x'.", "'"),
     ],

@@ -82,6 +82,15 @@ def test_the_plan_warns_of_a_firewall_that_rejects_bridged_packets(run, monkeypa
     assert "'br2'" not in done.stderr
 
 
+def test_the_plan_warns_of_what_is_not_carried_over_and_programs_are_told(run, monkeypatch):
+    links = (dataclasses.replace(FACTS.links[0], addresses6=("2001:db8::5/64",)), *FACTS.links[1:])
+    monkeypatch.setattr(adapter, "look", lambda *_: dataclasses.replace(FACTS, links=links))
+    done = run("network", "plan", *NICS)
+    assert "warning: 'eth0' has 2001:db8::5/64, and no IPv6 address is carried over" in done.stderr
+    (lost,) = json.loads(run("network", "plan", *NICS, "--json").stdout)["not_carried_over"]
+    assert "2001:db8::5/64" in lost
+
+
 def test_the_plan_for_programs_says_the_same(run):
     told = json.loads(run("network", "plan", *NICS, "--json").stdout)
     assert told["changes"] is True

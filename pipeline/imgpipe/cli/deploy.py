@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imgpipe.deploy.wanted import WantedMachine
     from imgpipe.deploy.workshop import Workshop
     from imgpipe.identity.report import Report
+    from imgpipe.source_nics import SourceNic
 
 
 def _deploy(options: DeployOptions) -> None:
@@ -73,10 +74,24 @@ def _fleet(options: DeployOptions) -> Fleet:
         raise RecipeError("A deploy takes a template or '--import', not both.")
     if options.what and _is_file(options):
         refuse_fleet_options(options)
-        fleet = read_fleet(Path(options.what))
-    else:
-        fleet = fleet_of_flags(asked_for(options, context.settings().bridges))
-    return fleet.with_bridges(context.settings().bridges)
+        return read_fleet(Path(options.what))
+    return fleet_of_flags(asked_for(options, _plugs))
+
+
+def _plugs(template: str) -> tuple[SourceNic, ...]:
+    """Return what the NICs of machines are plugged into where nobody says it."""
+    from imgpipe.deploy.default_nics import default_nics
+    from imgpipe.deploy.fleet import is_disk
+    from imgpipe.deploy.templates import of_catalog
+    from imgpipe.errors import ImgpipeError
+
+    bridges = context.settings().bridges
+    try:
+        known = None if bridges or is_disk(template) else of_catalog(context.store(), template)
+    except ImgpipeError:
+        # It is told with the other faults, once the fleet is planned.
+        known = None
+    return default_nics(bridges, known)[0]
 
 
 def _is_file(options: DeployOptions) -> bool:
@@ -126,8 +141,10 @@ def _shop(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor) -> Works
 
 
 def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Workshop) -> tuple[DeployPlan, HostFacts]:
+    from imgpipe.cli.fleet_options import names_nics
     from imgpipe.cli.shop import foreign
     from imgpipe.deploy.accounts import accounts_of, plain_groups
+    from imgpipe.deploy.default_nics import with_default_nics
     from imgpipe.deploy.facts import gather
     from imgpipe.deploy.fleet_files import as_options
     from imgpipe.deploy.fleet_ids import minted_id
@@ -146,11 +163,13 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
         planned=options.plan,
     )
     templates = load_templates(fleet, facts.machines, shop.store, look, families, _is_recipe)
+    unnamed = not _is_file(options) and not names_nics(options)
+    fleet, nics_of = with_default_nics(fleet, context.settings().bridges, templates, unnamed=unnamed)
     vault = context.vault(planned=options.plan)
     accounts = accounts_of(fleet, vault, plain_groups(fleet, templates))
     # A plan that nobody carries out must promise no addresses that the deploy would not use.
     minted = None if options.plan else minted_id()
-    choices = Choices(prune=options.prune, rebuild=options.rebuild, minted=minted)
+    choices = Choices(prune=options.prune, rebuild=options.rebuild, minted=minted, nics_of=nics_of)
     try:
         plan = make_deploy_plan(fleet, templates, facts, accounts, choices, vault.digest_key())
     except RecipeError as error:

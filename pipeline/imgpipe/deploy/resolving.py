@@ -25,11 +25,13 @@ class Choices:
     """What a run may do beside making and changing: remove what the fleet does not name, make anew what is outdated.
 
     `minted` is the id for a fleet that has none yet; None where only a deploy will mint it, empty for none at all.
+    `nics_of` says by group where its NICs come from, if nobody named them for it.
     """
 
     prune: bool = False
     rebuild: bool = False
     minted: str | None = ""
+    nics_of: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

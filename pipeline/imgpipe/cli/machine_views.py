@@ -32,7 +32,7 @@ def show(machines: Iterable[ExistingMachine], form: Form | None, *, as_json: boo
         plain = tuple(machine for machine in ours if _PLAIN.fullmatch(machine.name))
         output.show_lines(ansible(plain).splitlines() if form == "ansible" else ssh_config(plain))
         for machine in ours:
-            if machine not in plain:
+            if not _PLAIN.fullmatch(machine.name):
                 output.tell(f"note: '{machine.name}' is left out: its name means something to ssh and Ansible.")
     else:
         output.show_table([row(machine) for machine in told], right=("used",))

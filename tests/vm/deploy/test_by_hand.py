@@ -64,7 +64,7 @@ def test_it_makes_ids_and_keys_of_its_own(guest, said):
 
 
 def test_its_host_name_is_one(guest, said):
-    assert re.fullmatch(r"[a-z][a-z0-9-]*", said[0])
+    assert re.fullmatch(r"[a-z][a-z0-9.-]*[a-z0-9]", said[0])
     assert guest.told.hostname == said[0]
 
 

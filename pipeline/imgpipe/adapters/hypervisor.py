@@ -199,8 +199,8 @@ class Hypervisor:
         with told_as_host_error(self.uri, "list the machines"):
             return tuple(sorted(domain.name() for domain in self._connection.listAllDomains()))
 
-    def disk_of_shut_off_domain(self, name: str) -> tuple[Path, Format]:
-        """Return the file of the only disk of a machine that is shut off, and its format as the definition says.
+    def shut_off_domain(self, name: str) -> tuple[Path, Format, str]:
+        """Return the file of the only disk of a machine that is shut off, its format, and the definition.
 
         Raises RecipeError if there is no such machine, it runs, it has not exactly one disk file, or that is a link of
         somebody else.
@@ -216,7 +216,7 @@ class Hypervisor:
             raise host_error(error, self.uri, f"look at the machine '{name}'") from error
         if active:
             raise RecipeError(f"The machine '{name}' is running.", hint=f"Shut it off: 'virsh shutdown {quote(name)}'.")
-        return _only_disk(name, xml)
+        return (*_only_disk(name, xml), xml)
 
     def _end_leftover(self, name: str) -> None:
         try:

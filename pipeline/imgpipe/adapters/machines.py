@@ -51,26 +51,30 @@ class Machines:
         """Return all machines, sorted by name as people count; `sizes` also asks what their disks use."""
         with told_as_host_error(self.uri, "list the machines"):
             domains = self._connection.listAllDomains()
-            autostart, transient = (
+            autostart, transient, running = (
                 {domain.UUID() for domain in self._connection.listAllDomains(flag)}
-                for flag in (libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART, libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
+                for flag in (
+                    libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART,
+                    libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT,
+                    libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE,
+                )
             )
-        found: list[tuple[libvirt.virDomain, str, bool]] = []
+        found: list[tuple[libvirt.virDomain, str]] = []
         for domain in domains:
             try:
-                active = domain.isActive() == 1
                 # What a persistent machine shall be is in its inactive definition; a transient one has no other.
                 xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
             except libvirt.libvirtError as error:
                 if is_gone(error):
                     continue
                 raise host_error(error, self.uri, "read a machine's definition") from error
-            found.append((domain, xml, active))
-        disks = self._disk_sizes([(domain, xml) for domain, xml, _ in found]) if sizes else {}
+            found.append((domain, xml))
+        disks = self._disk_sizes(found) if sizes else {}
         machines = []
-        for domain, xml, active in found:
-            seen = _existing(xml, active=active, autostart=domain.UUID() in autostart, disks=disks)
-            machines.append(replace(self._seen(seen), persistent=domain.UUID() not in transient))
+        for domain, xml in found:
+            known = domain.UUID()
+            seen = _existing(xml, active=known in running, autostart=known in autostart, disks=disks)
+            machines.append(replace(self._seen(seen), persistent=known not in transient))
         return believed(sorted(machines, key=lambda machine: natural(machine.name)))
 
     def find(self, name: str) -> ExistingMachine:

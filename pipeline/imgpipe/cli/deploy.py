@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imgpipe.deploy.wanted import WantedMachine
     from imgpipe.deploy.workshop import Workshop
     from imgpipe.identity.report import Report
+    from imgpipe.source_nics import SourceNic
 
 
 def _deploy(options: DeployOptions) -> None:
@@ -53,7 +54,7 @@ def _deploy(options: DeployOptions) -> None:
         output.show_json(fleet_schema())
         return
     described = _described(options)
-    fleet = _fleet(options, described).with_bridges(context.settings().bridges)
+    fleet = _fleet(options, described)
     if options.plan:
         _show_plan(fleet, options, described)
         return
@@ -77,7 +78,7 @@ def _described(options: DeployOptions) -> Description:
     if options.what and _is_file(options):
         refuse_fleet_options(options)
         return dataclasses.replace(foreign, file=Path(options.what).absolute())
-    table = table_of_flags(asked_for(options, context.settings().bridges))
+    table = table_of_flags(asked_for(options, _plugs))
     return dataclasses.replace(foreign, table=with_whole_paths(table, Path.cwd()))
 
 
@@ -91,6 +92,22 @@ def _fleet(options: DeployOptions, described: Description) -> Fleet:
         return described.fleet()
     except RecipeError as error:
         raise as_options(error) from None
+
+
+def _plugs(template: str) -> tuple[SourceNic, ...]:
+    """Return what the NICs of machines are plugged into where nobody says it."""
+    from imgpipe.deploy.default_nics import default_nics
+    from imgpipe.deploy.fleet import is_disk
+    from imgpipe.deploy.templates import of_catalog
+    from imgpipe.errors import ImgpipeError
+
+    bridges = context.settings().bridges
+    try:
+        known = None if bridges or is_disk(template) else of_catalog(context.store(), template)
+    except ImgpipeError:
+        # It is told with the other faults, once the fleet is planned.
+        known = None
+    return default_nics(bridges, known)[0]
 
 
 def _is_file(options: DeployOptions) -> bool:
@@ -163,6 +180,7 @@ def _require_templates(fleet: Fleet) -> None:
 
 
 def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Workshop) -> tuple[DeployPlan, HostFacts]:
+    from imgpipe.cli.fleet_options import names_nics
     from imgpipe.cli.fleet_plans import Asked, plan_of
     from imgpipe.deploy.fleet_files import as_options
 
@@ -173,6 +191,7 @@ def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Wo
         planned=options.plan,
         disk_format=options.disk_format,
         trusted=tuple(options.trust_backing or ()),
+        unnamed_nics=not _is_file(options) and not names_nics(options),
     )
     try:
         return plan_of(asked, hypervisor, shop)

@@ -24,7 +24,7 @@ class Asked:
 
     `planned` is what nobody will carry out, and remembers nothing. `settings` are what `only` is to have of its own
     from now on, as `own_settings` writes them; None leaves what it has. `disk_format` and `trusted` are about foreign
-    disks.
+    disks. `unnamed_nics` says that nobody named what the fleet's NICs are plugged into, though it may have them.
     """
 
     fleet: Fleet
@@ -35,12 +35,14 @@ class Asked:
     settings: str | None = None
     disk_format: Literal["qcow2", "raw"] | None = None
     trusted: tuple[Path, ...] = ()
+    unnamed_nics: bool = False
 
 
 def plan_of(asked: Asked, hypervisor: Hypervisor, shop: Workshop) -> tuple[DeployPlan, HostFacts]:
     """Return the plan, and what it was judged against; raises RecipeError with all that is wrong."""
     from imgpipe.cli.shop import foreign
     from imgpipe.deploy.accounts import accounts_of, plain_places
+    from imgpipe.deploy.default_nics import with_default_nics
     from imgpipe.deploy.facts import gather
     from imgpipe.deploy.fleet_ids import minted_id
     from imgpipe.deploy.own_settings import with_own_settings
@@ -56,10 +58,18 @@ def plan_of(asked: Asked, hypervisor: Hypervisor, shop: Workshop) -> tuple[Deplo
     fleet, families = settled.fleet, context.plugins().families
     look = partial(foreign, hypervisor, form=asked.disk_format, trusted=asked.trusted, planned=asked.planned)
     templates = load_templates(fleet, facts.machines, shop.store, look, families, is_recipe)
+    fleet, nics_of = with_default_nics(fleet, context.settings().bridges, templates, unnamed=asked.unnamed_nics)
     accounts = accounts_of(fleet, vault, plain_places(fleet, templates))
     # A plan that nobody carries out must promise no addresses that the deploy would not use.
     minted = None if asked.planned else minted_id()
-    choices = Choices(prune=asked.prune, rebuild=asked.rebuild, minted=minted, only=asked.only, settings=settled.kept)
+    choices = Choices(
+        prune=asked.prune,
+        rebuild=asked.rebuild,
+        minted=minted,
+        only=asked.only,
+        settings=settled.kept,
+        nics_of=nics_of,
+    )
     plan = make_deploy_plan(fleet, templates, facts, accounts, choices, key)
     return supported(plan, shop.policy.features), facts
 

@@ -138,7 +138,7 @@ def _planned(described: Description, options: SetOptions, hypervisor: Hypervisor
     from imgpipe.deploy.own_settings import written
 
     machine = _of_a_fleet(options.name, hypervisor)
-    fleet = _narrowed(described.fleet().with_bridges(context.settings().bridges), machine)
+    fleet = _narrowed(described.fleet(), machine)
     key = context.vault(planned=options.plan).digest_key()
     own = _settings(machine, options, key)
     _refuse_what_the_file_says(fleet, own, options)

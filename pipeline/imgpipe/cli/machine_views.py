@@ -42,7 +42,7 @@ def _show_inventory(machines: tuple[ExistingMachine, ...], form: Form) -> None:
     output.show_lines(ansible(plain, known).splitlines() if form == "ansible" else ssh_config(plain, known))
     tell_unknown(plain, known)
     for machine in machines:
-        if machine not in plain:
+        if not is_plain(machine):
             output.tell(f"note: '{machine.name}' is left out: its name means something to ssh and Ansible.")
 
 

@@ -57,16 +57,17 @@ def list_machines(
     as_json: AsJson = False,
 ) -> None:
     """List machines: what they do, what they were made from, where they are reached, what their disks use."""
+    from imgpipe.adapters.machines import Machines
     from imgpipe.cli import machine_views
     from imgpipe.cli.shop import connected
+    from imgpipe.deploy.selection import chosen
 
+    choice = _choice(names, fleet, group)
     with connected() as hypervisor:
-        choice = _choice(names, fleet, group)
-        found = _chosen(hypervisor, choice)
-        if choice.is_empty:
-            from imgpipe.adapters.machines import Machines
-
-            found += tuple(machine for machine in Machines(hypervisor).list() if machine.stranger)
+        every = Machines(hypervisor).list()
+    found = chosen(every, choice)
+    if choice.is_empty:
+        found += tuple(machine for machine in every if machine.stranger)
     machine_views.show(found, form, as_json=as_json)
     if not found and not as_json:
         output.tell("There is no machine of imgpipe's here.")

@@ -33,7 +33,8 @@ def fleet_faults(given: Circumstances) -> Iterator[str]:
                 where = "twice in this group" if seen[name] == group else f"in the group '{seen[name]}' too"
                 yield f"groups.{group}: the machine '{name}' is {where}"
             seen[name] = group
-        yield from _shape_faults(given, shape, shape.machines(group), f"groups.{group}")
+        why = _of_nobody(given.choices.nics_of.get(group, ""))
+        yield from _shape_faults(given, shape, shape.machines(group), f"groups.{group}", why)
     for name, own in given.fleet.machines.items():
         if name in given.named:
             # What it does not say itself is its group's, where it was looked at.
@@ -43,11 +44,11 @@ def fleet_faults(given: Circumstances) -> Iterator[str]:
             yield f"{place_of(name)}: the fleet has no such machine{_nearest(name, given.named)}"
 
 
-def _shape_faults(given: Circumstances, shape: Group, names: tuple[str, ...], key: str) -> Iterator[str]:
+def _shape_faults(given: Circumstances, shape: Group, names: tuple[str, ...], key: str, why: str = "") -> Iterator[str]:
     if shape.cache not in (None, "writeback") and not shape.cache_reason:
         yield f"{key}.cache: '{shape.cache}' departs from the policy; say why in cache_reason"
     for index, nic in enumerate(shape.nics):
-        yield from _plug_faults(given, nic, f"{key}.nics.{index}")
+        yield from _plug_faults(given, nic, f"{key}.nics.{index}", why)
         yield from _fixed_faults(names, nic, f"{key}.nics.{index}")
 
 
@@ -90,13 +91,17 @@ def _id_faults(given: Circumstances) -> Iterator[str]:
         )
 
 
-def _plug_faults(given: Circumstances, nic: GroupNic, key: str) -> Iterator[str]:
+def _of_nobody(where: str) -> str:
+    return f", which {where} has; '--bridge', or 'nics' in a fleet's file, name another" if where else ""
+
+
+def _plug_faults(given: Circumstances, nic: GroupNic, key: str, why: str) -> Iterator[str]:
     facts = given.facts
     if nic.bridge and facts.bridges is not None and nic.bridge not in facts.bridges:
-        yield f"{key}.bridge: the host has no bridge '{nic.bridge}'{_choice(facts.bridges)}"
+        yield f"{key}.bridge: the host has no bridge '{nic.bridge}'{why}{_choice(facts.bridges)}"
     if nic.network and nic.network not in facts.networks:
         known = _choice(facts.networks) or f"; 'virsh net-start {quote(nic.network)}' starts it where it is defined"
-        yield f"{key}.network: libvirt has no active network '{nic.network}'{known}"
+        yield f"{key}.network: libvirt has no active network '{nic.network}'{why}{known}"
 
 
 def _choice(names: frozenset[str]) -> str:

@@ -8,7 +8,7 @@ in a fleet: it names the file or the environment variable that holds them. The J
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -20,6 +20,7 @@ from imgpipe.model_faults import spelled
 from imgpipe.recipe import HostName, Identifier, InterfaceName, Line, Root, Table, User
 from imgpipe.schema_rules import default_or_each, exactly_one, needs, not_both, together
 from imgpipe.sizes import Bytes
+from imgpipe.source_nics import SourceNic
 from imgpipe.usable_addresses import UsableAddress, unusable_in
 
 AnyTable = TypeVar("AnyTable", bound=Table)
@@ -92,6 +93,11 @@ class GroupNic(Table):
     gateway: UsableAddress | None = None
     dns: tuple[UsableAddress, ...] = ()
 
+    @classmethod
+    def plugged(cls, nic: SourceNic) -> GroupNic:
+        """Return a NIC that is plugged in like another, and asks by DHCP."""
+        return cls.model_validate({nic.plug: nic.source or True})
+
     @property
     def kind(self) -> Literal["bridge", "network", "user"]:
         """Return what it is plugged into."""
@@ -101,6 +107,11 @@ class GroupNic(Table):
     def source(self) -> str:
         """Return the name of the bridge or network; empty for QEMU's own."""
         return self.bridge or self.network or ""
+
+    @property
+    def told(self) -> str:
+        """Return what it is plugged into, in words."""
+        return SourceNic(plug=self.kind, source=self.source).told
 
     @property
     def range(self) -> AddressRange | None:
@@ -277,12 +288,19 @@ class Fleet(Table):
                     raise ValueError(f"groups.{group}: '{name}' is no host name")
         return self
 
-    def with_bridges(self, bridges: Sequence[str]) -> Fleet:
-        """Return the fleet with NICs on these bridges where neither defaults nor group name any."""
-        if not bridges or "nics" in self.defaults.model_fields_set:
-            return self
-        nics = tuple(GroupNic(bridge=bridge) for bridge in bridges)
-        return self.model_copy(update={"defaults": self.defaults.model_copy(update={"nics": nics})})
+    def without_nics(self) -> tuple[str, ...]:
+        """Return the groups for which neither they nor the defaults name any NIC."""
+        if "nics" in self.defaults.model_fields_set:
+            return ()
+        return tuple(name for name, group in self.groups.items() if "nics" not in group.model_fields_set)
+
+    def with_nics(self, nics: Mapping[str, Sequence[SourceNic]]) -> Fleet:
+        """Return the fleet with these NICs for the groups that are named; they ask by DHCP."""
+        groups = {
+            name: group.model_copy(update={"nics": tuple(map(GroupNic.plugged, nics[name]))}) if name in nics else group
+            for name, group in self.groups.items()
+        }
+        return self.model_copy(update={"groups": groups})
 
     def group(self, name: str) -> Group:
         """Return a group with the defaults filled in."""

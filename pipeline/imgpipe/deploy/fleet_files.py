@@ -20,6 +20,7 @@ from imgpipe.home import in_home
 from imgpipe.named_files import open_regular
 from imgpipe.recipe import SecretSource, SshKey
 from imgpipe.recipe_files import parse, refuse_words_of_others
+from imgpipe.source_nics import SourceNic
 from imgpipe.toml_file import read_toml
 
 AnyShape = TypeVar("AnyShape", bound=Shape)
@@ -32,8 +33,8 @@ _KEY: TypeAdapter[str] = TypeAdapter(SshKey)
 class Flags:
     """A fleet of one group, as a command line asks for it; what is absent is the template's own.
 
-    `addresses` belong to the NICs in their order (bridges, then networks), 'dhcp' where one has none. `gateway` and
-    `dns` are of the first NIC with addresses.
+    `addresses` belong to the NICs in their order (bridges, then networks, else `plugs`), 'dhcp' where one has none.
+    `gateway` and `dns` are of the first NIC with addresses. `plugs` are what NICs that nobody named are plugged into.
     """
 
     template: str
@@ -48,6 +49,7 @@ class Flags:
     disk: str | None = None
     bridges: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    plugs: tuple[SourceNic, ...] = ()
     addresses: tuple[str, ...] = ()
     gateway: str | None = None
     dns: tuple[str, ...] = ()
@@ -224,6 +226,8 @@ def _nics(flags: Flags) -> Iterator[dict[str, Any]]:
     """Yield the tables of NICs; none where the flags name none."""
     plugs: list[dict[str, Any]] = [{"bridge": name} for name in flags.bridges]
     plugs += [{"network": name} for name in flags.networks]
+    if not plugs and flags.addresses:
+        plugs = [{nic.plug: nic.source or True} for nic in flags.plugs]
     if len(flags.addresses) > len(plugs):
         raise RecipeError(
             f"There are {len(flags.addresses)} '--addresses' for {len(plugs)} NICs.",

@@ -200,6 +200,9 @@ def _notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     yield from (f"Log in to {listed(names)}: {who}." for who, names in _told_logins(changes).items() if who != NOBODY)
     yield from _template_notes(given, changes)
     yield from _id_notes(given, changes)
+    for group, where in given.choices.nics_of.items():
+        plugs = ", ".join(nic.told for nic in given.groups[group].nics)
+        yield f"Group '{group}': NICs on {plugs}, like {where}."
     if alone := [one.name for one in _new(changes) if all(nic.kind == "user" for nic in one.identity.nics)]:
         yield (
             f"{listed(alone)}: on QEMU's own NAT, so nothing reaches them from outside; '--bridge', 'nics' in a "

@@ -27,7 +27,8 @@ class Choices:
 
     `minted` is the id for a fleet that has none yet; None where only a deploy will mint it, empty for none at all.
     `only` is the one machine that a run is about, empty for all. `settings` are what machines keep of their own in
-    their records; the fleet has it already.
+    their records; the fleet has it already. `nics_of` says by group where its NICs come from, if nobody named
+    them for it.
     """
 
     prune: bool = False
@@ -35,6 +36,7 @@ class Choices:
     minted: str | None = ""
     only: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    nics_of: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

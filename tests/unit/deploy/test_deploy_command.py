@@ -546,6 +546,28 @@ def test_nics_that_nobody_named_are_those_of_the_settings(run, host, shop_toml, 
     assert [nic.source for nic in host.applied[0].machine.identity.nics] == ["br1", "br2"]
 
 
+def test_nics_that_nobody_named_are_like_those_of_the_machine_that_was_imported(run, host, add_image):
+    image = add_image("old", "20260301.1")
+    manifest = json.loads((image.folder / "manifest.json").read_text())
+    manifest["plan"]["source_nics"] = [
+        {"kind": "SourceNic", "plug": "bridge", "source": "br2"},
+        {"kind": "SourceNic", "plug": "network", "source": "default"},
+    ]
+    (image.folder / "manifest.json").write_text(json.dumps(manifest))
+    addresses = ("--addresses", "dhcp", "--addresses", "10.100.1.10/24")
+    for words in ((), addresses):
+        said = run("deploy", "old", "--name", f"app{len(words)}", *words).stderr
+        assert "like the machine that 'old@20260301.1' was imported from." in said
+    nics = [change.machine.identity.nics for change in host.applied]
+    assert [[(nic.kind, nic.source) for nic in each] for each in nics] == [
+        [("bridge", "br2"), ("network", "default")]
+    ] * 2
+    assert [str(nic.address) for nic in nics[1]] == ["None", "10.100.1.10/24"]
+    said = run("deploy", "old", "--name", "named", "--bridge", "br1").stderr
+    assert "imported" not in said
+    assert [nic.source for nic in host.applied[-1].machine.identity.nics] == ["br1"]
+
+
 def test_a_deploy_that_ends_on_qemus_nat_says_so(run, host, shop_toml):
     said = run("deploy", "rocky9", "--name", "app").stderr
     assert "note: 'app': on QEMU's own NAT, so nothing reaches them from outside; '--bridge'" in said

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,8 @@ from imgpipe.deploy.fleet_files import fleet_of_table, read_fleet
 from imgpipe.errors import RecipeError
 from imgpipe.own_files import own_folder, read_own, write_new
 from imgpipe.store import Store, finished_file, lock
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +46,15 @@ def remember(store: Store, name: str, described: Description) -> None:
         "format": described.disk_format,
         "trusted": [str(folder) for folder in described.trusted],
     }
-    folder = own_folder(store.root, "fleets", 0o700)
-    with lock(store.lock_file(f"description-{name}")), finished_file(folder / f"{name}.json") as partial:
+    own_folder(store.root, "fleets", 0o700)
+    with lock(store.lock_file(f"description-{name}")), finished_file(_file(store, name)) as partial:
         write_new(partial, json.dumps(told, indent=1) + "\n", 0o600)
 
 
 def recall(store: Store, name: str) -> Description | None:
     """Return what a fleet was last deployed from; None where this data root does not know."""
     try:
-        told = json.loads(read_own(store.root / "fleets" / f"{name}.json"))
+        told = json.loads(read_own(_file(store, name)))
         return Description(
             file=Path(told["file"]) if told["file"] else None,
             table=dict(told["table"]),
@@ -70,3 +74,10 @@ def required(store: Store, name: str) -> Description:
         f"What the fleet '{name}' was deployed from is not known here.",
         hint="Name its file with '--fleet-file', or deploy it from here once more, which keeps what is there.",
     )
+
+
+def _file(store: Store, name: str) -> Path:
+    """Return where a fleet is kept; a name may be that of a machine's metadata, where anything may stand."""
+    if not _NAME.fullmatch(name):
+        name = f"={hashlib.sha256(name.encode(errors='replace')).hexdigest()}"
+    return store.root / "fleets" / f"{name}.json"

@@ -2,12 +2,14 @@
 
 import json
 import tomllib
+from pathlib import Path
 
 import pytest
 from sample_fleets import HASH, KEY, with_machines
 from stand_in_host import FLEET, changed
 
 from imgpipe.deploy.changes import Keep, Modify
+from imgpipe.deploy.fleet_records import Description, recall, remember
 from imgpipe.errors import RecipeError
 from imgpipe.sizes import GIB
 
@@ -250,3 +252,16 @@ def test_a_clone_of_a_machine_has_no_fleet(run, deployed):
 def test_a_program_is_told_what_the_machine_is_now(run, deployed):
     told = json.loads(run("machines", "set", "web-02", "--memory", "4G", "--yes", "--json").stdout)
     assert (told["name"], told["memory"], told["own"]) == ("web-02", 4 * GIB, ["memory"])
+
+
+@pytest.mark.parametrize("name", ["../planted", "/tmp/planted", ".", "a/b", "x" * 300, "a\nb"])
+def test_a_fleets_name_in_metadata_leads_to_no_file_elsewhere(store, name):
+    (store.root / "fleets").mkdir(parents=True)
+    for place in (store.root, store.root / "fleets" / "a"):
+        place.mkdir(exist_ok=True)
+        (place / "planted.json").write_text('{"file": "/x", "table": {}, "format": null, "trusted": []}')
+        (place / "b.json").write_text('{"file": "/x", "table": {}, "format": null, "trusted": []}')
+    assert recall(store, name) is None
+    remember(store, name, Description(file=Path("/y.toml")))
+    assert recall(store, name) == Description(file=Path("/y.toml"))
+    assert len(list((store.root / "fleets").glob("*.json"))) == 1

@@ -101,6 +101,14 @@ def test_addresses_fixed_in_the_group_stay_the_others():
     ]  # fmt: skip
 
 
+def test_a_machines_one_address_is_not_given_to_another_first():
+    own = '[[machines.web-02.nics]]\nbridge = "br1"\naddresses = "10.100.1.10/24"\n'
+    machines = planned(own).machines
+    assert [str(machine.identity.nics[0].address.ip) for machine in machines] == [
+        "10.100.1.11", "10.100.1.10", "10.100.1.12",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("own", ["count = 2", 'names = ["a"]', "first = 1", 'memori = "1 GiB"'])
 def test_what_makes_a_group_is_no_key_of_a_machine(own):
     with pytest.raises(RecipeError) as caught:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgpipe import manual
 from imgpipe.cli import context, output
 from imgpipe.cli.deploy_options import DeployOptions
 from imgpipe.cli.option_table import with_options
@@ -62,6 +63,7 @@ def _deploy(options: DeployOptions) -> None:
 
 
 deploy = with_options(_deploy, DeployOptions)
+deploy.__doc__ = str(deploy.__doc__).replace("docs/fleets.md", manual.page("fleets.md"))
 
 
 def _described(options: DeployOptions) -> Description:

@@ -16,9 +16,9 @@ from contextlib import redirect_stdout
 
 import typer
 
-# bash takes a word apart at these, and lets only its last part be replaced (COMP_WORDBREAKS in bash(1)).
+# bash takes a word apart at these, and lets only its last part be replaced (bash(1): COMP_WORDBREAKS, hostcomplete).
 _BREAKS = frozenset("@:=")
-_PATIENCE_SECONDS = 1.0
+_PATIENCE_SECONDS = 2.0
 
 
 def be_silent_and_quick() -> None:
@@ -62,7 +62,7 @@ def answer(app: typer.Typer, before: str) -> int:
 def whole_words(words: list[str], current: int) -> tuple[list[str], int, str]:
     """Return the words that bash took apart, the place of the current one, and what stands in it before its last part.
 
-    bash gives 'demo@2026' as three words, of which it lets only '2026' be replaced.
+    bash gives 'demo@2026' as three words, of which it lets only '@2026' be replaced.
     """
     whole: list[str] = []
     place, before, joined = len(words), "", False
@@ -79,4 +79,5 @@ def whole_words(words: list[str], current: int) -> tuple[list[str], int, str]:
         joined = is_break
         if number >= current:
             break
-    return whole, place, before
+    # An '@' begins the part that bash completes, as that of a host's name.
+    return whole, place, before.removesuffix("@")

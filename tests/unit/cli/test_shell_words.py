@@ -11,9 +11,9 @@ from imgpipe.cli.shell_words import whole_words
     ("line", "current", "whole", "place", "before"),
     [
         ("imgpipe images show de", 3, "imgpipe images show de", 3, ""),
-        ("imgpipe images show demo @ 20", 5, "imgpipe images show demo@20", 3, "demo@"),
-        ("imgpipe images show demo @", 4, "imgpipe images show demo@", 3, "demo@"),
-        ("imgpipe images rm a @ 1 b @ 2", 8, "imgpipe images rm a@1 b@2", 4, "b@"),
+        ("imgpipe images show demo @ 20", 5, "imgpipe images show demo@20", 3, "demo"),
+        ("imgpipe images show demo @", 4, "imgpipe images show demo@", 3, "demo"),
+        ("imgpipe images rm a @ 1 b @ 2", 8, "imgpipe images rm a@1 b@2", 4, "b"),
         ("imgpipe images rm a @ 1 b", 6, "imgpipe images rm a@1 b", 4, ""),
         ("imgpipe machines list --fleet = sh", 5, "imgpipe machines list --fleet=sh", 3, "--fleet="),
         ("imgpipe deploy x --root-password file : a", 6, "imgpipe deploy x --root-password file:a", 4, "file:"),
@@ -52,5 +52,5 @@ def test_what_bash_leaves_in_place_is_not_printed_again(capsys):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["imgpipe"])
-        assert shell_words.answer(app, "demo@") == 0
-    assert capsys.readouterr().out.splitlines() == ["20260301.1", "20260302.1", "other"]
+        assert shell_words.answer(app, "demo") == 0
+    assert capsys.readouterr().out.splitlines() == ["@20260301.1", "@20260302.1", "other"]

@@ -216,6 +216,7 @@ def test_the_deploy_command_asks_the_host_before_it_starts(host, monkeypatch, tm
     monkeypatch.setattr(deploy, "_require_templates", lambda _fleet: None)
     monkeypatch.setattr(deploy, "_plan", lambda *_: (wanted, SimpleNamespace(local=True)))
     monkeypatch.setattr(deploy, "_tell", lambda _plan: None)
+    monkeypatch.setattr(deploy, "_require_templates", lambda _fleet: None)
     set_firmware(monkeypatch, plain=True, secure=True, tpm=False)
     with pytest.raises(HostError, match="not ready for the fleet 'web'"):
         deploy._carry_out(wanted.fleet, options, Description())
@@ -233,6 +234,7 @@ def test_the_deploy_command_asks_the_libvirt_that_shall_run_the_machines(host, m
     monkeypatch.setattr(deploy, "_require_templates", lambda _fleet: None)
     monkeypatch.setattr(deploy, "_plan", lambda *_: (wanted, SimpleNamespace(local=local)))
     monkeypatch.setattr(deploy, "_tell", lambda _plan: None)
+    monkeypatch.setattr(deploy, "_require_templates", lambda _fleet: None)
     with pytest.raises(HostError) as caught:
         deploy._carry_out(wanted.fleet, SimpleNamespace(as_json=False), Description())
     assert len(caught.value.details) == 1

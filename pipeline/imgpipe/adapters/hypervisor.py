@@ -25,6 +25,7 @@ from imgpipe.adapters.libvirt_events import start_event_loop
 from imgpipe.adapters.machine import RunningMachine
 from imgpipe.adapters.machine_streams import recorders
 from imgpipe.adapters.qemu_user import run_as_root_if_needed
+from imgpipe.adapters.reaper import waited_for
 from imgpipe.adapters.records import NOTHING_RECORDED, Recorded
 from imgpipe.connection_uri import chosen_uri
 from imgpipe.disk_source import Format, of_definition
@@ -96,6 +97,11 @@ class Hypervisor:
     def connection(self) -> libvirt.virConnect:
         """The connection of libvirt itself, for the other adapters of this package."""
         return self._connection
+
+    @property
+    def notify(self) -> Listener:
+        """Who is told what happens on the way."""
+        return self._notify
 
     @property
     def local(self) -> bool:
@@ -185,7 +191,7 @@ class Hypervisor:
             with told_as_host_error(self.uri, f"start the machine '{name}'"):
                 # Started paused, so that no event and no byte is missed between its start and the first listener.
                 heard = recorders(domain, recorded, self.uri)
-                machine = RunningMachine(domain, self.uri, self._reconnect, heard)
+                machine = RunningMachine(domain, self.uri, self._reconnect, heard, self._notify)
                 for recorder in heard:
                     recorder.start()
                 domain.resume()
@@ -219,17 +225,18 @@ class Hypervisor:
         return (*_only_disk(name, xml), xml)
 
     def _end_leftover(self, name: str) -> None:
-        try:
-            domain = self._connection.lookupByName(name)
+        with waited_for(name, self.uri, self._notify):
             try:
-                domain.destroy()
+                domain = self._connection.lookupByName(name)
+                try:
+                    domain.destroy()
+                except libvirt.libvirtError as error:
+                    if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or domain.isActive():
+                        raise
+                    self._forget(domain)
             except libvirt.libvirtError as error:
-                if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or domain.isActive():
-                    raise
-                self._forget(domain)
-        except libvirt.libvirtError as error:
-            if not is_gone(error):
-                raise host_error(error, self.uri, f"end the leftover machine '{name}'") from error
+                if not is_gone(error):
+                    raise host_error(error, self.uri, f"end the leftover machine '{name}'") from error
 
     def _forget(self, domain: libvirt.virDomain) -> None:
         """Make libvirt forget a transient machine whose QEMU it lost: it is off, and can neither end nor be undefined.

@@ -15,8 +15,10 @@ from PIL import Image
 from imgpipe.adapters.keys import key_code
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, told_as_host_error
 from imgpipe.adapters.qemu_log import last_words
+from imgpipe.adapters.reaper import waited_for
 from imgpipe.adapters.records import Recorder
 from imgpipe.errors import HostError
+from imgpipe.events import Listener
 from imgpipe.machine_state import Activity, Ending, MachineState, Situation
 
 _log = logging.getLogger(__name__)
@@ -40,7 +42,9 @@ class RunningMachine:
         uri: str,
         reconnect: Callable[[], libvirt.virConnect],
         recorders: Sequence[Recorder] = (),
+        notify: Listener = lambda _: None,
     ) -> None:
+        self._notify = notify
         self._domain = domain
         self._connection = domain.connect()
         self._uri = uri
@@ -134,11 +138,12 @@ class RunningMachine:
         if self._recorders and self._is_active():
             for recorder in self._recorders:
                 recorder.let_go()
-        try:
-            self._domain.destroy()
-        except libvirt.libvirtError as error:
-            if not (is_gone(error) or error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID):
-                self._destroy_anew(error)
+        with waited_for(self.name, self._uri, self._notify):
+            try:
+                self._domain.destroy()
+            except libvirt.libvirtError as error:
+                if not (is_gone(error) or error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID):
+                    self._destroy_anew(error)
         self.finish_records()
         self._stop_listening()
 

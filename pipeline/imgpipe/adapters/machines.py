@@ -15,6 +15,7 @@ from imgpipe.adapters.disk_inventory import disk_uses, snapshot_files
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, told_as_host_error
 from imgpipe.adapters.machine_streams import MachineStream, open_console, open_port
+from imgpipe.adapters.reaper import waited_for
 from imgpipe.deploy import metadata
 from imgpipe.deploy.definition_files import NamedFiles, disk_of, named_files
 from imgpipe.deploy.existing import ExistingMachine, ExistingNic, MachineRecord
@@ -46,6 +47,7 @@ class Machines:
         self._connection = hypervisor.connection
         self._local = hypervisor.local
         self._hold_log_daemon = hypervisor.hold_log_daemon
+        self._notify = hypervisor.notify
 
     def list(self, *, sizes: bool = True) -> tuple[ExistingMachine, ...]:
         """Return all machines, sorted by name as people count; `sizes` also asks what their disks use."""
@@ -176,11 +178,12 @@ class Machines:
 
     def force_stop(self, name: str) -> None:
         """End the machine at once; one that is off already is fine."""
-        try:
-            self._connection.lookupByName(name).destroy()
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != _ALREADY and not is_gone(error):
-                raise host_error(error, self.uri, f"end the machine '{name}'") from error
+        with waited_for(name, self.uri, self._notify):
+            try:
+                self._connection.lookupByName(name).destroy()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != _ALREADY and not is_gone(error):
+                    raise host_error(error, self.uri, f"end the machine '{name}'") from error
 
     def remove(self, name: str, *, keep_nvram: bool, keep_tpm: bool) -> None:
         """End and undefine a machine, with its saved state and metadata; gone already is fine.

@@ -11,7 +11,7 @@ from shlex import quote
 
 import libvirt
 
-from imgpipe.adapters import installed, libvirt_sockets, selinux
+from imgpipe.adapters import image_locks, installed, libvirt_sockets, selinux
 from imgpipe.errors import HostError
 
 _CONNECTION_LOST = {
@@ -25,6 +25,9 @@ _LOST_TEXT = re.compile(
     r"client socket is closed|end of file while reading|connection reset|broken pipe|connection closed"
     r"|failed to connect socket|cannot recv data|keepalive|connection refused",
     re.IGNORECASE,
+)
+_IN_USE = re.compile(
+    r'Failed to get (?:shared )?"[a-z]+" lock\s+Is another process using the image \[(?P<path>/[^\]]+)\]'
 )
 _STORAGE = re.compile(r"Cannot access storage file '(?P<path>[^']+)' \(as uid:(?P<uid>\d+), gid:(?P<gid>\d+)\)")
 # libvirt and QEMU have many sentences for it; each ends with the path and errno's text.
@@ -66,6 +69,13 @@ def host_error(error: libvirt.libvirtError, uri: str, doing: str) -> HostError:
             f"The libvirt daemon at '{uri}' does not answer.",
             hint=f"Start it ('{installed.starting(_named_daemon(text))}'), then run the command again.",
             details=(text,),
+        )
+    if match := _IN_USE.search(text):
+        who, advice = image_locks.whose(Path(match["path"]))
+        return HostError(
+            f"libvirt could not {doing}: '{match['path']}' is in use {who}.",
+            hint=advice,
+            details=tuple(text.splitlines()),
         )
     if match := _STORAGE.search(text):
         return _storage_error(Path(match["path"]), int(match["uid"]), int(match["gid"]), text)

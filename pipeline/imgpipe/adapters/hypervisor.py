@@ -32,6 +32,7 @@ from imgpipe.domain_features import Features
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
+from imgpipe.far_host import far_host
 from imgpipe.libvirt_words import described
 
 _KEEPALIVE_SECONDS = 3
@@ -283,7 +284,9 @@ def _open(uri: str) -> libvirt.virConnect:
         except TimeoutError:
             raise HostError(
                 f"The libvirt daemon at '{uri}' does not answer.",
-                hint=f"It accepts connections but says nothing: restart it, '{installed.starting(verb='restart')}'.",
+                hint=f"It is on '{far.name}': '{far.status}' shows whether ssh gets there, and how it is."
+                if (far := far_host(uri))
+                else f"It accepts connections but says nothing: restart it, '{installed.starting(verb='restart')}'.",
             ) from None
 
 

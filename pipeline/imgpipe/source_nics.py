@@ -24,10 +24,18 @@ _MORE = ("virtualport", "vlan", "source[@portgroup]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceNic:
-    """What a NIC is plugged into; `source` is the name of the bridge or of libvirt's network, empty for QEMU's own."""
+    """What a NIC is plugged into; `source` is the name of the bridge or of libvirt's network, empty for QEMU's own.
+
+    Raises ValueError for a name that no machine of imgpipe's could be plugged into.
+    """
 
     plug: Plug
     source: str = ""
+
+    def __post_init__(self) -> None:
+        for plug, name in _NAMES:
+            if self.plug == plug:
+                name.validate_python(self.source)
 
     @property
     def told(self) -> str:
@@ -57,10 +65,10 @@ def _nic(element: ET.Element) -> SourceNic | None:
     if element.get("type") == "user":
         return SourceNic(plug="user")
     source = element.find("source")
-    for plug, name in _NAMES:
+    for plug, _ in _NAMES:
         if element.get("type") == plug and source is not None:
             try:
-                return SourceNic(plug=plug, source=name.validate_python(source.get(plug, "")))
+                return SourceNic(plug=plug, source=source.get(plug, ""))
             except ValidationError:
                 return None
     return None

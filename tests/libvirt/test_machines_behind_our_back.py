@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -15,6 +18,7 @@ import pytest
 import deploy_site
 import private_libvirt
 from deploy_site import Site, machines
+from imgpipe.adapters.hypervisor import connect
 from imgpipe.adapters.image_headers import backing_of
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import bring_up
@@ -22,7 +26,7 @@ from imgpipe.deploy.changes import Keep, Modify
 from imgpipe.deploy.flatten import flatten
 from imgpipe.deploy.ownership import COPIED
 from imgpipe.digest import sha256_of
-from imgpipe.errors import RecipeError
+from imgpipe.errors import HostError, RecipeError
 
 pytestmark = [
     pytest.mark.libvirt,
@@ -187,6 +191,35 @@ def test_the_command_that_leads_out_of_a_snapshot_leaves_the_image_as_it_is(tmp_
         overlay.unlink()
         site.remove_all()
         assert site.existing() == ()
+
+
+def test_a_qemu_that_libvirt_forgot_keeps_its_disk_and_is_named_until_it_ends(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with private_libvirt.private_libvirt() as daemon:
+        uri = f"qemu:///system?socket={daemon.socket}"
+        first = deploy_site.site_at(tmp_path, uri)
+        first.deploy(machines(1, first.template))
+        known = daemon.folder / "state/run/libvirt/qemu"
+        pid = int((known / "web-001.pid").read_text())
+        daemon.kill()
+        # As where /run was emptied: it is off for libvirt, and runs on.
+        for path in known.glob("web-001.*"):
+            path.unlink()
+        daemon.start()
+        site = replace(first, hypervisor=connect(uri, print))
+        (there,) = site.existing()
+        assert not there.active
+        for act in (site.remove_all, lambda: Machines(site.hypervisor).start("web-001")):
+            with pytest.raises(HostError, match=f"in use by process {pid}, a QEMU with the machine 'web-001'") as told:
+                act()
+            assert f"'kill {pid}'" in told.value.hint
+        assert Path(there.disk).exists()
+        assert [one.record.complete for one in site.existing() if one.record] == [True]
+        os.kill(pid, signal.SIGKILL)
+        site.remove_all()
+        assert site.existing() == ()
+        assert not Path(there.disk).exists()
+        site.hypervisor.close()
 
 
 def test_a_machine_that_was_undefined_while_it_runs_is_defined_again(tmp_path: Path) -> None:

@@ -18,7 +18,14 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
-from imgpipe.adapters import domain_capabilities, firmware_files, installed, libvirt_daemon, libvirt_sockets
+from imgpipe.adapters import (
+    domain_capabilities,
+    firmware_files,
+    image_locks,
+    installed,
+    libvirt_daemon,
+    libvirt_sockets,
+)
 from imgpipe.adapters.accelerator import AcceleratorProbe
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_as_host_error
 from imgpipe.adapters.libvirt_events import start_event_loop
@@ -33,6 +40,7 @@ from imgpipe.domain_features import Features
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
+from imgpipe.far_host import far_host
 from imgpipe.libvirt_words import described
 
 # A daemon that died is heard of at once. One that only says nothing gets three quarters of a minute: where guests are
@@ -40,6 +48,7 @@ from imgpipe.libvirt_words import described
 _KEEPALIVE_SECONDS = 5
 _KEEPALIVE_COUNT = 8
 _OPEN_SECONDS = 20
+_LOCK_PATIENCE_S = 5.0
 
 
 def connect(uri: str | None, notify: Listener, cache: Path | None = None, *, remember: bool = True) -> Hypervisor:
@@ -177,10 +186,13 @@ class Hypervisor:
 
         A leftover of the same name, from a daemon that died, is ended first; then `prepare` is called, when
         nothing uses the machine's files any more. What it says goes to the files of `recorded`, from its first byte.
+        Raises HostError also where a QEMU that libvirt lost still has its disk.
         """
         self.hold_log_daemon()
         name = ET.fromstring(xml).findtext("name") or ""  # noqa: S314 (our own text)
         self._end_leftover(name)
+        if self.local:
+            _require_unused(xml, name)
         prepare()
         if self.uri == "qemu:///system":
             xml = run_as_root_if_needed(xml, self._notify)
@@ -251,6 +263,15 @@ class Hypervisor:
         return _open(self.uri)
 
 
+def _require_unused(xml: str, name: str) -> None:
+    """Raise HostError where a process has a disk of the machine that shall be started; one that ends is waited for."""
+    for source in described(xml).iterfind("devices/disk[@device='disk']/source"):
+        path = Path(source.get("file", ""))
+        if image_locks.stays_held(path, _LOCK_PATIENCE_S):
+            who, advice = image_locks.whose(path)
+            raise HostError(f"The machine '{name}' cannot start: '{path}' is in use {who}.", hint=advice)
+
+
 def _only_disk(name: str, xml: str) -> tuple[Path, Format]:
     # libvirt: without a word of the device it is a disk, without one of the format it is raw.
     every = described(xml).iterfind("devices/disk")
@@ -277,7 +298,9 @@ def _open(uri: str) -> libvirt.virConnect:
         except TimeoutError:
             raise HostError(
                 f"The libvirt daemon at '{uri}' does not answer.",
-                hint=f"It accepts connections but says nothing: restart it, '{installed.starting(verb='restart')}'.",
+                hint=f"It is on '{far.name}': '{far.status}' shows whether ssh gets there, and how it is."
+                if (far := far_host(uri))
+                else f"It accepts connections but says nothing: restart it, '{installed.starting(verb='restart')}'.",
             ) from None
 
 

@@ -79,8 +79,8 @@ def waited_for(name: str, uri: str, notify: Listener) -> Iterator[None]:
         if lost := lost_qemu():
             raise HostError(
                 f"libvirt cannot end the machine '{name}': {_why(lost)}.",
-                hint=f"Give this container a process 1 that reaps, such as {INIT}, or systemd; in this one, libvirt "
-                "answers again after some minutes.",
+                hint=f"Start the container with a process 1 that reaps, such as {INIT}, or systemd. In this one "
+                "libvirt's daemon waits for each machine that ends, and may not answer any more.",
                 details=error.details,
             ) from error
         raise

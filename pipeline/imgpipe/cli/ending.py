@@ -10,10 +10,11 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from json import dumps
 from pathlib import Path
+from shlex import quote
 
 import typer
 from typer.exceptions import TyperException
@@ -38,6 +39,9 @@ _BY_RECIPE = frozenset({"build", "plan", "doctor"})
 _SIZES = frozenset({"--cpus", "--cpu", "--vcpus", "--memory", "--ram", "--disk", "--disk-size", "--size"})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _LONGEST_MESSAGE = 2000
+_VIRSH = re.compile(r"(?<=')virsh (?!-c |--connect |-q )")
+# Those that ask libvirt; the others are about files of this host.
+_OURS = re.compile(r"(?<=')imgpipe (?=(?:machines|deploy|clone|flatten|doctor|import|build)\b)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,25 @@ def ending_of(error: BaseException) -> Ending:
         return _of_bug(error)
     kind = type(told).__name__.removesuffix("Error").lower()
     return Ending(code=told.exit_code, kind=kind, message=str(told), hint=told.hint, details=told.details)
+
+
+def at_connection(ending: Ending, told: str | None, settled: str | None) -> Ending:
+    """Return it with commands that go to the same libvirt: typed as they were, they would go to this host's own.
+
+    `told` is the connection of the command line, `settled` that of imgpipe.toml, which virsh does not read.
+    """
+
+    def completed(text: str) -> str:
+        if uri := told or settled:
+            text = _VIRSH.sub(lambda _: f"virsh -c {quote(uri)} ", text)
+        return _OURS.sub(lambda _: f"imgpipe --connect {quote(told)} ", text) if told else text
+
+    return replace(
+        ending,
+        message=completed(ending.message),
+        hint=completed(ending.hint),
+        details=tuple(map(completed, ending.details)),
+    )
 
 
 def show(ending: Ending, *, as_json: bool) -> None:

@@ -151,6 +151,7 @@ class FakePool:
         self.backings = {}
         self.marks = {}
         self.machines = None
+        self.lost = set()
 
     def names(self):
         return frozenset(self.volumes)
@@ -211,6 +212,10 @@ class FakePool:
                 assert str(self.path / name) not in used, f"{name} is deleted under a running machine"
             self.volumes.pop(name, None)
             self.marks.pop(name, None)
+
+    def require_unused(self, *names):
+        if lost := self.lost.intersection(names):
+            raise HostError(f"{sorted(lost)} in use")
 
     def refresh(self):
         self.fakes.note("refresh")

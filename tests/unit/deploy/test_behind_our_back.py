@@ -411,6 +411,19 @@ def test_a_chain_through_a_disk_that_goes_and_is_also_anothers_leads_to_the_othe
     assert {f"{first}.qcow2", f"{second}.qcow2"} <= set(run.pool.volumes)
 
 
+def test_a_disk_that_a_lost_qemu_still_uses_stays_with_its_machine(run):
+    name, before = run.names[0], dict(run.pool.volumes)
+    run.pool.lost.add(f"{name}.qcow2")
+    with pytest.raises(HostError, match="in use"):
+        bring_up.remove([run.machines.find(name)], run.shop)
+    assert run.pool.volumes == before
+    assert run.machines.find(name).record.complete
+    del run.machines.known[name]
+    with pytest.raises(HostError, match="in use"):
+        remove_leftover(f"{name}.qcow2", run.machines, run.pool)
+    assert run.pool.volumes == before
+
+
 def test_what_a_hint_says_can_be_typed_whatever_a_machine_is_called(run):
     copy_of(run, run.names[0], "a $(reboot)")
     with pytest.raises(RecipeError) as told:

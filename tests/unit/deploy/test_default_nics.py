@@ -95,8 +95,9 @@ def test_an_import_with_other_nics_is_another_image_and_a_build_is_the_same_as_e
     assert dataclasses.replace(built, source_nics=NICS).seal_key("1") == built.seal_key("1")
 
 
-def test_a_manifest_whose_nics_are_none_is_damaged(add_image, store):
-    wrong = [{"kind": "SourceNic", "plug": "wifi", "source": ""}]
+@pytest.mark.parametrize(("plug", "source"), [("wifi", ""), ("bridge", ""), ("network", "a b"), ("bridge", 7)])
+def test_a_manifest_whose_nics_are_none_is_damaged(add_image, store, plug, source):
+    wrong = [{"kind": "SourceNic", "plug": plug, "source": source}]
     image = edited(add_image("rocky9", "20260301.1"), store, lambda told: told["plan"].update(source_nics=wrong))
     with pytest.raises(HostError, match="does not say what its clones need"):
         of_image(image)

@@ -10,7 +10,7 @@ from imgpipe.plugins import Plugins
 from imgpipe.recipe_files import RecipeFolders
 from imgpipe.settings import checkout
 
-pytest_plugins = ["lanes"]
+pytest_plugins = ["lanes", "last_words"]
 
 # A job in the background of a script is started with SIGINT ignored, and so would be what tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -155,12 +155,18 @@ def remote_site(tmp: Path, qemu_conf: str = private_libvirt.QEMU_CONF) -> Iterat
         yield from _site(tmp, daemon.uri, None)
 
 
-def _site(tmp: Path, uri: str, pool: str | None) -> Iterator[Site]:
+def site_at(tmp: Path, uri: str) -> Site:
+    """Return a site with an image of its own at a daemon, whose connection is the caller's to close."""
     store = Store(tmp / "data")
     disk = golden_image(store)
-    hypervisor = connect(uri, print)
+    return Site(store, connect(uri, print), template(disk))
+
+
+def _site(tmp: Path, uri: str, pool: str | None) -> Iterator[Site]:
+    made = replace(site_at(tmp, uri), pool_name=pool)
+    hypervisor = made.hypervisor
     try:
-        yield Site(store, hypervisor, template(disk), pool)
+        yield made
     finally:
         for name in Machines(hypervisor).active():
             Machines(hypervisor).force_stop(name)

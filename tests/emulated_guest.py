@@ -67,6 +67,12 @@ class EmulatedGuest:
             time.sleep(0.1)
         return self.console[start:].decode(errors="replace")
 
+    def type(self, text: str) -> int:
+        """Type on the console; return where what it shows next begins."""
+        start = len(self.console)
+        self._serial.sendall(text.encode())
+        return start
+
     def run(self, command: str) -> str:
         """Run a command as root by SSH; return what it printed, without blanks around it."""
         done = subprocess.run(

@@ -82,6 +82,7 @@ class FakeGuest:
     def nic(self, name: str, mac: str, *, virtual: bool = False) -> None:
         """Add a NIC to sysfs; a virtual one has no device behind it."""
         self.write(f"sys/class/net/{name}/address", f"{mac}\n")
+        self.write(f"sys/class/net/{name}/type", "1\n")
         if not virtual:
             (self.root / f"sys/class/net/{name}/device").mkdir()
 

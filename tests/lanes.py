@@ -24,6 +24,7 @@ _SHARED = (
     "test_cloned_macs.py",
     "test_deploy.py",
     "test_identity.py",
+    "test_by_hand.py",
     "test_slow_hosts.py",
     "test_windows_failures.py",
     "test_clones.py",

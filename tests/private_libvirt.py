@@ -79,6 +79,7 @@ class PrivateLibvirt:
         self.socket = folder / "libvirt-sock"
         self.uri = f"qemu+unix:///{'system' if os.geteuid() == 0 else 'session'}?socket={self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
+        self._namespaces: set[str] = set()
 
     def start(self) -> None:
         self.socket.unlink(missing_ok=True)
@@ -96,6 +97,8 @@ class PrivateLibvirt:
         with (self.folder / "daemon.log").open("ab") as log:
             self._process = subprocess.Popen([*self._within, *argv], stdout=log, stderr=log, env=env)
         self._wait()
+        # It may be started more than once, and its machines outlive it.
+        self._namespaces |= {_mounts(self._process.pid)} - {_mounts(os.getpid())}
 
     @property
     def in_its_network(self) -> tuple[str, ...]:
@@ -132,13 +135,15 @@ class PrivateLibvirt:
                 os.kill(pid, signal.SIGKILL)
 
     def machines(self) -> list[int]:
-        """Return the process ids of QEMU processes that use files of this folder."""
+        """Return the process ids of its QEMU processes: they are in its mount namespace, or use files of its folder."""
         mark = os.fsencode(self.folder)
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 command = (entry / "cmdline").read_bytes()
-                if b"qemu-system" in command.split(b"\0")[0] and mark in command:
+                if b"qemu-system" not in command.split(b"\0")[0]:
+                    continue
+                if mark in command or _mounts(int(entry.name)) in self._namespaces:
                     found.append(int(entry.name))
         return found
 
@@ -151,6 +156,11 @@ class PrivateLibvirt:
                 return
             time.sleep(0.1)
         raise AssertionError((self.folder / "daemon.log").read_text()[-2000:])
+
+
+def _mounts(pid: int) -> str:
+    """Return the mount namespace of a process."""
+    return str(Path(f"/proc/{pid}/ns/mnt").readlink())
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from imgpipe.planning import Given, make_plan
 from imgpipe.plugins import Plugins
 from imgpipe.recipe import Identifier
 from imgpipe.recipe_files import RecipeFolders
+from imgpipe.source_nics import source_nics
 from imgpipe.store import finished_file, lock
 from imgpipe.workplace import Workplace
 
@@ -116,6 +117,16 @@ def imported_plan(
         logins=None,
         notes=(_LOGINS, *plan.notes[1:]),
     )
+
+
+def with_source_nics(plan: Plan, name: str, xml: str) -> Plan:
+    """Return the plan of an import with the NICs of the machine `name`, whose definition is `xml`."""
+    nics, without = source_nics(xml)
+    notes = [f"'{name}': {text}" for text in without]
+    if nics:
+        told = ", ".join(nic.told for nic in nics)
+        notes.append(f"Machines get NICs like those of '{name}' where their deploy names none: {told}.")
+    return dataclasses.replace(plan, source_nics=nics, notes=(*plan.notes, *notes))
 
 
 def system_names(found: Inspection) -> tuple[str, ...]:

@@ -19,13 +19,17 @@ _TABLE = "must be a table, such as {key = ...}"
 _NUMBER = "must be a whole number"
 _TEXT = 'must be text, in quotes: "..."'
 
-# Other programs' words for keys of ours.
-_ALSO = {
-    "cpu": "cpus", "vcpu": "cpus", "vcpus": "cpus", "cores": "cpus", "ram": "memory", "mem": "memory", "size": "disk",
-    "address": "addresses", "addresses": "address", "ip": "addresses", "nic": "nics", "key": "keys",
-    "image": "template", "host": "hostname", "nameservers": "dns", "router": "gateway", "number": "count",
-    "passwd": "password", "iso": "file",
+# Other programs' words for keys of ours, the likeliest first.
+_ALSO: Mapping[str, tuple[str, ...]] = {
+    "cpu": ("cpus",), "vcpu": ("cpus",), "vcpus": ("cpus",), "cores": ("cpus",), "ram": ("memory",),
+    "mem": ("memory",), "size": ("disk",), "address": ("addresses",), "addresses": ("address",),
+    "ip": ("addresses", "address"), "nic": ("nics",), "key": ("keys",), "image": ("template",), "host": ("hostname",),
+    "nameservers": ("dns",), "router": ("gateway",), "number": ("count",), "passwd": ("password",), "iso": ("file",),
+    "rootpw": ("password",), "root_password": ("password",), "user": ("users",), "package": ("packages",),
+    "ks": ("answer_file",), "kickstart": ("answer_file",), "preseed": ("answer_file",),
 }  # fmt: skip
+_DEEPEST = 3
+"""Tables within tables that a misplaced key is looked for in."""
 
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "is missing",
@@ -44,7 +48,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than_equal": lambda told: f"must be at least {told['ge']}",
     "less_than": lambda told: f"must be less than {told['lt']}",
     "less_than_equal": lambda told: f"must be at most {told['le']}",
-    "too_short": lambda told: f"needs at least {told['min_length']}",
+    "too_short": lambda told: f"needs at least {told['min_length']}" if told.get("actual_length") else "is empty",
     "too_long": lambda told: f"may have at most {told['max_length']}",
     "string_too_short": lambda told: f"needs at least {told['min_length']} characters",
     "string_too_long": lambda told: f"may have at most {told['max_length']} characters",
@@ -82,8 +86,11 @@ def spelled(rule: str) -> WrapValidator:
 
 def faults(error: ValidationError, kind: type[BaseModel] | None = None) -> tuple[str, ...]:
     """Return 'machine.memory: must be a size ...' for every fault; `kind` is the type that was asked for."""
-    told = dict.fromkeys(_fault(fault, kind) for fault in error.errors(include_input=False, include_url=False))
-    return tuple(told)
+    found = error.errors(include_input=False, include_url=False)
+    # A list of which every item is wrong is not empty, though no item is left.
+    places = {fault["loc"][:length] for fault in found for length in range(len(fault["loc"]))}
+    told = (_fault(fault, kind) for fault in found if fault["type"] != "too_short" or fault["loc"] not in places)
+    return tuple(dict.fromkeys(told))
 
 
 def reason(error: OSError | ValidationError) -> str:
@@ -105,6 +112,8 @@ def _fault(fault: ErrorDetails, kind: type[BaseModel] | None) -> str:
     key = ".".join(map(str, place)) or "(the file)"
     if fault["type"] == "extra_forbidden":
         return f"{key}: {_unknown(place, kind)}"
+    if fault["type"] in {"model_type", "model_attributes_type", "dict_type", "mapping_type"}:
+        return f"{key}: {_no_table(place, kind)}"
     return f"{key}: {sentence(fault['type'], fault.get('ctx', {}), fault['msg'])}"
 
 
@@ -114,16 +123,64 @@ def _is_pydantics(part: str | int) -> bool:
 
 
 def _unknown(place: tuple[str | int, ...], kind: type[BaseModel] | None) -> str:
+    """Return what is said of a key that is not known: the key that was most likely meant."""
     word, table = str(place[-1]), _table_at(kind, place[:-1])
     if table is None:
         return "is no key that is known here"
     keys = tuple(table.model_fields)
-    if inside := next((f"{name}.{word}" for name, part in _tables_in(table) if word in part.model_fields), ""):
-        return f"is no key here; did you mean '{inside}'?"
-    near = difflib.get_close_matches(word, keys, n=1) or [name for name in [_ALSO.get(word, "")] if name in keys]
-    if near:
+    meant = (word, *_ALSO.get(word, ()))
+    for name in meant:
+        if name in keys:
+            return f"is no key; did you mean '{name}'?"
+        if inside := _inside(table, name):
+            return f"is no key here; did you mean {inside}?"
+    if near := difflib.get_close_matches(word, keys, n=1):
         return f"is no key; did you mean '{near[0]}'?"
     return f"is no key; there are {', '.join(keys)}" if keys else "is no key: nothing can be set here"
+
+
+def _inside(table: type[BaseModel], word: str) -> str:
+    """Return where in the tables below the key `word` is, the nearest first; empty if it is in none."""
+    level: list[tuple[str, type[BaseModel], str]] = [("", table, "")]
+    for _ in range(_DEEPEST):
+        below = [
+            (f"{path}{name}.", inner, name if _is_repeated(owner, name) else repeated)
+            for path, owner, repeated in level
+            for name, inner in _tables_in(owner)
+        ]
+        # What is in one table is meant rather than what is in each of several.
+        for path, owner, repeated in sorted(below, key=lambda found: bool(found[2])):
+            if word in owner.model_fields:
+                return f"'{word}' in each of '{repeated}'" if repeated else f"'{path}{word}'"
+        level = below
+    return ""
+
+
+def _is_repeated(table: type[BaseModel], name: str) -> bool:
+    """Say whether a key holds tables, in a list or by names of their own, and not one table."""
+    return any(get_origin(part) in {tuple, list, dict} for part in _parts(table.model_fields[name].annotation))
+
+
+def _parts(annotation: object) -> Iterator[object]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
+
+
+def _no_table(place: tuple[str | int, ...], kind: type[BaseModel] | None) -> str:
+    """Return what is said of a value that stands where a table must: how that is written, with its keys."""
+    key, owner = str(place[-1]) if place else "", _table_at(kind, place[:-1])
+    table = _table_at(kind, place)
+    if owner is None or table is None or not table.model_fields:
+        return _TABLE
+    if key in owner.model_fields and _is_repeated(owner, key):
+        return f"must be tables, each with a name of its own: [{'.'.join(map(str, place))}.NAME]"
+    fields = sorted(table.model_fields, key=lambda name: not table.model_fields[name].is_required())
+    said = f"must be a table, such as {{{fields[0]} = ...}}; there are {', '.join(fields)}"
+    elsewhere = next(
+        (name for name, other in _tables_in(owner) if other is not table and key in other.model_fields), ""
+    )
+    return f"{said}; did you mean '{elsewhere}.{key}'?" if elsewhere else said
 
 
 def _table_at(kind: type[BaseModel] | None, place: tuple[str | int, ...]) -> type[BaseModel] | None:

@@ -16,13 +16,13 @@ from pydantic import BaseModel
 from imgpipe.offline_edits import Operation, Step
 from imgpipe.recipe import Recipe, Table
 from imgpipe.self_sealing import SelfSealing, SystemVolume
-from imgpipe.system import UNTESTED, FurtherMedium, Inspected, MediumContent, MediumIdentity, System
+from imgpipe.system import UNTESTED, Described, FurtherMedium, Inspected, MediumContent, MediumIdentity, System
 
 if TYPE_CHECKING:  # it is made of this module's records
     from imgpipe.deploy.wanted import Identity
 
 # A plugin imports all records from here, wherever they are.
-__all__ = ["UNTESTED", "FurtherMedium", "Inspected", "MediumContent", "MediumIdentity", "System"]
+__all__ = ["UNTESTED", "Described", "FurtherMedium", "Inspected", "MediumContent", "MediumIdentity", "System"]
 
 AnswerKind = Literal["kickstart", "preseed", "autoinstall", "unattend"]
 CacheMode = Literal["none", "writeback", "writethrough", "directsync", "unsafe"]
@@ -275,7 +275,8 @@ class OsFamily:
     does. `personalise_files` gives the edits of one clone's disk where the machine's definition cannot tell who it is
     (`Personalise.way` is 'unattend'; files alone for 'unattend-cd'); it raises RecipeError, each fault a detail, for an
     identity to refuse. `inspect` compares the media (the installer's own is '') with what a build needs of them, before
-    anything boots. `clear_passwords`: its installers take no hashes, so `Account.password` is filled.
+    anything boots. `describe` says what a medium is that does not say it in text, None of any other family's; it raises
+    nothing. `clear_passwords`: its installers take no hashes, so `Account.password` is filled.
     """
 
     name: str
@@ -287,6 +288,7 @@ class OsFamily:
     stand_in: str = ""
     personalise_files: Callable[[Identity, Personalise], tuple[Step, ...]] | None = None
     inspect: Callable[[System, Unattended, Mapping[str, MediumContent]], Inspected] | None = None
+    describe: Callable[[MediumContent], Described | None] | None = None
     clear_passwords: bool = False
 
 

@@ -18,6 +18,7 @@ from imgpipe.logins import Login
 from imgpipe.offline_edits import Operation
 from imgpipe.os_family import AnswerFile, AnswerKind, CacheMode, Check, System, Unattended
 from imgpipe.recipe import Machine, MediumSource, Nic
+from imgpipe.source_nics import SourceNic
 
 # Raised when a stage does the same plan in another way, so that results of the old way are not taken for the new.
 INSTALL_FORMAT = 1
@@ -32,6 +33,7 @@ class Plan:
     `cache` is the mode that every machine made from the image gets; `install_cache` that of the install machine's
     disk alone. `operations` and `checks` are complete and in order. `media` says where further media come from.
     `logins` are the accounts that let somebody in, None where that is up to an answer file or a disk of others.
+    `source_nics` are those of the machine that an image is imported from.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Plan:
     checks: tuple[Check, ...]
     logins: tuple[Login, ...] | None = None
     notes: tuple[str, ...] = ()
+    source_nics: tuple[SourceNic, ...] = ()
 
     def install_key(self, media_digest: str) -> str:
         """Name the install this plan needs; plans that differ only in what comes later share it."""
@@ -72,7 +75,8 @@ class Plan:
 
     def publish_key(self, seal_key: str) -> str:
         """Name the published image: the sealed disk, the checks it passed and the machine it is for."""
-        return _digest((PUBLISH_FORMAT, seal_key, self.name, self.checks, self.cache))
+        more = (self.source_nics,) if self.source_nics else ()
+        return _digest((PUBLISH_FORMAT, seal_key, self.name, self.checks, self.cache, *more))
 
 
 def show(plan: Plan) -> dict[str, Any]:
@@ -83,6 +87,9 @@ def show(plan: Plan) -> dict[str, Any]:
     seed = dataclasses.replace(plan.unattended.seed, files=files)
     shown = dataclasses.replace(plan, unattended=dataclasses.replace(plan.unattended, seed=seed))
     plain: dict[str, Any] = json.loads(without_secrets(json.dumps(shown, default=_plain)))
+    # Of an import alone.
+    if not plan.source_nics:
+        del plain["source_nics"]
     return plain
 
 

@@ -48,6 +48,12 @@ class RecipeFolders:
         sized = split_sized_name(wanted)
         if sized and sized[0] in files:
             return read_recipe(files[sized[0]], wanted, sized[1])
+        if path.suffix == ".toml":
+            # A folder's recipes have names; what ends so is meant as a file.
+            raise RecipeError(
+                f"There is no recipe's file '{wanted}'.",
+                hint="Recipes are named without '.toml': 'imgpipe recipes list'.",
+            )
         raise self._unknown(wanted, files)
 
     def _unknown(self, wanted: str, files: Iterable[str]) -> RecipeError:

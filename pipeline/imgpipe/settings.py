@@ -38,7 +38,8 @@ class Settings(Table):
     recipes: tuple[Line, ...] = ()
     mirror: Url | None = None
     bridges: tuple[InterfaceName, ...] = Field(
-        default=(), description="NICs of machines whose deploy names none; absent: QEMU's own NAT."
+        default=(),
+        description="NICs of machines whose deploy names none; absent: those of an imported machine, or NAT.",
     )
     pool: Identifier | None = Field(default=None, description="libvirt's storage pool for machines' disks.")
     cpu: CpuMode = Field(

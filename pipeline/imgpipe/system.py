@@ -88,6 +88,14 @@ class MediumContent(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What a plugin found a medium to be: `title` in words, and the names of the family's systems that take it."""
+
+    title: str
+    systems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
     """What a plugin found on the media: `faults` (sentences without their stop) stop a build, `notes` are told."""
 

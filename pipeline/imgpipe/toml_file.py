@@ -16,6 +16,20 @@ SCHEMA_KEY = "$schema"
 _SCHEMA_WITHOUT_QUOTES = re.compile(r"^\s*\$schema\s*=", re.MULTILINE)
 _QUOTED = "A key with '$' is written in quotes, \"$schema\" = ...; or say it in a comment: '#:schema PATH'."
 _MOST = 2**63
+_LINE = re.compile(r"\(at line ([0-9]+), column [0-9]+\)")
+_HOW = 'Text stands in quotes and a key has one value: os = "rocky9"; tables begin with [name].'
+# What Python's parser says, for people who write no parsers.
+_PLAIN = {
+    "Invalid value": "what stands behind '=' is no value (text needs quotes)",
+    "Cannot overwrite a value": "a key stands there twice",
+    "Expected '=' after a key in a key/value pair": "'=' is missing behind a key",
+    "Expected newline or end of document after a statement": "a line has more than one value",
+    "Unterminated string": "a quote is not closed",
+    "Illegal character '\\n'": "a quote is not closed",
+    "Unclosed array": "a list is not closed",
+    "Invalid statement": "a line is no 'key = value'",
+    "Unclosed inline table": "a '{' is not closed",
+}
 _DEEPEST = 100
 
 
@@ -35,8 +49,8 @@ def read_toml(path: Path, title: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         reason = "it is no text in UTF-8"
     except tomllib.TOMLDecodeError as error:
-        reason = str(error)
-        hint = _QUOTED if _SCHEMA_WITHOUT_QUOTES.search(text) else ""
+        reason = f"it is no TOML: {_PLAIN.get(_about(error), _about(error))}{_place(error)}"
+        hint = _QUOTED if _SCHEMA_WITHOUT_QUOTES.search(text) else _HOW
     except ValueError as error:
         # int() refuses numbers of thousands of digits, and says so in words of Python's.
         reason = "a number in it is too long" if "digits" in str(error) else str(error)
@@ -50,6 +64,17 @@ def read_toml(path: Path, title: str) -> dict[str, Any]:
 def _without_schema(table: dict[str, Any]) -> dict[str, Any]:
     """Return a table without what it tells editors; a "$schema" that is no text is a key like others."""
     return {key: value for key, value in table.items() if key != SCHEMA_KEY or not isinstance(value, str)}
+
+
+def _about(error: tomllib.TOMLDecodeError) -> str:
+    """Return what the parser says without the place."""
+    return str(error).partition(" (at ")[0]
+
+
+def _place(error: tomllib.TOMLDecodeError) -> str:
+    """Return ', line 3' where the parser says where it was."""
+    found = _LINE.search(str(error))
+    return f", line {found[1]}" if found else ", at its end"
 
 
 def _excess(table: dict[str, Any]) -> str:

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Mapping
 from imgpipe.deploy.wanted import Identity
 from imgpipe.hookspecs import hookimpl
 from imgpipe.offline_edits import Step
-from imgpipe.os_family import Fault, Inspected, MediumContent, Order, OsFamily, Personalise, System, Unattended
+from imgpipe.os_family import (
+    Described,
+    Fault,
+    Inspected,
+    MediumContent,
+    Order,
+    OsFamily,
+    Personalise,
+    System,
+    Unattended,
+)
 from imgpipe_windows.options import WindowsOptions
 from imgpipe_windows.systems import RELEASES
 
@@ -27,6 +37,7 @@ def imgpipe_os_families() -> Iterable[OsFamily]:
         stand_in=STAND_IN,
         personalise_files=_personalise_files,
         inspect=_inspect,
+        describe=_describe,
         clear_passwords=True,
     )
 
@@ -50,6 +61,12 @@ def _inspect(system: System, answer: Unattended, media: Mapping[str, MediumConte
     from imgpipe_windows.media.inspect import inspect
 
     return inspect(system, answer, media)
+
+
+def _describe(medium: MediumContent) -> Described | None:
+    from imgpipe_windows.media.describe import describe
+
+    return describe(medium)
 
 
 def _personalise_files(identity: Identity, personalise: Personalise) -> tuple[Step, ...]:

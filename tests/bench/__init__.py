@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+# What tests share is found beside them, as pytest finds it (pyproject.toml).
+sys.path.insert(0, str(Path(__file__).parents[1]))
 BIN = Path(sys.executable).parent / "imgpipe"
 
 

@@ -1,13 +1,13 @@
-"""`python -m tests.bench [start] [build] [deploy]`: prints a table in Markdown; needs an otherwise idle machine."""
+"""`python -m tests.bench [start] [build] [deploy] [machines]`: prints a Markdown table; needs an idle machine."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.bench import build, deploy, start
+from tests.bench import build, deploy, machines, start
 from tests.bench.table import head
 
-BENCHMARKS = {"start": start.run, "build": build.run, "deploy": deploy.run}
+BENCHMARKS = {"start": start.run, "build": build.run, "deploy": deploy.run, "machines": machines.run}
 
 
 def main() -> None:

@@ -357,8 +357,9 @@ def test_a_clone_waits_for_whoever_destroys_clones_of_its_source(site: Site) -> 
         subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env=env) as child,
     ):
         assert child.stderr
-        told = child.stderr.readline()
+        first, told = child.stderr.readline(), child.stderr.readline()
         child.kill()
+    assert first == "Looking at the machine 'vm001'; it is not changed.\n"
     assert told == f"note: Waiting for process {os.getpid()}, who works on the fleet 'clones of vm001'.\n"
     assert [one.name for one in site.existing()] == ["vm001"]
 

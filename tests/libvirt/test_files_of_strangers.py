@@ -146,7 +146,8 @@ def test_what_cannot_be_seen_stops_a_removal_until_somebody_takes_it_upon_himsel
         remove(site, way)
     assert told.value.exit_code == 3
     assert "--despite-unknown" in told.value.hint
-    assert told.value.details == ("the storage pool 'theirs' is not active, so its volumes cannot be seen",)
+    (detail,) = told.value.details
+    assert detail.startswith("the storage pool 'theirs' is not active")
     assert base.exists()
     remove(site, way, despite_unknown=True)
     assert not base.exists()

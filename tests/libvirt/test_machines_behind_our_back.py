@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -15,6 +18,7 @@ import pytest
 import deploy_site
 import private_libvirt
 from deploy_site import Site, machines
+from imgpipe.adapters.hypervisor import connect
 from imgpipe.adapters.image_headers import backing_of
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import bring_up
@@ -22,7 +26,7 @@ from imgpipe.deploy.changes import Keep, Modify
 from imgpipe.deploy.flatten import flatten
 from imgpipe.deploy.ownership import COPIED
 from imgpipe.digest import sha256_of
-from imgpipe.errors import RecipeError
+from imgpipe.errors import HostError, RecipeError
 
 pytestmark = [
     pytest.mark.libvirt,
@@ -84,6 +88,57 @@ def test_an_external_snapshot_goes_whole(site: Site) -> None:
     assert [one.name for one in site.existing()] == ["web-002"]
 
 
+def virsh(site: Site, *words: str) -> None:
+    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *words], check=True)
+
+
+def test_what_a_revert_leaves_of_snapshots_goes_with_the_machine(site: Site) -> None:
+    for snapshot in ("s1", "s2"):
+        virsh(site, "snapshot-create-as", "web-001", snapshot, "--disk-only")
+    virsh(site, "snapshot-revert", "web-001", "s1")
+    (there, other) = site.existing()
+    pool = site.workshop().pool
+    left = Path(there.disk).with_name("web-001.s1").name
+    assert Path(there.disk).name not in {left, "web-001.qcow2"}
+    pool.refresh()
+    assert left in pool.names()
+    bring_up.remove((there,), site.workshop())
+    pool.refresh()
+    assert {name for name in pool.names() if name.startswith("web-")} == {"web-002.qcow2"}
+    assert [one.name for one in site.existing()] == [other.name]
+
+
+def test_what_a_commit_leaves_of_a_snapshot_goes_with_the_machine_but_not_below_a_strangers(site: Site) -> None:
+    pool = site.workshop().pool
+    virsh(site, "start", "web-001", "--paused")
+    virsh(site, "snapshot-create-as", "web-001", "s1", "--disk-only")
+    virsh(site, "blockcommit", "web-001", "vda", "--base", str(pool.file("web-001.qcow2")), "--active", "--pivot",
+          "--wait")  # fmt: skip
+    virsh(site, "destroy", "web-001")
+    (there, _) = site.existing()
+    assert Path(there.disk).name == "web-001.qcow2"
+    copy_of(site, "web-002", "thief", str(pool.file("web-001.s1")))
+    with pytest.raises(RecipeError, match="needed by the machine 'thief'"):
+        bring_up.remove((there,), site.workshop())
+    virsh(site, "undefine", "thief")
+    bring_up.remove((there,), site.workshop())
+    pool.refresh()
+    assert {name for name in pool.names() if name.startswith("web-")} == {"web-002.qcow2"}
+
+
+def test_an_overlay_whose_snapshot_libvirt_forgot_keeps_the_disk_below_it(site: Site) -> None:
+    pool = site.workshop().pool
+    virsh(site, "snapshot-create-as", "web-001", "s1", "--disk-only")
+    virsh(site, "snapshot-delete", "web-001", "s1", "--metadata")
+    before = Machines(site.hypervisor).xml("web-001")
+    Machines(site.hypervisor).define(re.sub(r"web-001\.s1", "web-001.qcow2", before))
+    (there, _) = site.existing()
+    with pytest.raises(RecipeError, match=r"is needed by .*web-001\.s1'"):
+        bring_up.remove((there,), site.workshop())
+    pool.refresh()
+    assert {"web-001.s1", "web-001.qcow2"} <= pool.names()
+
+
 def test_a_renamed_machine_is_still_ours(site: Site) -> None:
     subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, "domrename", "web-001", "new"], check=True)
     found = Machines(site.hypervisor).find("new")
@@ -136,6 +191,35 @@ def test_the_command_that_leads_out_of_a_snapshot_leaves_the_image_as_it_is(tmp_
         overlay.unlink()
         site.remove_all()
         assert site.existing() == ()
+
+
+def test_a_qemu_that_libvirt_forgot_keeps_its_disk_and_is_named_until_it_ends(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with private_libvirt.private_libvirt() as daemon:
+        uri = f"qemu:///system?socket={daemon.socket}"
+        first = deploy_site.site_at(tmp_path, uri)
+        first.deploy(machines(1, first.template))
+        known = daemon.folder / "state/run/libvirt/qemu"
+        pid = int((known / "web-001.pid").read_text())
+        daemon.kill()
+        # As where /run was emptied: it is off for libvirt, and runs on.
+        for path in known.glob("web-001.*"):
+            path.unlink()
+        daemon.start()
+        site = replace(first, hypervisor=connect(uri, print))
+        (there,) = site.existing()
+        assert not there.active
+        for act in (site.remove_all, lambda: Machines(site.hypervisor).start("web-001")):
+            with pytest.raises(HostError, match=f"in use by process {pid}, a QEMU with the machine 'web-001'") as told:
+                act()
+            assert f"'kill {pid}'" in told.value.hint
+        assert Path(there.disk).exists()
+        assert [one.record.complete for one in site.existing() if one.record] == [True]
+        os.kill(pid, signal.SIGKILL)
+        site.remove_all()
+        assert site.existing() == ()
+        assert not Path(there.disk).exists()
+        site.hypervisor.close()
 
 
 def test_a_machine_that_was_undefined_while_it_runs_is_defined_again(tmp_path: Path) -> None:

@@ -117,7 +117,9 @@ def test_a_volume_of_a_pool_of_somebody_else_is_seen_and_an_inactive_pool_too(lo
     assert graph(local).unknown == ()
     late.unlink()
     folder.rmdir()
-    assert graph(local).unknown == ("the storage pool 'theirs' is not active, so its volumes cannot be seen",)
+    (unknown,) = graph(local).unknown
+    assert unknown.startswith(f"the storage pool 'theirs' is not active and its folder '{folder}' is missing")
+    assert "'virsh pool-undefine theirs'" in unknown
 
 
 def test_a_disk_that_is_a_volume_of_a_pool_is_found(local: Site) -> None:

@@ -1,5 +1,6 @@
 """The first-boot script, run by the shells that guests have in a folder that looks like one."""
 
+import configparser
 import dataclasses
 import json
 import os
@@ -51,11 +52,105 @@ def problems(guest):
     return path.read_text().splitlines() if path.exists() else []
 
 
-def test_a_machine_without_strings_is_left_alone(guest):
+MARK = "var/lib/imgpipe/without-identity"
+KEYFILES = "etc/NetworkManager/system-connections"
+
+
+def by_hand(guest):
+    """Boot the machine as somebody who knows nothing of imgpipe starts it."""
+    done = guest.boot()
+    assert done.returncode == 0, done.stderr
+    assert problems(guest) == []
+
+
+@pytest.mark.parametrize("strings", [None, ()])
+def test_a_machine_without_strings_keeps_all_but_a_mark(guest, strings):
     before = guest.tree()
-    assert guest.boot().returncode == 0
+    if strings is not None:
+        guest.strings(strings)
+    by_hand(guest)
+    assert guest.tree().keys() - before.keys() == {MARK}
+    assert {path: guest.tree()[path] for path in before} == before
+    assert not (guest.root / "run/imgpipe").exists()
+
+
+def test_without_identity_networkmanager_is_told_of_the_nics_that_no_profile_names(guest):
+    guest.program("NetworkManager", "")
+    guest.write(f"{KEYFILES}/enp1s0.nmconnection", "[connection]\ninterface-name=enp1s0\n")
+    guest.nic("enp10", "52:54:00:aa:00:03")
+    by_hand(guest)
+    assert {path.name for path in (guest.root / KEYFILES).iterdir()} == {
+        "enp1s0.nmconnection", "imgpipe-enp2s0.nmconnection", "imgpipe-enp10.nmconnection",
+    }  # fmt: skip
+    written = f"{KEYFILES}/imgpipe-enp2s0.nmconnection"
+    assert guest.mode(written) == 0o600
+    read = configparser.ConfigParser()
+    read.read_string(guest.read(written))
+    assert dict(read["connection"])["interface-name"] == "enp2s0"
+    assert read["ipv4"]["method"] == "auto"
+    assert guest.calls("udevadm") == ["udevadm settle --timeout=20"]
+
+
+def test_without_identity_ifupdown_is_told_of_the_nics_that_it_does_not_know(guest):
+    guest.program("ifup", "")
+    own = "auto lo\niface lo inet loopback\n\nallow-hotplug enp1s0\niface enp1s0 inet dhcp\n"
+    guest.write("etc/network/interfaces", own)
+    by_hand(guest)
+    assert guest.read("etc/network/interfaces") == f"{own}\nauto enp2s0\niface enp2s0 inet dhcp\n"
+
+
+def test_without_identity_netplan_is_told_of_the_nics_that_it_does_not_know(guest):
+    guest.program("netplan", "")
+    guest.program("systemctl", "")
+    guest.write("etc/netplan/50-cloud-init.yaml", "network: {version: 2, ethernets: {enp1s0: {dhcp4: true}}}\n")
+    by_hand(guest)
+    told = yaml.safe_load(guest.read("etc/netplan/60-imgpipe-dhcp.yaml"))
+    assert told["network"]["ethernets"] == {"enp2s0": {"dhcp4": True, "optional": True}}
+    assert guest.calls("netplan") == ["netplan generate"]
+
+
+def test_netplan_that_matches_nics_is_left_to_its_own_rules(guest):
+    guest.program("netplan", "")
+    guest.write("etc/netplan/01.yaml", "network: {version: 2, ethernets: {all: {match: {name: 'en*'}, dhcp4: true}}}\n")
+    by_hand(guest)
+    assert [path.name for path in (guest.root / "etc/netplan").iterdir()] == ["01.yaml"]
+
+
+def test_what_its_owner_changes_after_the_first_boot_stays(guest):
+    guest.program("ifup", "")
+    guest.write("etc/network/interfaces", "auto lo\n")
+    by_hand(guest)
+    guest.write("etc/network/interfaces", "auto lo\n# two NICs that shall stay down\n")
+    before = guest.tree()
+    by_hand(guest)
+    assert guest.tree() == before
+
+
+def test_a_machine_that_lost_its_strings_keeps_its_network(guest):
+    guest.program("NetworkManager", "")
+    start(guest, PUBLIC)
     guest.strings(())
-    assert guest.boot().returncode == 0
+    before = guest.tree()
+    by_hand(guest)
+    assert before.keys() - guest.tree().keys() == {"var/lib/imgpipe/problems"}
+    assert guest.tree().keys() <= before.keys()
+    assert guest.read("etc/hostname") == "web-01.example.org\n"
+
+
+def test_an_identity_that_comes_later_takes_the_place_of_dhcp(guest):
+    guest.program("NetworkManager", "")
+    by_hand(guest)
+    start(guest, PUBLIC)
+    assert {path.name for path in (guest.root / KEYFILES).iterdir()} == {
+        "imgpipe-nic0.nmconnection", "imgpipe-nic1.nmconnection",
+    }  # fmt: skip
+
+
+def test_a_machine_that_cloud_init_looks_after_is_left_to_it(guest):
+    guest.program("NetworkManager", "")
+    guest.write("run/cloud-init/enabled", "")
+    before = guest.tree()
+    by_hand(guest)
     assert guest.tree() == before
     assert guest.calls() == []
 
@@ -342,6 +437,16 @@ def test_a_larger_disk_reaches_the_root_file_system(guest, kind, call):
     assert grown(guest) == [call]
     assert problems(guest) == []
     assert not (guest.root / "var/lib/imgpipe/growing").exists()
+
+
+def test_a_larger_disk_of_a_machine_without_identity_grows_at_every_boot(guest):
+    disk(guest)
+    by_hand(guest)
+    assert grown(guest) == ["xfs_growfs /"]
+    guest.write("sys/devices/vda/size", "83886080\n")
+    guest.program("partx", 'echo 80000000 > "$ROOT/sys/devices/vda/vda3/size"\n')
+    by_hand(guest)
+    assert grown(guest) == ["xfs_growfs /"] * 2
 
 
 def test_growth_reaches_through_lvm(guest):

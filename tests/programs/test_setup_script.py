@@ -733,7 +733,7 @@ def test_the_test_command_installs_unasked_only_what_boots_guests_needs(tmp_path
         ("build demo", "install"), ("deploy demo --wait", "install"), ("setup", "install"),
         ("-v build demo", "install"),
         ("plan demo", "ask"), ("lint build", "ask"), ("images list", "ask"), ("deploy x.toml --plan", "ask"),
-        ("build --help", "ask"), ("", "ask"),
+        ("build --help", "ask"), ("", "ask"), ("build -h", "ask"),
     ],
 )  # fmt: skip
 def test_the_launcher_installs_unasked_only_for_what_boots(tmp_path: Path, arguments: str, policy: str):
@@ -745,3 +745,47 @@ def test_the_launcher_installs_unasked_only_for_what_boots(tmp_path: Path, argum
         ["bash", tmp_path / "imgpipe", *arguments.split()], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"{policy}\n"
+
+
+def launcher(folder: Path) -> Path:
+    """Copy the launcher into a checkout whose set-up and program only say what they were given."""
+    host = folder / "pipeline" / "imgpipe" / "host"
+    host.mkdir(parents=True)
+    (host / "setup.sh").write_text("set_up() { echo set up; }\n")
+    program = folder / ".venv" / "bin" / "imgpipe"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "$*"\n')
+    program.chmod(0o755)
+    return Path(shutil.copy(checkout() / "imgpipe", folder / "imgpipe"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("setup", "set up\nhost setup --yes\n"),
+        ("setup --yes", "set up\nhost setup --yes\n"),
+        ("setup --help", "host setup --help\n"),
+        ("setup -h", "host setup -h\n"),
+        ("setup --wrong", "set up\nhost setup --wrong --yes\n"),
+        ("plan demo", "set up\nplan demo\n"),
+    ],
+)
+def test_setup_is_the_hosts_and_its_help_sets_nothing_up(tmp_path: Path, arguments: str, said: str):
+    done = subprocess.run(["bash", launcher(tmp_path), *arguments.split()], capture_output=True, text=True, check=True)
+    assert done.stdout == said
+
+
+def test_help_of_setup_in_a_fresh_clone_is_what_the_launcher_says_itself(tmp_path: Path):
+    program = launcher(tmp_path)
+    shutil.rmtree(tmp_path / ".venv")
+    done = subprocess.run(["bash", program, "setup", "--help"], capture_output=True, text=True, check=True)
+    assert "./imgpipe build demo      the first thing to try" in done.stdout
+    assert "set up\n" not in done.stdout
+    assert "#" not in done.stdout
+
+
+@on("debian12")
+def test_whoever_has_no_imgpipe_to_type_is_told_once_how_to_get_it(site: Site):
+    said = site.set_up().stderr
+    assert f"ln -s {site.checkout}/imgpipe /usr/local/bin/" in said
+    assert "ln -s" not in site.set_up().stderr

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from xml.etree import ElementTree as ET
 
 import libvirt
@@ -72,6 +73,16 @@ def _of_domain(domain: libvirt.virDomain, connection: libvirt.virConnect) -> Ite
             yield from _of_disk(name, disk, connection)
 
 
+def snapshot_files(domain: libvirt.virDomain) -> frozenset[str]:
+    """Return the files that a machine's external snapshots put above its disks; they may be gone since.
+
+    What is in a snapshot's `<disks>` it made itself (https://libvirt.org/formatsnapshot.html).
+    """
+    snapshots = (described(text) for text in _texts(domain.listAllSnapshots) if text)
+    disks = (disk for one in snapshots for disk in one.iterfind("disks/disk[@snapshot='external']/source"))
+    return frozenset(path for disk in disks if (path := disk.get("file", "")))
+
+
 def _is_there(domain: libvirt.virDomain) -> bool:
     try:
         return bool(domain.hasManagedSaveImage() == 1)
@@ -124,6 +135,14 @@ def _path(node: ET.Element, connection: libvirt.virConnect) -> str:
     return found if found.startswith("/") else ""
 
 
+def _unseen(name: str, folder: Path, *, missing: bool) -> str:
+    """Say that a pool's volumes cannot be seen, and what to do where its folder was removed, with a data root maybe."""
+    if not missing:
+        return f"the storage pool '{name}' is not active, so its volumes cannot be seen"
+    gone = f"where it is gone for good: 'virsh pool-undefine {quote(name)}'"
+    return f"the storage pool '{name}' is not active and its folder '{folder}' is missing; {gone}"
+
+
 def _of_pool(pool: libvirt.virStoragePool, unknown: list[str], listed: set[str], *, local: bool) -> Iterator[DiskUse]:
     """Yield a pool's volumes; `listed` gets its folder where only libvirt sees it, and told all that is in it."""
     name = str(pool.name())
@@ -135,7 +154,7 @@ def _of_pool(pool: libvirt.virStoragePool, unknown: list[str], listed: set[str],
         if local and definition.get("type") == "dir" and os.access(folder, os.R_OK | os.X_OK):
             yield from _files(folder)
         else:
-            unknown.append(f"the storage pool '{name}' is not active, so its volumes cannot be seen")
+            unknown.append(_unseen(name, folder, missing=local and is_folder and not folder.exists()))
         return
     if is_folder and local and os.access(folder, os.R_OK | os.X_OK):
         yield from _files(folder)

@@ -18,13 +18,21 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
-from imgpipe.adapters import domain_capabilities, firmware_files, installed, libvirt_daemon, libvirt_sockets
+from imgpipe.adapters import (
+    domain_capabilities,
+    firmware_files,
+    image_locks,
+    installed,
+    libvirt_daemon,
+    libvirt_sockets,
+)
 from imgpipe.adapters.accelerator import AcceleratorProbe
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, silence, told_as_host_error
 from imgpipe.adapters.libvirt_events import start_event_loop
 from imgpipe.adapters.machine import RunningMachine
 from imgpipe.adapters.machine_streams import recorders
 from imgpipe.adapters.qemu_user import run_as_root_if_needed
+from imgpipe.adapters.reaper import waited_for
 from imgpipe.adapters.records import NOTHING_RECORDED, Recorded
 from imgpipe.connection_uri import chosen_uri
 from imgpipe.disk_source import Format, of_definition
@@ -32,11 +40,15 @@ from imgpipe.domain_features import Features
 from imgpipe.domain_spec import Accelerator
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Listener, Note
+from imgpipe.far_host import far_host
 from imgpipe.libvirt_words import described
 
-_KEEPALIVE_SECONDS = 3
-_KEEPALIVE_COUNT = 3
+# A daemon that died is heard of at once. One that only says nothing gets three quarters of a minute: where guests are
+# emulated on all cores it comes late, and an installation would be given up for that.
+_KEEPALIVE_SECONDS = 5
+_KEEPALIVE_COUNT = 8
 _OPEN_SECONDS = 20
+_LOCK_PATIENCE_S = 5.0
 
 
 def connect(uri: str | None, notify: Listener, cache: Path | None = None, *, remember: bool = True) -> Hypervisor:
@@ -94,6 +106,11 @@ class Hypervisor:
     def connection(self) -> libvirt.virConnect:
         """The connection of libvirt itself, for the other adapters of this package."""
         return self._connection
+
+    @property
+    def notify(self) -> Listener:
+        """Who is told what happens on the way."""
+        return self._notify
 
     @property
     def local(self) -> bool:
@@ -169,10 +186,13 @@ class Hypervisor:
 
         A leftover of the same name, from a daemon that died, is ended first; then `prepare` is called, when
         nothing uses the machine's files any more. What it says goes to the files of `recorded`, from its first byte.
+        Raises HostError also where a QEMU that libvirt lost still has its disk.
         """
         self.hold_log_daemon()
         name = ET.fromstring(xml).findtext("name") or ""  # noqa: S314 (our own text)
         self._end_leftover(name)
+        if self.local:
+            _require_unused(xml, name)
         prepare()
         if self.uri == "qemu:///system":
             xml = run_as_root_if_needed(xml, self._notify)
@@ -183,7 +203,7 @@ class Hypervisor:
             with told_as_host_error(self.uri, f"start the machine '{name}'"):
                 # Started paused, so that no event and no byte is missed between its start and the first listener.
                 heard = recorders(domain, recorded, self.uri)
-                machine = RunningMachine(domain, self.uri, self._reconnect, heard)
+                machine = RunningMachine(domain, self.uri, self._reconnect, heard, self._notify)
                 for recorder in heard:
                     recorder.start()
                 domain.resume()
@@ -197,8 +217,8 @@ class Hypervisor:
         with told_as_host_error(self.uri, "list the machines"):
             return tuple(sorted(domain.name() for domain in self._connection.listAllDomains()))
 
-    def disk_of_shut_off_domain(self, name: str) -> tuple[Path, Format]:
-        """Return the file of the only disk of a machine that is shut off, and its format as the definition says.
+    def shut_off_domain(self, name: str) -> tuple[Path, Format, str]:
+        """Return the file of the only disk of a machine that is shut off, its format, and the definition.
 
         Raises RecipeError if there is no such machine, it runs, it has not exactly one disk file, or that is a link of
         somebody else.
@@ -214,20 +234,21 @@ class Hypervisor:
             raise host_error(error, self.uri, f"look at the machine '{name}'") from error
         if active:
             raise RecipeError(f"The machine '{name}' is running.", hint=f"Shut it off: 'virsh shutdown {quote(name)}'.")
-        return _only_disk(name, xml)
+        return (*_only_disk(name, xml), xml)
 
     def _end_leftover(self, name: str) -> None:
-        try:
-            domain = self._connection.lookupByName(name)
+        with waited_for(name, self.uri, self._notify):
             try:
-                domain.destroy()
+                domain = self._connection.lookupByName(name)
+                try:
+                    domain.destroy()
+                except libvirt.libvirtError as error:
+                    if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or domain.isActive():
+                        raise
+                    self._forget(domain)
             except libvirt.libvirtError as error:
-                if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or domain.isActive():
-                    raise
-                self._forget(domain)
-        except libvirt.libvirtError as error:
-            if not is_gone(error):
-                raise host_error(error, self.uri, f"end the leftover machine '{name}'") from error
+                if not is_gone(error):
+                    raise host_error(error, self.uri, f"end the leftover machine '{name}'") from error
 
     def _forget(self, domain: libvirt.virDomain) -> None:
         """Make libvirt forget a transient machine whose QEMU it lost: it is off, and can neither end nor be undefined.
@@ -240,6 +261,15 @@ class Hypervisor:
 
     def _reconnect(self) -> libvirt.virConnect:
         return _open(self.uri)
+
+
+def _require_unused(xml: str, name: str) -> None:
+    """Raise HostError where a process has a disk of the machine that shall be started; one that ends is waited for."""
+    for source in described(xml).iterfind("devices/disk[@device='disk']/source"):
+        path = Path(source.get("file", ""))
+        if image_locks.stays_held(path, _LOCK_PATIENCE_S):
+            who, advice = image_locks.whose(path)
+            raise HostError(f"The machine '{name}' cannot start: '{path}' is in use {who}.", hint=advice)
 
 
 def _only_disk(name: str, xml: str) -> tuple[Path, Format]:
@@ -268,7 +298,9 @@ def _open(uri: str) -> libvirt.virConnect:
         except TimeoutError:
             raise HostError(
                 f"The libvirt daemon at '{uri}' does not answer.",
-                hint=f"It accepts connections but says nothing: restart it, '{installed.starting(verb='restart')}'.",
+                hint=f"It is on '{far.name}': '{far.status}' shows whether ssh gets there, and how it is."
+                if (far := far_host(uri))
+                else f"It accepts connections but says nothing: restart it, '{installed.starting(verb='restart')}'.",
             ) from None
 
 

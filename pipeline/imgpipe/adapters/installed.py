@@ -60,6 +60,19 @@ def daemons() -> Daemons | None:
     return Daemons(program, tuple(name for name in _HELPERS[program] if process.is_installed(name)))
 
 
+def idle_sockets() -> tuple[str, ...]:
+    """Return the units of the daemons that serve here which `setup.sh --start` would start; none without systemd."""
+    serving = daemons()
+    if serving is None or not _SYSTEMD.is_dir():
+        return ()
+    # A daemon that runs without its socket serves as well.
+    return tuple(
+        unit
+        for unit in serving.sockets
+        if not _systemctl("is-active", unit) and not _systemctl("is-active", f"{unit.removesuffix('.socket')}.service")
+    )
+
+
 def _modular_is_chosen() -> bool:
     """Say whether systemd knows virtqemud's socket, and libvirtd is neither enabled nor running."""
     wants = ("is-enabled", "is-active")

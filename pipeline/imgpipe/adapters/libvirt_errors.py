@@ -11,8 +11,9 @@ from shlex import quote
 
 import libvirt
 
-from imgpipe.adapters import installed, libvirt_sockets, selinux
+from imgpipe.adapters import image_locks, installed, libvirt_sockets, selinux
 from imgpipe.errors import HostError
+from imgpipe.far_host import FarHost, far_host
 
 _CONNECTION_LOST = {
     libvirt.VIR_ERR_NO_CONNECT,
@@ -25,6 +26,9 @@ _LOST_TEXT = re.compile(
     r"client socket is closed|end of file while reading|connection reset|broken pipe|connection closed"
     r"|failed to connect socket|cannot recv data|keepalive|connection refused",
     re.IGNORECASE,
+)
+_IN_USE = re.compile(
+    r'Failed to get (?:shared )?"[a-z]+" lock\s+Is another process using the image \[(?P<path>/[^\]]+)\]'
 )
 _STORAGE = re.compile(r"Cannot access storage file '(?P<path>[^']+)' \(as uid:(?P<uid>\d+), gid:(?P<gid>\d+)\)")
 # libvirt and QEMU have many sentences for it; each ends with the path and errno's text.
@@ -53,10 +57,13 @@ def is_gone(error: libvirt.libvirtError) -> bool:
 def host_error(error: libvirt.libvirtError, uri: str, doing: str) -> HostError:
     """Return the HostError that tells `error`; a connection that is lost is ended for all who wait on it."""
     text = str(error.get_error_message() or error)
+    far = far_host(uri)
     if _refuses(error, text):
         return HostError(
             f"The libvirt daemon at '{uri}' refuses you.",
-            hint="Join the group 'libvirt' and log in again, or use 'qemu:///session'.",
+            hint=f"Join the group 'libvirt' on '{far.name}', as the user that you are there."
+            if far
+            else "Join the group 'libvirt' and log in again, or use 'qemu:///session'.",
             details=(text,),
         )
     # A machine's monitor is a socket too, whose end says nothing about the daemon.
@@ -64,14 +71,33 @@ def host_error(error: libvirt.libvirtError, uri: str, doing: str) -> HostError:
         libvirt_sockets.sever(uri)
         return HostError(
             f"The libvirt daemon at '{uri}' does not answer.",
-            hint=f"Start it ('{installed.starting(_named_daemon(text))}'), then run the command again.",
+            hint=f"It is on '{far.name}': '{far.status}' shows how it is. Then run the command again."
+            if far
+            else f"Start it ('{installed.starting(_named_daemon(text))}'), then run the command again.",
             details=(text,),
+        )
+    if far:
+        return HostError(f"libvirt could not {doing}.", hint=_far_hint(text, far), details=_last_lines(text))
+    return _of_this_host(text, doing)
+
+
+def _of_this_host(text: str, doing: str) -> HostError:
+    if match := _IN_USE.search(text):
+        who, advice = image_locks.whose(Path(match["path"]))
+        return HostError(
+            f"libvirt could not {doing}: '{match['path']}' is in use {who}.",
+            hint=advice,
+            details=tuple(text.splitlines()),
         )
     if match := _STORAGE.search(text):
         return _storage_error(Path(match["path"]), int(match["uid"]), int(match["gid"]), text)
     if match := _DENIED.search(text):
         return _storage_error(Path(match["quoted"] or match["bare"]), -1, -1, text)
-    return HostError(f"libvirt could not {doing}.", hint=_hint(text), details=tuple(text.splitlines()[-20:]))
+    return HostError(f"libvirt could not {doing}.", hint=_hint(text), details=_last_lines(text))
+
+
+def _last_lines(text: str) -> tuple[str, ...]:
+    return tuple(text.splitlines()[-20:])
 
 
 def _named_daemon(text: str) -> str:
@@ -132,9 +158,29 @@ def _storage_error(path: Path, uid: int, gid: int, text: str) -> HostError:
     )
 
 
+def _far_hint(text: str, far: FarHost) -> str:
+    """Return what to do on another host: nothing is known of its files, and of which daemons it has."""
+    if match := _IN_USE.search(text):
+        return f"On '{far.name}' another process uses the file: '{far.ssh} sudo fuser -v {quote(match['path'])}'."
+    if match := _STORAGE.search(text) or _DENIED.search(text):
+        path = next(value for key, value in match.groupdict().items() if value and key in ("path", "quoted", "bare"))
+        return (
+            f"Look on '{far.name}' at the file's owner and mode, and at AppArmor's or SELinux's log: "
+            f"'{far.ssh} ls -lZ {quote(path)}'; the user that QEMU of qemu:///system runs as is set in "
+            "/etc/libvirt/qemu.conf there."
+        )
+    known = _known_hint(text)
+    return f"On '{far.name}': {known}" if known else f"Look at the log of libvirt on '{far.name}': '{far.journal}'."
+
+
 def _hint(text: str) -> str:
     if "virtlogd" in text:
         return f"Start libvirt's log daemon: '{installed.starting('virtlogd')}'."
+    return _known_hint(text) or f"Look at libvirt's own log: {installed.journal()}."
+
+
+def _known_hint(text: str) -> str:
+    """Return what mends what QEMU or libvirt said, on whichever host; empty where that is not known."""
     if "Unable to find" in text and "firmware" in text:
         return "Install the UEFI firmware that has what the recipe asks for: package 'ovmf' or 'edk2-ovmf'."
     if "swtpm" in text:
@@ -146,4 +192,4 @@ def _hint(text: str) -> str:
         return (
             "SELinux keeps QEMU from emulating machines: 'setsebool -P virt_use_execmem on' lets it, KVM needs it not."
         )
-    return f"Look at libvirt's own log: {installed.journal()}."
+    return ""

@@ -18,7 +18,7 @@ _ANSWERED = {"REACHABLE", "PERMANENT", "NOARP"}
 
 
 def links() -> tuple[Link, ...]:
-    """Return every device with its IPv4 addresses of global scope."""
+    """Return every device with its addresses of global scope and its MTU."""
     told = json.loads(process.run("ip", "-json", "-details", "address", "show", timeout_s=30) or "[]")
     return tuple(_link(entry) for entry in told if entry.get("ifname"))
 
@@ -67,9 +67,19 @@ def _link(entry: dict[str, Any]) -> Link:
         is_up="UP" in entry.get("flags", ()),
         controller=entry.get("master", ""),
         port_state=info.get("info_slave_data", {}).get("state", "") if info.get("info_slave_kind") == "bridge" else "",
-        addresses=tuple(
-            f"{item['local']}/{item['prefixlen']}"
-            for item in entry.get("addr_info", ())
-            if item.get("family") == "inet" and item.get("scope") == "global" and "local" in item
-        ),
+        addresses=_addresses(entry, "inet"),
+        addresses6=_addresses(entry, "inet6"),
+        mtu=int(entry.get("mtu", 1500)),
+    )
+
+
+def _addresses(entry: dict[str, Any], family: str) -> tuple[str, ...]:
+    """Return a device's addresses of one family, those that change every day (RFC 8981) left out."""
+    return tuple(
+        f"{item['local']}/{item['prefixlen']}"
+        for item in entry.get("addr_info", ())
+        if item.get("family") == family
+        and item.get("scope") == "global"
+        and "local" in item
+        and not item.get("temporary")
     )

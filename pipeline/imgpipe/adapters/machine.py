@@ -15,8 +15,10 @@ from PIL import Image
 from imgpipe.adapters.keys import key_code
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, told_as_host_error
 from imgpipe.adapters.qemu_log import last_words
+from imgpipe.adapters.reaper import waited_for
 from imgpipe.adapters.records import Recorder
 from imgpipe.errors import HostError
+from imgpipe.events import Listener
 from imgpipe.machine_state import Activity, Ending, MachineState, Situation
 
 _log = logging.getLogger(__name__)
@@ -40,7 +42,9 @@ class RunningMachine:
         uri: str,
         reconnect: Callable[[], libvirt.virConnect],
         recorders: Sequence[Recorder] = (),
+        notify: Listener = lambda _: None,
     ) -> None:
+        self._notify = notify
         self._domain = domain
         self._connection = domain.connect()
         self._uri = uri
@@ -126,12 +130,20 @@ class RunningMachine:
             _log.debug("resets restart the machine still: %s", error)
 
     def destroy(self) -> None:
-        """End the machine at once, whatever it does; a machine that is over already is fine."""
-        try:
-            self._domain.destroy()
-        except libvirt.libvirtError as error:
-            if not (is_gone(error) or error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID):
-                self._destroy_anew(error)
+        """End the machine at once, whatever it does; a machine that is over already is fine.
+
+        Nobody listens to it then: libvirt 11.3 was seen to die where a console's stream ended along with its machine.
+        What one that is over said is heard to its end, though.
+        """
+        if self._recorders and self._is_active():
+            for recorder in self._recorders:
+                recorder.let_go()
+        with waited_for(self.name, self._uri, self._notify):
+            try:
+                self._domain.destroy()
+            except libvirt.libvirtError as error:
+                if not (is_gone(error) or error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID):
+                    self._destroy_anew(error)
         self.finish_records()
         self._stop_listening()
 
@@ -148,6 +160,12 @@ class RunningMachine:
         except libvirt.libvirtError as second:
             if not is_gone(second):
                 raise host_error(second, self._uri, f"end the machine '{name}'") from second
+
+    def _is_active(self) -> bool:
+        try:
+            return bool(self._domain.isActive())
+        except libvirt.libvirtError:
+            return False
 
     def _daemon_lives(self) -> bool:
         try:

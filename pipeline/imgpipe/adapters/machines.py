@@ -11,10 +11,11 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
-from imgpipe.adapters.disk_inventory import disk_uses
+from imgpipe.adapters.disk_inventory import disk_uses, snapshot_files
 from imgpipe.adapters.hypervisor import Hypervisor
 from imgpipe.adapters.libvirt_errors import host_error, is_gone, told_as_host_error
 from imgpipe.adapters.machine_streams import MachineStream, open_console, open_port
+from imgpipe.adapters.reaper import waited_for
 from imgpipe.deploy import metadata
 from imgpipe.deploy.definition_files import NamedFiles, disk_of, named_files
 from imgpipe.deploy.existing import ExistingMachine, ExistingNic, MachineRecord
@@ -46,31 +47,36 @@ class Machines:
         self._connection = hypervisor.connection
         self._local = hypervisor.local
         self._hold_log_daemon = hypervisor.hold_log_daemon
+        self._notify = hypervisor.notify
 
     def list(self, *, sizes: bool = True) -> tuple[ExistingMachine, ...]:
         """Return all machines, sorted by name as people count; `sizes` also asks what their disks use."""
         with told_as_host_error(self.uri, "list the machines"):
             domains = self._connection.listAllDomains()
-            autostart, transient = (
+            autostart, transient, running = (
                 {domain.UUID() for domain in self._connection.listAllDomains(flag)}
-                for flag in (libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART, libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
+                for flag in (
+                    libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART,
+                    libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT,
+                    libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE,
+                )
             )
-        found: list[tuple[libvirt.virDomain, str, bool]] = []
+        found: list[tuple[libvirt.virDomain, str]] = []
         for domain in domains:
             try:
-                active = domain.isActive() == 1
                 # What a persistent machine shall be is in its inactive definition; a transient one has no other.
                 xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
             except libvirt.libvirtError as error:
                 if is_gone(error):
                     continue
                 raise host_error(error, self.uri, "read a machine's definition") from error
-            found.append((domain, xml, active))
-        disks = self._disk_sizes([(domain, xml) for domain, xml, _ in found]) if sizes else {}
+            found.append((domain, xml))
+        disks = self._disk_sizes(found) if sizes else {}
         machines = []
-        for domain, xml, active in found:
-            seen = _existing(xml, active=active, autostart=domain.UUID() in autostart, disks=disks)
-            machines.append(replace(self._seen(seen), persistent=domain.UUID() not in transient))
+        for domain, xml in found:
+            known = domain.UUID()
+            seen = _existing(xml, active=known in running, autostart=known in autostart, disks=disks)
+            machines.append(replace(self._seen(seen), persistent=known not in transient))
         return believed(sorted(machines, key=lambda machine: natural(machine.name)))
 
     def find(self, name: str) -> ExistingMachine:
@@ -98,6 +104,16 @@ class Machines:
                     continue
                 named.append(named_files(*texts))
         return tuple(named)
+
+    def snapshot_files(self, name: str) -> frozenset[str]:
+        """Return the files that a machine's external snapshots made; nothing for one that is gone."""
+        with told_as_host_error(self.uri, f"list the snapshots of '{name}'"):
+            try:
+                return snapshot_files(self._connection.lookupByName(name))
+            except libvirt.libvirtError as error:
+                if not is_gone(error):
+                    raise
+                return frozenset()
 
     def disk_uses(self) -> DiskUses:
         """Return the disks of all machines and volumes, whoever made them, with what is below each."""
@@ -162,11 +178,12 @@ class Machines:
 
     def force_stop(self, name: str) -> None:
         """End the machine at once; one that is off already is fine."""
-        try:
-            self._connection.lookupByName(name).destroy()
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != _ALREADY and not is_gone(error):
-                raise host_error(error, self.uri, f"end the machine '{name}'") from error
+        with waited_for(name, self.uri, self._notify):
+            try:
+                self._connection.lookupByName(name).destroy()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != _ALREADY and not is_gone(error):
+                    raise host_error(error, self.uri, f"end the machine '{name}'") from error
 
     def remove(self, name: str, *, keep_nvram: bool, keep_tpm: bool) -> None:
         """End and undefine a machine, with its saved state and metadata; gone already is fine.
@@ -330,6 +347,7 @@ def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple
     first = domain.find("devices/disk[@device='disk']")
     disk = disk_of(domain)
     virtual_size, used = disks.get(disk, (0, 0))
+    current = "" if (vcpu := domain.find("vcpu")) is None else vcpu.get("current", "")
     return ExistingMachine(
         name=domain.findtext("name") or "",
         uuid=domain.findtext("uuid") or "",
@@ -346,7 +364,14 @@ def _existing(xml: str, *, active: bool, autostart: bool, disks: dict[str, tuple
         if first is None
         else tuple(path for element in first.iterfind(".//backingStore/source") if (path := element.get("file", ""))),
         record=metadata.of_element(domain),
+        current_cpus=_less(domain, "vcpu", int(current) if current.isdecimal() else 0),
+        current_memory=_less(domain, "memory", number_in(domain, "currentMemory")) * _KIB,
     )
+
+
+def _less(domain: ET.Element, most: str, current: int) -> int:
+    """Return what a machine starts with where that is less than the most; 0 where it is not."""
+    return current if current < number_in(domain, most) else 0
 
 
 def _waited_for(xml: str) -> bool:

@@ -89,6 +89,9 @@ class Pool(Protocol):
     def delete(self, *names: str) -> None:
         """Delete volumes; those that are gone already are fine."""
 
+    def require_unused(self, *names: str) -> None:
+        """Raise HostError where a QEMU that libvirt lost still uses a volume, as far as that can be seen."""
+
     def backing(self, name: str) -> Path | None:
         """Return the file that a volume is an overlay of; None if it is of none, or not there."""
 

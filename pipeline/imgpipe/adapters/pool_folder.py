@@ -13,7 +13,7 @@ from shlex import quote
 
 import libvirt
 
-from imgpipe.adapters import held_disk, qemu_img
+from imgpipe.adapters import held_disk, image_locks, qemu_img
 from imgpipe.adapters.image_headers import backing_of
 from imgpipe.adapters.marks import appearing, hidden, is_marked, unmark
 from imgpipe.adapters.pool import Base, Moved, unheard
@@ -23,6 +23,7 @@ from imgpipe.disk_source import CheckedDisk, held
 from imgpipe.errors import HostError
 
 _BLOCK = 65_536
+_LOCK_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,13 @@ class FolderPool:
                     path.unlink(missing_ok=True)
                 except OSError as error:
                     raise _cannot("deleted", path, error) from error
+
+    def require_unused(self, *names: str) -> None:
+        """Ask for the locks of QEMU, which one that has just ended keeps for a moment."""
+        for path in map(self.file, names):
+            if image_locks.stays_held(path, _LOCK_PATIENCE_S):
+                who, advice = image_locks.whose(path)
+                raise HostError(f"The volume '{path}' is in use {who}; it was not deleted.", hint=advice)
 
     def backing(self, name: str) -> Path | None:
         """Read an overlay's header."""

@@ -149,6 +149,9 @@ class VolumePool:
                 if found is not None:
                     found.delete(0)
 
+    def require_unused(self, *names: str) -> None:
+        """Do nothing: libvirt does not tell of locks."""
+
     def backing(self, name: str) -> Path | None:
         """Ask libvirt what a volume is an overlay of; one that somebody deletes meanwhile is an overlay of nothing."""
         with self._told(f"look at the volume '{name}'"):

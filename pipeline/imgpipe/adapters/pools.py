@@ -40,24 +40,19 @@ def open_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path, no
             _make_folder(default_folder)
             found = _own_pool(hypervisor.connection, default_folder)
             pool = _define(hypervisor.connection, found, default_folder, notify) if isinstance(found, str) else found
+        elif _is_lost_own(hypervisor, name, default_folder):
+            # Machines may be in it still.
+            pool = _define(hypervisor.connection, name or _OURS, default_folder, notify)
         else:
-            pool = _lost_own(hypervisor, name, default_folder, notify) or _named(
-                hypervisor.connection, name or _THEIRS, hypervisor.uri
-            )
+            pool = _named(hypervisor.connection, name or _THEIRS, hypervisor.uri)
         return _opened(hypervisor, pool)
 
 
-def _lost_own(
-    hypervisor: Hypervisor, name: str | None, folder: Path, notify: Listener
-) -> libvirt.virStoragePool | None:
-    """Define imgpipe's own pool anew, where machines are in it and somebody undefined it; its files are still there."""
+def _is_lost_own(hypervisor: Hypervisor, name: str | None, folder: Path) -> bool:
+    """Say whether a name is of imgpipe's own pool, which somebody undefined; its files are still there."""
     if not (name and hypervisor.local and folder.is_dir()) or _find(hypervisor.connection, name) is not None:
-        return None
-    return (
-        _define(hypervisor.connection, name, folder, notify)
-        if _own_pool(hypervisor.connection, folder) == name
-        else None
-    )
+        return False
+    return _own_pool(hypervisor.connection, folder) == name
 
 
 def planned_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path) -> Pool:
@@ -71,6 +66,8 @@ def planned_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path)
             if isinstance(found, str) or not found.isActive():
                 return FolderPool(found if isinstance(found, str) else str(found.name()), default_folder, None)
             return _opened(hypervisor, found)
+        if _is_lost_own(hypervisor, name, default_folder):
+            return FolderPool(name or _OURS, default_folder, None)
         found = _named(hypervisor.connection, name or _THEIRS, hypervisor.uri)
         if found.isActive():
             return _opened(hypervisor, found)
@@ -80,6 +77,16 @@ def planned_pool(hypervisor: Hypervisor, name: str | None, default_folder: Path)
             f"The storage pool '{found.name()}' is not active, and a plan does not start it: what is in it is unknown.",
             hint=f"Start it: 'virsh -c {quote(hypervisor.uri)} pool-start {quote(found.name())}'.",
         )
+
+
+def is_open(hypervisor: Hypervisor, name: str | None, default_folder: Path) -> bool:
+    """Say whether `open_pool` would find the pool there and started. Raises HostError if libvirt fails."""
+    with told_as_host_error(hypervisor.uri, f"look at the storage pool '{name or _OURS}'"):
+        if name is None and hypervisor.local:
+            own = _own_pool(hypervisor.connection, default_folder)
+            return not isinstance(own, str) and own.isActive() == 1 and default_folder.is_dir()
+        found = _find(hypervisor.connection, name or _THEIRS)
+        return found is not None and found.isActive() == 1
 
 
 def _opened(hypervisor: Hypervisor, pool: libvirt.virStoragePool) -> Pool:

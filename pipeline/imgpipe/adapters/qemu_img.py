@@ -17,6 +17,8 @@ from imgpipe.errors import HostError
 
 ForeignFormat = Literal["raw", "vmdk", "vhdx"]
 Compression = Literal["zstd", "zlib"]
+Compat = Literal["1.1", "0.10"]
+"""The oldest QEMU that reads a qcow2: version 3 or 2 of the format (docs/interop/qcow2.rst in QEMU)."""
 Moved = Callable[[float], None]
 """Told how many percent are done."""
 
@@ -99,12 +101,20 @@ def info(path: Path, form: str = "qcow2") -> ImageInfo:
     )
 
 
-def convert(source: Path, target: Path, *, compress: Compression | None = None, moved: Moved = _unheard) -> None:
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    compress: Compression | None = None,
+    compat: Compat = "1.1",
+    moved: Moved = _unheard,
+) -> None:
     """Copy an image, its backing files merged in, to a qcow2 of its own; sparse, compressed on request."""
     # QEMU before 5.1 has zlib alone, and no option that says so.
     kind = ("-o", "compression_type=zstd") if compress == "zstd" else ()
+    old = ("-o", f"compat={compat}") if compat != "1.1" else ()
     # -W: writes may come in any order, which lets the compressing threads run free.
-    _convert(source, target, ("-O", "qcow2", *(("-c", *kind) if compress else ()), "-m", "8", "-W"), moved)
+    _convert(source, target, ("-O", "qcow2", *old, *(("-c", *kind) if compress else ()), "-m", "8", "-W"), moved)
 
 
 def best_compression() -> Compression:

@@ -75,6 +75,10 @@ class Recorder:
         """Wait until all that a machine which is over said is in the file; let go of one that hangs."""
         if self._thread.is_alive():
             self._thread.join(_PATIENCE_SECONDS)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Take what is there now, and stop listening: libvirt must not lose a stream and its machine at one moment."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_PATIENCE_SECONDS)
@@ -82,9 +86,9 @@ class Recorder:
     def _record(self) -> None:
         try:
             for part in self._parts():
-                self._file = _rolled(self._file, self._path)
-                self._file.write(part)
-                self._file.flush()
+                self._keep(part)
+            if self._stream and not self._stream.ended:
+                self._keep(self._stream.read())
         except OSError as error:
             # A full disk ends the record and not the machine: whoever reads the file sees a silent one.
             _log.warning("the record '%s' ends early: %s", self._path, error)
@@ -92,6 +96,11 @@ class Recorder:
             self._file.close()
             if self._stream:
                 self._stream.close()
+
+    def _keep(self, part: bytes) -> None:
+        self._file = _rolled(self._file, self._path)
+        self._file.write(part)
+        self._file.flush()
 
     def _parts(self) -> Iterator[bytes]:
         while self._stream and not self._stop.is_set():

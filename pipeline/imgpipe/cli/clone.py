@@ -110,7 +110,7 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Source, tuple[
     """Plan, and make what was planned; the source stays as it is."""
     from imgpipe.cli.progress import listener
     from imgpipe.cli.readiness import require_for_clone
-    from imgpipe.cli.shop import Manner, connected, hear, open_shop
+    from imgpipe.cli.shop import Manner, connected, hear, look_around, with_pool
     from imgpipe.deploy.bring_up import fleet_lock
     from imgpipe.deploy.clone_making import Cloning
     from imgpipe.deploy.cloned_definition import source_of
@@ -121,10 +121,11 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Source, tuple[
     from imgpipe.stages.watching import ended_by_sigterm
 
     name = options.source
+    output.tell(f"Looking at the machine '{name}'; it is not changed.")
     # A plan makes nothing, not even the lock's file.
     locked = nullcontext() if options.plan else fleet_lock(context.store(), fleet_of(name), hear)
     with connected(planned=options.plan) as hypervisor, locked:
-        shop = open_shop(hypervisor, options.pool, Manner(paused=options.paused, planned=options.plan))
+        shop = look_around(hypervisor, options.pool, Manner(paused=options.paused, planned=options.plan))
         xml = shop.machines.xml(name)
         source = source_of(xml)
         if source.left_out:
@@ -139,6 +140,7 @@ def _carry_out(order: CloneOrder, options: CloneOptions) -> tuple[Source, tuple[
         if not options.plan:
             if hypervisor.local:
                 require_for_clone(name, disk, shop.pool.path)
+            shop = with_pool(shop, hypervisor, options.pool)
             with listener(options.as_json, ("clone",)) as notify, stage("clone", notify), ended_by_sigterm():
                 personalise = _personalise(disk, order, shop, hypervisor)
                 work = _work(shop, hypervisor, notify, start=options.start)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +19,12 @@ if TYPE_CHECKING:
     from imgpipe.deploy.changes import Change
     from imgpipe.deploy.existing import HostFacts
     from imgpipe.deploy.fleet import Fleet
+    from imgpipe.deploy.fleet_records import Description
     from imgpipe.deploy.planning import DeployPlan
     from imgpipe.deploy.wanted import WantedMachine
     from imgpipe.deploy.workshop import Workshop
     from imgpipe.identity.report import Report
+    from imgpipe.source_nics import SourceNic
 
 
 def _deploy(options: DeployOptions) -> None:
@@ -40,6 +41,8 @@ def _deploy(options: DeployOptions) -> None:
 
       imgpipe deploy rocky9 --name app --bridge br2 --addresses 10.1.0.9/24
 
+      imgpipe deploy rocky9 --name web --count 50 --bridge br1 --write-fleet web.toml
+
       imgpipe deploy fleet.toml --plan
 
       imgpipe deploy fleet.toml --prune --yes --output ansible > hosts.yml
@@ -51,54 +54,93 @@ def _deploy(options: DeployOptions) -> None:
 
         output.show_json(fleet_schema())
         return
-    fleet = _fleet(options)
+    described = _described(options)
+    fleet = _fleet(options, described)
     if options.plan:
-        _show_plan(fleet, options)
+        _show_plan(fleet, options, described)
         return
-    _carry_out(fleet, options)
+    _carry_out(fleet, options, described)
 
 
 deploy = with_options(_deploy, DeployOptions)
 deploy.__doc__ = str(deploy.__doc__).replace("docs/fleets.md", manual.page("fleets.md"))
 
 
-def _fleet(options: DeployOptions) -> Fleet:
-    """Return the fleet that a file has, or that the options ask for."""
+def _described(options: DeployOptions) -> Description:
+    """Return what describes the fleet: a file, or the options; raises RecipeError where both do, or neither."""
     from imgpipe.cli.fleet_options import asked_for, refuse_fleet_options
-    from imgpipe.deploy.fleet_files import fleet_of_flags, read_fleet
+    from imgpipe.deploy.fleet_files import table_of_flags, with_whole_paths
+    from imgpipe.deploy.fleet_records import Description
+    from imgpipe.home import in_home
 
     if options.what and options.import_disk:
         raise RecipeError("A deploy takes a template or '--import', not both.")
+    trusted = tuple(in_home(folder).absolute() for folder in options.trust_backing or ())
+    foreign = Description(disk_format=options.disk_format, trusted=trusted)
     if options.what and _is_file(options):
         refuse_fleet_options(options)
-        fleet = read_fleet(Path(options.what))
-    else:
-        fleet = fleet_of_flags(asked_for(options, context.settings().bridges))
-    return fleet.with_bridges(context.settings().bridges)
+        return dataclasses.replace(foreign, file=Path(options.what).absolute())
+    table = table_of_flags(asked_for(options, _plugs))
+    return dataclasses.replace(foreign, table=with_whole_paths(table, Path.cwd()))
+
+
+def _fleet(options: DeployOptions, described: Description) -> Fleet:
+    """Return the fleet that a file has, or that the options ask for."""
+    from imgpipe.deploy.fleet_files import as_options, read_fleet
+
+    if _is_file(options):
+        return read_fleet(Path(options.what or ""))
+    try:
+        return described.fleet()
+    except RecipeError as error:
+        raise as_options(error) from None
+
+
+def _plugs(template: str) -> tuple[SourceNic, ...]:
+    """Return what the NICs of machines are plugged into where nobody says it."""
+    from imgpipe.deploy.default_nics import default_nics
+    from imgpipe.deploy.fleet import is_disk
+    from imgpipe.deploy.templates import of_catalog
+    from imgpipe.errors import ImgpipeError
+
+    bridges = context.settings().bridges
+    try:
+        known = None if bridges or is_disk(template) else of_catalog(context.store(), template)
+    except ImgpipeError:
+        # It is told with the other faults, once the fleet is planned.
+        known = None
+    return default_nics(bridges, known)[0]
 
 
 def _is_file(options: DeployOptions) -> bool:
     return Path(options.what or "").suffix == ".toml"
 
 
-def _show_plan(fleet: Fleet, options: DeployOptions) -> None:
+def _show_plan(fleet: Fleet, options: DeployOptions, described: Description) -> None:
     from imgpipe.cli.deploy_views import describe, shown
+    from imgpipe.cli.fleet_export import write_fleet
     from imgpipe.cli.shop import connected
 
+    _require_templates(fleet)
     with connected(planned=True) as hypervisor:
         plan, _ = _plan(fleet, options, hypervisor, _shop(fleet, options, hypervisor))
+    if options.write_fleet:
+        write_fleet(described, options.write_fleet)
     if options.as_json:
         output.show_json(shown(plan))
     else:
         output.show_text(describe(plan))
 
 
-def _carry_out(fleet: Fleet, options: DeployOptions) -> None:
+def _carry_out(fleet: Fleet, options: DeployOptions, described: Description) -> None:
+    from imgpipe.cli.fleet_export import write_fleet
     from imgpipe.cli.progress import listener
-    from imgpipe.cli.shop import connected, hear
+    from imgpipe.cli.shop import connected, hear, with_pool
     from imgpipe.deploy.bring_up import apply, fleet_lock
+    from imgpipe.deploy.fleet_records import remember
     from imgpipe.events import stage
 
+    _require_templates(fleet)
     with connected() as hypervisor, fleet_lock(context.store(), fleet.name, hear):
         shop = _shop(fleet, options, hypervisor)
         plan, facts = _plan(fleet, options, hypervisor, shop)
@@ -106,7 +148,11 @@ def _carry_out(fleet: Fleet, options: DeployOptions) -> None:
         _check_support(plan, shop)
         if facts.local:
             _check_host(plan, shop)
-        _ask(plan, options)
+        ask(plan, stop=options.stop, yes=options.yes)
+        shop = with_pool(shop, hypervisor, options.pool or fleet.pool)
+        if options.write_fleet:
+            write_fleet(described, options.write_fleet)
+        remember(context.store(), fleet.name, described)
         reports: dict[str, Report] = {}
         with listener(options.as_json, ("deploy",)) as notify, stage("deploy", notify):
             heard = dataclasses.replace(shop, notify=notify)
@@ -117,51 +163,42 @@ def _carry_out(fleet: Fleet, options: DeployOptions) -> None:
 
 
 def _shop(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor) -> Workshop:
-    from imgpipe.cli.shop import Manner, open_shop
+    from imgpipe.cli.shop import Manner, look_around
 
     manner = Manner(at_once=options.parallel, may_stop=options.stop, paused=options.paused, planned=options.plan)
-    return open_shop(hypervisor, options.pool or fleet.pool, manner)
+    return look_around(hypervisor, options.pool or fleet.pool, manner)
+
+
+def _require_templates(fleet: Fleet) -> None:
+    """Refuse a fleet whose images are all missing: that needs no libvirt, which may have to be started.
+
+    Then the first word is said, because what follows may take a while.
+    """
+    from imgpipe.cli.fleet_plans import is_recipe
+    from imgpipe.deploy.templates import require_templates
+
+    require_templates(fleet, context.store(), is_recipe)
+    output.tell(f"{fleet.name}: looking at its templates, at libvirt's machines and at the pool.")
 
 
 def _plan(fleet: Fleet, options: DeployOptions, hypervisor: Hypervisor, shop: Workshop) -> tuple[DeployPlan, HostFacts]:
-    from imgpipe.cli.shop import foreign
-    from imgpipe.deploy.accounts import accounts_of, plain_groups
-    from imgpipe.deploy.facts import gather
+    from imgpipe.cli.fleet_options import names_nics
+    from imgpipe.cli.fleet_plans import Asked, plan_of
     from imgpipe.deploy.fleet_files import as_options
-    from imgpipe.deploy.fleet_ids import minted_id
-    from imgpipe.deploy.planning import make_deploy_plan
-    from imgpipe.deploy.resolving import Choices
-    from imgpipe.deploy.support import supported
-    from imgpipe.deploy.templates import load_templates
 
-    facts = gather(hypervisor, shop.pool)
-    families = context.plugins().families
-    look = partial(
-        foreign,
-        hypervisor,
-        form=options.disk_format,
-        trusted=options.trust_backing or (),
+    asked = Asked(
+        fleet=fleet,
+        prune=options.prune,
+        rebuild=options.rebuild,
         planned=options.plan,
+        disk_format=options.disk_format,
+        trusted=tuple(options.trust_backing or ()),
+        unnamed_nics=not _is_file(options) and not names_nics(options),
     )
-    templates = load_templates(fleet, facts.machines, shop.store, look, families, _is_recipe)
-    vault = context.vault(planned=options.plan)
-    accounts = accounts_of(fleet, vault, plain_groups(fleet, templates))
-    # A plan that nobody carries out must promise no addresses that the deploy would not use.
-    minted = None if options.plan else minted_id()
-    choices = Choices(prune=options.prune, rebuild=options.rebuild, minted=minted)
     try:
-        plan = make_deploy_plan(fleet, templates, facts, accounts, choices, vault.digest_key())
+        return plan_of(asked, hypervisor, shop)
     except RecipeError as error:
         raise (error if _is_file(options) else as_options(error)) from None
-    return supported(plan, shop.policy.features), facts
-
-
-def _is_recipe(name: str) -> bool:
-    try:
-        context.recipe_folders().load(name)
-    except RecipeError:
-        return False
-    return True
 
 
 def _tell(plan: DeployPlan) -> None:
@@ -190,14 +227,20 @@ def _check_host(plan: DeployPlan, shop: Workshop) -> None:
         output.tell(f"warning: {warning}")
 
 
-def _ask(plan: DeployPlan, options: DeployOptions) -> None:
-    """Ask before machines stop or disks are lost."""
+def ask(plan: DeployPlan, *, stop: bool, yes: bool) -> None:
+    """Ask before machines stop, disks are lost, or what somebody did by hand is undone."""
     from imgpipe.deploy.faults import listed
 
+    if undone := plan.undone:
+        for name, change in undone:
+            output.tell(f"warning: '{name}': {'; '.join(change.told)}.")
+        unsure = " or may have been" if any(change.unsure for _, change in undone) else ""
+        names = listed(name for name, _ in undone)
+        output.confirm(f"Undo what was{unsure} changed by hand of {names}?", yes=yes)
     if plan.lost:
-        output.confirm(f"Remove {listed(plan.lost)}, with all that is on the disks?", yes=options.yes)
-    if plan.stopped and options.stop:
-        output.confirm(f"Stop {listed(plan.stopped)} for the change, and start again?", yes=options.yes)
+        output.confirm(f"Remove {listed(plan.lost)}, with all that is on the disks?", yes=yes)
+    if plan.stopped and stop:
+        output.confirm(f"Stop {listed(plan.stopped)} for the change, and start again?", yes=yes)
 
 
 def _to_wait_for(plan: DeployPlan, facts: HostFacts, options: DeployOptions) -> tuple[WantedMachine, ...]:

@@ -35,7 +35,7 @@ class DeployOptions:
     name: Annotated[
         str | None, typer.Option(help="The machine; with --count the fleet. A pattern such as 'web-{n:03}' too.")
     ] = None
-    count: Annotated[int | None, typer.Option(min=0, help="How many: NAME-01, NAME-02 and so on.")] = None
+    count: Annotated[int | None, typer.Option(min=1, help="How many: NAME-01, NAME-02 and so on.")] = None
     first: Annotated[int | None, typer.Option(min=0, help="The number of the first.")] = None
     vcpus: Annotated[int | None, typer.Option(min=1, help="Absent: the template's.")] = None
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="With its unit: '4 GiB', 4G or 2048M.")] = None
@@ -88,6 +88,10 @@ class DeployOptions:
     trust_backing: Annotated[
         list[Path] | None,
         typer.Option(metavar="FOLDER", help="Such a disk's backing files may lie below it; may be repeated."),
+    ] = None
+    write_fleet: Annotated[
+        Path | None,
+        typer.Option(metavar="FLEET.toml", help="Write what the options ask for as a fleet's file, a new one."),
     ] = None
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would be done.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan, or every event, as JSON.")] = False

@@ -75,8 +75,8 @@ def _about(change: Change) -> str:
             return "what an interrupted run left of it goes first" if leftover else ""
         case Keep():
             return ""
-        case Modify(what=what, needs_stop=needs_stop):
-            return f"{'; '.join(what)}{' (it must stop for that)' if needs_stop else ''}"
+        case Modify(told=told, needs_stop=needs_stop):
+            return f"{'; '.join(told)}{' (it must stop for that)' if needs_stop else ''}"
         case Rebuild(why=why):
             return f"{why}; what is on its disk is lost"
         case Remove():
@@ -116,7 +116,7 @@ def _known_nics(change: Make | Keep | Modify | Rebuild) -> int:
 def _change(change: Change, *, minted: bool) -> dict[str, Any]:
     told: dict[str, Any] = {"action": type(change).__name__.lower(), "name": name_of(change)}
     if isinstance(change, Modify):
-        told |= {"what": list(change.what), "needs_stop": change.needs_stop}
+        told |= {"what": list(change.what), "needs_stop": change.needs_stop, "by_hand": list(change.by_hand)}
     elif isinstance(change, Rebuild):
         told |= {"why": change.why}
     elif isinstance(change, Make):

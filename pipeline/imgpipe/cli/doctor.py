@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from imgpipe.cli import output
+from imgpipe.cli import context, output
 from imgpipe.cli.completion import complete_recipe
 from imgpipe.cli.option_table import with_options
 from imgpipe.errors import RecipeError
@@ -95,8 +95,10 @@ def _doctor(options: DoctorOptions) -> None:
     if options.bundle is not None:
         from imgpipe.cli.doctor_bundle import write_bundle
 
+        _require_recipe(options.recipe)
         if options.fix:
             raise RecipeError("A bundle shows the host as it is, and '--fix' changes it.", hint="Mend it first.")
+        output.tell("Collecting what is known of this host.")
         write_bundle(options.bundle, lambda: told(look_for(options), time.monotonic() - start), options)
         return
     found = look_for(options)
@@ -108,6 +110,19 @@ def _doctor(options: DoctorOptions) -> None:
 
 
 doctor = with_options(_doctor, DoctorOptions)
+
+
+def _require_recipe(name: str | None) -> None:
+    """Refuse a word that is no recipe's: it stands behind '--bundle' as if it were the name of the bundle's file."""
+    from imgpipe.host.bundle.archive import ENDING
+
+    if name is None:
+        return
+    try:
+        context.recipe_folders().load(name)
+    except RecipeError as error:
+        named = f"A bundle's file is named with its ending: '--bundle {shlex.quote(name)}{ENDING}'. "
+        raise RecipeError(str(error), hint=f"{named}{error.hint}", details=error.details) from None
 
 
 def look_for(options: DoctorOptions) -> tuple[Finding, ...]:
@@ -123,6 +138,8 @@ def _look(recipe: str | None, media: Sequence[str], *, deep: bool) -> tuple[Find
     from imgpipe.host.doctor.run import run
 
     plan = plan_named(recipe) if recipe else None
+    if deep:
+        output.tell("Booting a kernel and libguestfs' appliance; without KVM that takes minutes.")
     launched = run(launch_checks(this_host())) if deep else ()
     host = this_host()
     asked = media_request(plan, media) if plan else None

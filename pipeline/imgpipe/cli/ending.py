@@ -6,13 +6,15 @@ import difflib
 import errno
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from json import dumps
 from pathlib import Path
+from shlex import quote
 
 import typer
 from typer.exceptions import TyperException
@@ -30,8 +32,16 @@ BUG = 70
 """The exit code for what nobody foresaw (EX_SOFTWARE of sysexits.h)."""
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
+_TOO_MANY_WORDS = "There is a word too many"
+_BY_RECIPE = frozenset({"build", "plan", "doctor"})
+"""Commands that take a recipe, whose machine's size is its own."""
+_SIZES = frozenset({"--cpus", "--cpu", "--vcpus", "--memory", "--ram", "--disk", "--disk-size", "--size"})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _LONGEST_MESSAGE = 2000
+_VIRSH = re.compile(r"(?<=')virsh (?!-c |--connect |-q )")
+# Those that ask libvirt; the others are about files of this host.
+_OURS = re.compile(r"(?<=')imgpipe (?=(?:machines|deploy|clone|flatten|doctor|import|build)\b)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +73,25 @@ def ending_of(error: BaseException) -> Ending:
         return _of_bug(error)
     kind = type(told).__name__.removesuffix("Error").lower()
     return Ending(code=told.exit_code, kind=kind, message=str(told), hint=told.hint, details=told.details)
+
+
+def at_connection(ending: Ending, told: str | None, settled: str | None) -> Ending:
+    """Return it with commands that go to the same libvirt: typed as they were, they would go to this host's own.
+
+    `told` is the connection of the command line, `settled` that of imgpipe.toml, which virsh does not read.
+    """
+
+    def completed(text: str) -> str:
+        if uri := told or settled:
+            text = _VIRSH.sub(lambda _: f"virsh -c {quote(uri)} ", text)
+        return _OURS.sub(lambda _: f"imgpipe --connect {quote(told)} ", text) if told else text
+
+    return replace(
+        ending,
+        message=completed(ending.message),
+        hint=completed(ending.hint),
+        details=tuple(map(completed, ending.details)),
+    )
 
 
 def show(ending: Ending, *, as_json: bool) -> None:
@@ -161,8 +190,10 @@ def _of_usage(error: TyperException) -> Ending:
     command = context.command_path if context else "imgpipe"
     if type(error).__name__ == "NoArgsIsHelpError":
         return Ending(code=error.exit_code, kind="usage", message="A command is missing.", usage=error.format_message())
-    message = _in_words(error) or error.format_message().strip()
+    message = _in_words(error) or _in_ours(error.format_message().strip())
     hint = f"'{command} --help' says what it takes."
+    if message.startswith(_TOO_MANY_WORDS) and getattr(context, "info_name", "") == "deploy":
+        hint = f"The machines' name is an option: '--name NAME'. {hint}"
     if unknown := getattr(error, "option_name", "") if hasattr(error, "possibilities") else "":
         message = f"There is no option '{unknown}'."
         hint = f"{_likely(unknown, error)}{hint}"
@@ -187,8 +218,18 @@ def _in_words(error: TyperException) -> str:
     return f"'{max(names, key=len)}' {sentence(first['type'], first.get('ctx', {}), first['msg'])}"
 
 
+def _in_ours(message: str) -> str:
+    """Return click's sentence as one that says what is wrong with a command line."""
+    if found := _TOO_MANY.fullmatch(message):
+        words = found[1].split()
+        return f"{_TOO_MANY_WORDS if len(words) == 1 else 'There are words too many'}: '{found[1]}'."
+    return message
+
+
 def _likely(unknown: str, error: TyperException) -> str:
     """Return what an option that is not known was most likely meant to be."""
+    if unknown in _SIZES and getattr(getattr(error, "ctx", None), "info_name", "") in _BY_RECIPE:
+        return "A size stands in the recipe's name, as in 'rocky9-4c2g15g', or in its file. "
     near = difflib.get_close_matches(unknown, getattr(error, "possibilities", None) or (), n=1)
     return f"Did you mean '{near[0]}'? " if near else ""
 

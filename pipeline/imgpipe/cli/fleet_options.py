@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -13,18 +13,24 @@ from imgpipe.home import in_home
 if TYPE_CHECKING:
     from imgpipe.cli.deploy_options import DeployOptions
     from imgpipe.deploy.fleet_files import Flags
+    from imgpipe.source_nics import SourceNic
 
 _SHAPES = (
     "name", "count", "first", "vcpus", "memory", "disk", "bridge", "network", "addresses", "gateway", "dns", "domain",
     "key_file", "root_password", "linked", "autostart", "start", "cache", "cache_reason", "fleet", "fleet_id",
-    "import_disk",
+    "import_disk", "write_fleet",
 )  # fmt: skip
 
 
-def asked_for(options: DeployOptions, bridges: Sequence[str] = ()) -> Flags:
+def names_nics(options: DeployOptions) -> bool:
+    """Say whether the options name what machines' NICs are plugged into."""
+    return bool(options.bridge or options.network)
+
+
+def asked_for(options: DeployOptions, plugs: Callable[[str], Sequence[SourceNic]]) -> Flags:
     """Return what the options say of the machines; raises RecipeError where template or name are missing.
 
-    `bridges` are those that NICs are on where the options name none.
+    `plugs` says what the NICs of a template's machines are plugged into where the options give addresses alone.
     """
     from imgpipe.deploy.fleet_files import Flags
 
@@ -42,11 +48,13 @@ def asked_for(options: DeployOptions, bridges: Sequence[str] = ()) -> Flags:
         first=options.first,
         fleet=options.fleet,
         fleet_id=options.fleet_id,
+        pool=options.pool,
         cpus=options.vcpus,
         memory=options.memory,
         disk=options.disk,
-        bridges=tuple(options.bridge or (() if options.network else bridges)),
+        bridges=tuple(options.bridge or ()),
         networks=tuple(options.network or ()),
+        plugs=tuple(plugs(template)) if options.addresses and not names_nics(options) else (),
         addresses=tuple(options.addresses or ()),
         gateway=options.gateway,
         dns=tuple(options.dns or ()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -59,6 +59,7 @@ def plan_network(
     with _opened(network) as host:
         plan = make_plan(network, host.look(), lambda: "(a fresh one)")
     _warn_of_firewall(plan.zones)
+    _warn_of_losses(plan.lost)
     if as_json:
         output.show_json(host_views.plan_for_programs(plan))
     else:
@@ -88,6 +89,7 @@ def apply_network(
     with _opened(network) as host:
         plan = make_plan(network, host.look(), lambda: str(uuid.uuid4()))
         _warn_of_firewall(plan.zones)
+        _warn_of_losses(plan.lost)
         if not plan.changes:
             output.tell("Nothing is to be changed.")
             return
@@ -137,6 +139,7 @@ def check_network(file: HostFile = None, as_json: AsJson = False) -> None:
     from imgpipe.host.network.verification import findings
 
     network = _wanted(file, {}) if file else _applied()
+    output.tell("Looking at the bridges and asking the gateway.")
     found = findings(network, host_network.look(None, _places()), links.answers)
     if as_json:
         output.show_json(host_views.findings_for_programs(found))
@@ -153,6 +156,11 @@ def schema() -> None:
     from imgpipe.toml_schemas import host_schema
 
     output.show_json(host_schema())
+
+
+def _warn_of_losses(lost: Iterable[str]) -> None:
+    for sentence in lost:
+        output.tell(f"warning: {sentence}")
 
 
 def _warn_of_firewall(zones: dict[str, str]) -> None:
@@ -243,11 +251,13 @@ def _opened(network: HostNetwork | None) -> Iterator[Host]:
 def _refuse_other_tools(network: HostNetwork) -> None:
     from imgpipe.adapters import host_network
     from imgpipe.host.network import other_tools
+    from imgpipe.host.network.planning import losses
 
     tool = other_tools.tool_of(Path("/"), network.nics)
     if tool is None:
         return
     facts = host_network.look(None, _places())
+    _warn_of_losses(losses(network, facts))
     macs = {link.name: link.mac for link in facts.links}
     if absent := [nic for nic in network.nics if nic not in macs]:
         # A bridge has the address of its NIC, so without it there is no file to write.

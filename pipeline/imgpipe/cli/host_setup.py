@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import os
-from contextlib import closing
+import pwd
+from contextlib import closing, suppress
 from typing import Annotated
 
 import typer
@@ -12,6 +14,8 @@ from imgpipe.cli import context, output
 from imgpipe.home import login_name
 
 _LONGEST_SECONDS = 3600
+_GROUPS = ("libvirt", "kvm")
+"""Groups whose members may use libvirt and KVM; setup.sh lets the user in."""
 # Package managers take minutes: what they say is shown as it comes, and that is their stderr too.
 _SHOWN = 'exec bash "$0" "$@" 2>&1'
 
@@ -35,8 +39,13 @@ def set_up(
     from imgpipe.cli import doctor
     from imgpipe.host.distribution import this_host
 
-    for line in _to_do():
+    to_do = _to_do()
+    for line in to_do:
         output.tell(line)
+    if not to_do:
+        output.tell("Packages, libvirt's sockets, your groups and the storage pool are as they should be already.")
+        doctor.doctor(fix=yes, yes=yes)
+        return
     output.confirm(f"Set this host ({this_host().title}) up?", yes=yes)
     _run_script("--yes")
     if serving := installed.daemons():
@@ -54,7 +63,8 @@ def _run_script(*words: str) -> None:
 
 
 def _to_do() -> tuple[str, ...]:
-    from imgpipe.adapters.installed import missing_packages
+    """Return what is not as it should be, each with what the set-up does about it."""
+    from imgpipe.adapters.installed import daemons, idle_sockets, missing_packages
     from imgpipe.host.distribution import this_host
 
     here = this_host()
@@ -62,15 +72,41 @@ def _to_do() -> tuple[str, ...]:
     lacking = missing_packages(here.family, wanted)
     untried = "" if here.tried() else " (this list has not been tried)"
     packages = [f"to install: '{name}', {wanted[name]}{untried}" for name in lacking]
+    # Which of them serve is seen once they are installed.
+    idle = idle_sockets() if daemons() else ("the sockets of libvirt",)
+    starts = [f"to start: {', '.join(idle)}, now and at each boot"] if idle else []
+    return (*packages, *starts, *_groups_to_join(), *_pool_to_make())
+
+
+def _groups_to_join() -> tuple[str, ...]:
+    """Return what is said of groups that the user does not belong to, or that come with libvirt's packages only."""
     user = os.environ.get("SUDO_USER") or login_name()
-    groups = () if user == "root" else (f"to let in: '{user}', who joins the groups 'libvirt' and 'kvm'",)
-    folder = context.store().root / "machines"
-    return (
-        *packages,
-        "to start: the sockets of libvirt, now and at each boot",
-        *groups,
-        f"to make: the storage pool of machines' disks, in '{folder}'",
-    )
+    if user == "root":
+        return ()
+    absent = [f"'{name}'" for name in _GROUPS if not _belongs(user, name)]
+    return (f"to let in: '{user}', who joins {' and '.join(absent)}",) if absent else ()
+
+
+def _belongs(user: str, name: str) -> bool:
+    with suppress(KeyError):
+        group = grp.getgrnam(name)
+        return user in group.gr_mem or pwd.getpwnam(user).pw_gid == group.gr_gid
+    return False
+
+
+def _pool_to_make() -> tuple[str, ...]:
+    """Return what is said of the storage pool; nothing where it is there and started."""
+    from imgpipe.adapters.pools import is_open
+    from imgpipe.errors import ImgpipeError
+
+    named, folder = context.settings().pool, context.store().root / "machines"
+    # A libvirt that does not answer yet is one of the things that the set-up mends.
+    with suppress(ImgpipeError), closing(context.hypervisor(lambda _: None, planned=True)) as hypervisor:
+        if is_open(hypervisor, named, folder):
+            return ()
+    if named:
+        return (f"to start: the storage pool '{named}', which the settings name",)
+    return (f"to make and start: the storage pool of machines' disks, in '{folder}'",)
 
 
 def _make_pool() -> None:

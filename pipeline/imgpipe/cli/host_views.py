@@ -48,6 +48,7 @@ def plan_for_programs(plan: NetworkPlan) -> dict[str, Any]:
             for planned in plan.profiles
         ],
         "set_aside": [{"name": stored.name, "uuid": stored.uuid, "file": stored.file} for stored in plan.replaced],
+        "not_carried_over": list(plan.lost),
     }
 
 

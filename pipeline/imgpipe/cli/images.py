@@ -56,9 +56,11 @@ def list_images(
     """List all images, the newest version of each first."""
     from imgpipe.cli import image_views
 
-    images = _catalog(name).images
-    if name is not None and not images:
-        # A version that is named exactly, or a word that must not look like an image without versions.
+    found = _catalog(name)
+    images = found.images
+    if name is not None and not (images or found.damages):
+        # A version that is named exactly, or a word that must not look like an image without versions: near names are
+        # told, and what builds one.
         images = (_find(name),)
     if as_json:
         output.show_json([image_views.summary(image) for image in images])
@@ -108,7 +110,7 @@ def verify(
 
 
 @app.command(epilog="Example: imgpipe images export rocky9 --to /srv/rocky9.vmdk --format vmdk")
-def export(
+def export(  # noqa: PLR0913, PLR0917 (typer's way: an option each)
     reference: Reference,
     to: Annotated[Path, typer.Option("--to", "-o", help="A file, or a folder that exists.")] = Path(),
     form: Annotated[Literal["qcow2", "raw", "vmdk", "vhdx"], typer.Option("--format", "-f")] = "qcow2",
@@ -116,19 +118,26 @@ def export(
         Literal["zstd", "zlib"] | None,
         typer.Option(help="Compress a qcow2 anew; every QEMU reads zlib.", show_default=False),
     ] = None,
+    compat: Annotated[
+        Literal["1.1", "0.10"] | None,
+        typer.Option(help="The oldest QEMU that shall read a qcow2; before 1.1: '0.10'.", show_default=False),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write an image to a file of its own, with its sha256 beside it.
 
-    Images are compressed with zstd where QEMU has it. Older hosts do not read that: '--compression zlib'.
+    Images are compressed with zstd where QEMU has it. Older hosts do not read that: '--compression zlib'. Very old
+    ones, and other programs that read qcow2, need its version 2 too: '--compat 0.10', which is zlib.
     """
     from imgpipe.adapters.image_headers import is_zstd
+    from imgpipe.images.export import Encoding
     from imgpipe.images.export import export as write
 
     image = _find(reference)
     with listener() as notify, stage("export", notify):
-        written = write(image, to, notify, form=form, compression=compression, force=force)
+        encoding = Encoding(form=form, compression=compression, compat=compat)
+        written = write(image, to, notify, encoding, force=force)
     if form == "qcow2" and is_zstd(written.path):
         output.tell(_NEEDS_ZSTD.format(name=written.path.name))
     if as_json:
@@ -158,6 +167,7 @@ def prune(  # noqa: PLR0913, PLR0917 (typer's way: an option each)
     if leftovers:
         _prune_leftovers(yes=yes, dry_run=dry_run, without_libvirt=without_libvirt, as_json=as_json)
         return
+    _tell_of_users()
     used = context.in_use_by(store, without_libvirt=without_libvirt)
     # What is no sound image is told of, and stays.
     _catalog()
@@ -231,6 +241,10 @@ def rm(
         output.tell(f"removed: {image.reference}")
     if as_json:
         output.show_json({"removed": [image.reference for image in images]})
+
+
+def _tell_of_users() -> None:
+    output.tell("Asking which machines and disks need which image.")
 
 
 def _catalog(name: str | None = None) -> Catalog:

@@ -52,6 +52,8 @@ class ImportOptions:
 def _import_image(options: ImportOptions) -> None:
     """Make a template of an existing disk or libvirt machine: copy, sysprep, verify, publish.
 
+    The NICs of a machine become those of what is deployed from it, where a deploy names none.
+
     Examples:
 
       imgpipe import rocky9-tmp --domain vm001
@@ -82,7 +84,7 @@ def _import(options: ImportOptions) -> GoldenImage:
     from imgpipe.cli.readiness import require_for_import, require_support
     from imgpipe.domain_support import dropped
     from imgpipe.events import Note
-    from imgpipe.importing import import_disk, imported_plan
+    from imgpipe.importing import import_disk, imported_plan, with_source_nics
     from imgpipe.workplace import Workplace
 
     with listener(options.as_json, SEALING) as notify, ExitStack() as ends:
@@ -93,11 +95,12 @@ def _import(options: ImportOptions) -> GoldenImage:
         if hypervisor.local:
             require_for_import(options.name)
         workplace = Workplace(store=context.store(), hypervisor=hypervisor, notify=notify)
-        disk, form = options.disk, options.form
+        disk, form, xml = options.disk, options.form, ""
         if disk is None:
-            disk, form = hypervisor.disk_of_shut_off_domain(options.domain or "")
+            disk, form, xml = hypervisor.shut_off_domain(options.domain or "")
         installed = import_disk(options.name, disk, workplace, told=form, trusted=options.trust_backing or ())
         plan = imported_plan(options.name, options.recipe, installed, context.recipe_folders(), context.plugins())
+        plan = with_source_nics(plan, options.domain or "", xml) if xml else plan
         features = hypervisor.features(hypervisor.accelerator())
         require_support([(plan.machine, plan.unattended.hardware)], features, f"the import of '{plan.name}'")
         for note in (*plan.notes, *dropped(features, plan.machine, plan.unattended.hardware)):

@@ -52,6 +52,20 @@ def lint(
         raise typer.Exit(RecipeError.exit_code)
 
 
+def _hint(file: Path) -> str:
+    """Return what to do about a file that cannot be read: the name that is nearest, or its permissions."""
+    import difflib
+    from contextlib import suppress
+
+    if file.exists():
+        return "Name a file that you may read; an answer file is plain text."
+    names: list[str] = []
+    with suppress(OSError):
+        names = [path.name for path in file.parent.iterdir() if path.is_file()]
+    near = difflib.get_close_matches(file.name, names, n=1)
+    return f"Did you mean '{file.with_name(near[0])}'?" if near else "Name a file that is there."
+
+
 def _faults(file: Path, system: str, firmware: str) -> tuple[Fault, ...]:
     from imgpipe.answer_text import answer_text
     from imgpipe.errors import RecipeError
@@ -64,6 +78,6 @@ def _faults(file: Path, system: str, firmware: str) -> tuple[Fault, ...]:
     try:
         text = answer_text(read_bytes(file))
     except OSError as error:
-        why = (error.strerror or "the host refused it") if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise RecipeError(f"'{file}' cannot be read: {why}.") from error
+        why = error.strerror or "it is no file that can be read"
+        raise RecipeError(f"The answer file '{file}' cannot be read: {why}.", hint=_hint(file)) from error
     return (text,) if isinstance(text, Fault) else tuple(family.lint(text, known, firmware))

@@ -1,12 +1,13 @@
-"""How machines are shown: rows of a list, JSON values, an inventory for Ansible, a configuration for ssh."""
+"""How machines are shown: rows of a list, JSON values, or as other programs read them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from imgpipe.cli import output
+from imgpipe.deploy.host_keys import told_fingerprints
+from imgpipe.deploy.own_settings import said_in
 from imgpipe.deploy.reachable import addresses_of
 from imgpipe.sizes import show_bytes
 
@@ -14,11 +15,6 @@ if TYPE_CHECKING:
     from imgpipe.deploy.existing import ExistingMachine
 
 Form = Literal["ansible", "ssh-config"]
-
-_NO_GROUP_NAME = re.compile(r"[^A-Za-z0-9_]")
-# Nothing of ssh's patterns, of Ansible's ranges and templates, or of their syntax. Anybody who may change a machine in
-# libvirt can give it another name, and write into its metadata.
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@/:+-]*")
 
 
 def show(machines: Iterable[ExistingMachine], form: Form | None, *, as_json: bool) -> None:
@@ -29,16 +25,25 @@ def show(machines: Iterable[ExistingMachine], form: Form | None, *, as_json: boo
     if as_json:
         output.show_json([values(machine) for machine in told])
     elif form:
-        plain = tuple(machine for machine in ours if _PLAIN.fullmatch(machine.name))
-        output.show_lines(ansible(plain).splitlines() if form == "ansible" else ssh_config(plain))
-        for machine in ours:
-            if machine not in plain:
-                output.tell(f"note: '{machine.name}' is left out: its name means something to ssh and Ansible.")
+        _show_inventory(ours, form)
     else:
         output.show_table([row(machine) for machine in told], right=("used",))
         for machine in told:
             if machine.stranger:
                 output.tell(f"note: '{machine.name}' is not imgpipe's: {machine.stranger}.")
+
+
+def _show_inventory(machines: tuple[ExistingMachine, ...], form: Form) -> None:
+    from imgpipe.cli.inventories import ansible, is_plain, ssh_config
+    from imgpipe.cli.ssh_access import host_keys, tell_unknown
+
+    plain = tuple(machine for machine in machines if is_plain(machine))
+    known = host_keys(plain)
+    output.show_lines(ansible(plain, known).splitlines() if form == "ansible" else ssh_config(plain, known))
+    tell_unknown(plain, known)
+    for machine in machines:
+        if not is_plain(machine):
+            output.tell(f"note: '{machine.name}' is left out: its name means something to ssh and Ansible.")
 
 
 def row(machine: ExistingMachine) -> dict[str, str]:
@@ -95,41 +100,9 @@ def values(machine: ExistingMachine) -> dict[str, Any]:
             "hostname": record.hostname,
             "identity": record.identity,
             "pool": record.pool,
+            "user": record.user or None,
+            "own": list(said_in(record.settings)),
             "machine_id": record.proven.machine_id if record.proven else None,
-            "host_keys": list(record.proven.host_keys) if record.proven else [],
+            "host_keys": list(told_fingerprints(record)),
         }
     return told
-
-
-def ansible(machines: Iterable[ExistingMachine]) -> str:
-    """Return an inventory in YAML: a group for each group's name, and one for each fleet, 'fleet_NAME'."""
-    import yaml
-
-    hosts: dict[str, dict[str, str]] = {}
-    groups: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
-    for machine in machines:
-        record = machine.record
-        if record is None:
-            continue
-        address = next((str(one) for one in addresses_of(machine)), "")
-        told = {"ansible_host": address, "imgpipe_hostname": record.hostname, "imgpipe_template": record.template}
-        # Ansible evaluates what looks like a template, on the host that it runs on.
-        hosts[machine.name] = {key: value for key, value in told.items() if _PLAIN.fullmatch(value)}
-        for name in (record.group, f"fleet_{record.fleet}"):
-            group = groups.setdefault(_NO_GROUP_NAME.sub("_", name), {"hosts": {}})
-            group["hosts"][machine.name] = {}
-    text: str = yaml.safe_dump({"all": {"hosts": hosts, "children": groups}}, sort_keys=False)
-    return text
-
-
-def ssh_config(machines: Iterable[ExistingMachine]) -> Iterator[str]:
-    """Yield lines for ssh's configuration: a machine is known by its name and its host name, its key by its name."""
-    for machine in machines:
-        address = next(iter(addresses_of(machine)), None)
-        if address is None or machine.record is None:
-            yield f"# No address of {machine.name} is known."
-            continue
-        names = dict.fromkeys((machine.name, machine.record.hostname))
-        yield f"Host {' '.join(name for name in names if _PLAIN.fullmatch(name))}"
-        yield f"    HostName {address}"
-        yield f"    HostKeyAlias {machine.name}"

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from imgpipe.cli import context, output
+from imgpipe.cli.commands import OnceCommand
 from imgpipe.cli.completion import complete_fleet, complete_group, complete_machine
+from imgpipe.cli.machine_set import SetOptions, set_machine
+from imgpipe.cli.option_table import with_options
 from imgpipe.errors import GuestError, HostError, RecipeError
 
 if TYPE_CHECKING:
@@ -19,9 +22,12 @@ if TYPE_CHECKING:
     from imgpipe.deploy.selection import Choice
     from imgpipe.events import Listener
 
-_AT_ONCE = 8
+# libvirt's daemon takes five calls of a connection at a time, and meanwhile hears nothing else, no sign of life either:
+# its default of max_client_requests. A daemon that is slow to end eight machines would be taken for a dead one.
+_AT_ONCE = 4
 
-app = typer.Typer(help="List, start, stop, reach and remove the machines that imgpipe made.")
+app = typer.Typer(help="List, start, stop, change, reach and remove the machines that imgpipe made.")
+app.command("set", cls=OnceCommand)(with_options(set_machine, SetOptions))
 
 
 Names = Annotated[
@@ -35,7 +41,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.callback(invoke_without_command=True)
 def machines(called: typer.Context) -> None:
-    """List, start, stop, reach and remove the machines that imgpipe made; alone, list them all."""
+    """List, start, stop, change, reach and remove the machines that imgpipe made; alone, list them all."""
     if called.invoked_subcommand is None:
         list_machines()
 
@@ -51,16 +57,17 @@ def list_machines(
     as_json: AsJson = False,
 ) -> None:
     """List machines: what they do, what they were made from, where they are reached, what their disks use."""
+    from imgpipe.adapters.machines import Machines
     from imgpipe.cli import machine_views
     from imgpipe.cli.shop import connected
+    from imgpipe.deploy.selection import chosen
 
+    choice = _choice(names, fleet, group)
     with connected() as hypervisor:
-        choice = _choice(names, fleet, group)
-        found = _chosen(hypervisor, choice)
-        if choice.is_empty:
-            from imgpipe.adapters.machines import Machines
-
-            found += tuple(machine for machine in Machines(hypervisor).list() if machine.stranger)
+        every = Machines(hypervisor).list()
+    found = chosen(every, choice)
+    if choice.is_empty:
+        found += tuple(machine for machine in every if machine.stranger)
     machine_views.show(found, form, as_json=as_json)
     if not found and not as_json:
         output.tell("There is no machine of imgpipe's here.")
@@ -107,6 +114,8 @@ def stop(
                 late.append(machine.name)
 
         found = _asked(hypervisor, _choice(names, fleet, group))
+        if any(machine.active for machine in found) and not force:
+            output.tell(f"Asking the guests to shut down; each may take {seconds} s.")
         _each(found, end)
     _say("stopped", tuple(machine for machine in found if machine.name not in late), as_json=as_json)
     if late:
@@ -185,6 +194,17 @@ def flatten(names: Names = None, fleet: Fleet = None, group: Group = None, as_js
     _say("independent", found, as_json=as_json)
 
 
+@app.command("export-fleet", epilog="Example: imgpipe machines export-fleet web > web.toml")
+def export_fleet(
+    fleet: Annotated[str, typer.Argument(metavar="FLEET", autocompletion=complete_fleet)],
+) -> None:
+    """Print a fleet that options made as a file: deployed, it changes nothing, and can be changed from then on."""
+    from imgpipe.cli.fleet_export import fleet_text
+    from imgpipe.deploy.fleet_records import required
+
+    output.show_text(fleet_text(required(context.store(), fleet), f"{fleet}.toml").rstrip("\n"))
+
+
 @app.command(epilog="Example: imgpipe machines console web-01")
 def console(name: Name) -> None:
     """Open the serial console; Ctrl-] leaves it."""
@@ -204,23 +224,23 @@ def console(name: Name) -> None:
 def ssh(
     name: Name,
     command: Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND...]", show_default=False)] = None,
-    user: Annotated[str, typer.Option("--user", "-l", help="Who to log in as.")] = "root",
+    user: Annotated[
+        str | None, typer.Option("--user", "-l", help="Who to log in as; absent: whom the deploy lets in.")
+    ] = None,
 ) -> None:
-    """Log in by ssh, at the address that imgpipe gave the machine or that it last said it had."""
+    """Log in by ssh, at the address that imgpipe gave the machine or that it last said it had.
+
+    The machine is known by the host keys that its guest has told through libvirt, so ssh asks nothing.
+    """
     from imgpipe.adapters.handover import hand_over
+    from imgpipe.adapters.machines import Machines
     from imgpipe.cli.shop import connected
-    from imgpipe.deploy.reachable import addresses_of
+    from imgpipe.cli.ssh_access import ssh_command
 
     with connected() as hypervisor:
         machine = _running(hypervisor, name)
-    addresses = addresses_of(machine)
-    if not addresses:
-        raise HostError(
-            f"No address is known at which '{name}' can be reached.",
-            hint="It is behind QEMU's own NAT, or has not said what DHCP gave it: 'imgpipe deploy --wait' asks.",
-        )
-    login = ("-o", f"HostKeyAlias={machine.name}", "-l", user, str(addresses[0]))
-    hand_over("ssh", *login, *(("--", *command) if command else ()))
+        words = ssh_command(machine, Machines(hypervisor), user, command or ())
+    hand_over(*words)
 
 
 def _destroy_machines(choice: Choice, *, trusting: bool, yes: bool, as_json: bool) -> None:
@@ -232,6 +252,7 @@ def _destroy_machines(choice: Choice, *, trusting: bool, yes: bool, as_json: boo
     require_a_choice(choice)
     with connected() as hypervisor, ExitStack() as locks:
         found = _chosen(hypervisor, choice)
+        _name_overlays(found, hypervisor)
         output.confirm(f"Remove {listed(machine.name for machine in found)}, with all that is on the disks?", yes=yes)
         for name in sorted({machine.record.fleet for machine in found if machine.record}):
             locks.enter_context(fleet_lock(context.store(), name, hear))
@@ -243,16 +264,30 @@ def _destroy_machines(choice: Choice, *, trusting: bool, yes: bool, as_json: boo
     _say("removed", found, as_json=as_json)
 
 
+def _name_overlays(machines: tuple[ExistingMachine, ...], hypervisor: Hypervisor) -> None:
+    """Say which overlays of external snapshots go with machines."""
+    from imgpipe.adapters.machines import Machines
+    from imgpipe.deploy.snapshots import overlays
+
+    known = Machines(hypervisor)
+    for machine in machines:
+        made = [path for path in known.snapshot_files(machine.name) if known.is_there(path) is not False]
+        if names := overlays(machine, made):
+            output.tell(f"With '{machine.name}' goes what its snapshots made: {', '.join(names)}.")
+
+
 def _destroy_leftovers(named: list[str], *, trusting: bool, yes: bool, as_json: bool) -> None:
-    from imgpipe.cli.shop import Manner, connected, open_shop
+    from imgpipe.cli.shop import Manner, connected, look_around, with_pool
     from imgpipe.deploy.faults import listed
-    from imgpipe.deploy.removal import remove_leftover, require_leftover
+    from imgpipe.deploy.removal import remove_leftover, require_leftover, require_volume
 
     with connected() as hypervisor:
         found = []
         for place in dict.fromkeys(named):
             pool, _, volume = place.rpartition("/")
-            found.append((place, volume, open_shop(hypervisor, pool or None, Manner())))
+            seen = look_around(hypervisor, pool or None, Manner())
+            require_volume(volume, seen.pool)
+            found.append((place, volume, with_pool(seen, hypervisor, pool or None)))
         # All before the first goes: what is refused leaves everything as it is.
         for _, volume, shop in found:
             require_leftover(volume, shop.machines, shop.pool, trusting=trusting)

@@ -17,7 +17,7 @@ gc.set_threshold(50_000)
 import typer  # noqa: E402
 
 from imgpipe.cli import commands, context, discretion, ending, streams  # noqa: E402
-from imgpipe.errors import HostError, RecipeError  # noqa: E402
+from imgpipe.errors import HostError, ImgpipeError, RecipeError  # noqa: E402
 
 app = typer.Typer(
     name="imgpipe",
@@ -105,13 +105,20 @@ def _told(error: BaseException, words: list[str]) -> int:
     if isinstance(error, streams.OutputLost) and error.reader_left:
         # The reader of our output went away ('imgpipe images list | head').
         return ending.READER_LEFT
-    ended = ending.ending_of(error)
+    ended = ending.at_connection(ending.ending_of(error), context.choices().connect, _settled_connection())
     with suppress(streams.OutputLost):
         ending.show(ended, as_json=ending.wants_json(words))
         sys.stdout.flush()
     if "--debug" in words:
         ending.show_traceback(error)
     return ended.code
+
+
+def _settled_connection() -> str | None:
+    """Return the connection of imgpipe.toml; None where that names none, or cannot be read."""
+    with suppress(ImgpipeError):
+        return context.settings().connect
+    return None
 
 
 def _check_words(words: list[str]) -> None:

@@ -30,8 +30,11 @@ def list_media(as_json: _Json = False) -> None:
     from imgpipe.media.listing import COLUMNS
     from imgpipe.media.listing import list_media as look
 
-    systems = [system for family in context.plugins().families for system in family.systems]
-    rows = look(_folders(), context.store(), systems)
+    def begin(count: int) -> None:
+        if count:
+            tell(f"Reading what {count} ISO file{'s say' if count > 1 else ' says'}.")
+
+    rows = look(_folders(), context.store(), context.plugins().families, begin)
     if as_json:
         show_json([row.as_json() for row in rows])
     else:
@@ -42,7 +45,7 @@ def list_media(as_json: _Json = False) -> None:
 
 @app.command("check")
 def check(
-    file: Annotated[Path, typer.Argument(help="The ISO.")],
+    file: Annotated[str, typer.Argument(metavar="ISO", help="A path, or a name in the folders of 'media list'.")],
     sha256: Annotated[str | None, typer.Option(help="The digest it must have.")] = None,
     checksums: Annotated[str | None, typer.Option(help="A CHECKSUM file, or its URL.")] = None,
     keyring: Annotated[str | None, typer.Option(help="A GPG keyring that must have signed it.")] = None,
@@ -54,15 +57,15 @@ def check(
     """
     from imgpipe.cli.output import show_fields, show_json
     from imgpipe.cli.progress import listener
-    from imgpipe.media.listing import check_medium
+    from imgpipe.media.listing import check_medium, find_file
     from imgpipe.recipe import MediumSource
     from imgpipe.recipe_files import parse
 
     given = {"sha256": sha256, "checksums": checksums, "keyring": keyring}
     source = parse(MediumSource, {key: value for key, value in given.items() if value}, "The command line")
-    systems = [system for family in context.plugins().families for system in family.systems]
+    path = find_file(file, _folders(), context.store())
     with listener() as notify:
-        row = check_medium(file, source, context.store(), systems, notify)
+        row = check_medium(path, source, context.store(), context.plugins().families, notify)
     if as_json:
         show_json(row.as_json())
     else:

@@ -6,11 +6,15 @@ Readable without colour; rich obeys NO_COLOR (no-color.org) by itself, and is lo
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from imgpipe.disclosure import one_line, printable, without_secrets
 from imgpipe.errors import RecipeError
+
+_FILLING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$")
+"""Blanks at a line's end, before what ends a colour."""
 
 
 def show_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ()) -> None:
@@ -32,7 +36,11 @@ def show_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ()) 
     for row in rows:
         # Text, because a value with brackets is no markup.
         table.add_row(*(Text(one_line(value)) for value in row.values()))
-    console.print(table)
+    with console.capture() as drawn:
+        console.print(table)
+    # Cells are filled up to their column's width, the last one too.
+    lines = drawn.get().removesuffix("\n").split("\n")
+    sys.stdout.writelines(_FILLING.sub(r"\1", line) + "\n" for line in lines)
 
 
 def show_fields(fields: Mapping[str, str]) -> None:

@@ -21,15 +21,19 @@ def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
     """
     from imgpipe.cli.output import show_json, show_table
     from imgpipe.errors import RecipeError
+    from imgpipe.natural_order import natural
     from imgpipe.recipe_files import read_recipe
     from imgpipe.sizes import show_bytes
 
     rows = []
-    for name, path in context.recipe_folders().files().items():
+    files = context.recipe_folders().files()
+    for name, path in sorted(files.items(), key=lambda one: natural(one[0])):
         try:
             recipe = read_recipe(path, name)
         except RecipeError as error:
-            rows.append({"recipe": name, "os": "", "size": "", "summary": f"not valid: {'; '.join(error.details)}"})
+            rows.append(
+                {"recipe": name, "os": "", "size": "", "summary": f"not valid: {'; '.join(error.details) or error}"}
+            )
             continue
         size = f"{recipe.machine.cpus}c {show_bytes(recipe.machine.memory)} {show_bytes(recipe.machine.disk)}"
         rows.append({"recipe": name, "os": recipe.os, "size": size, "summary": recipe.summary})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,21 +54,14 @@ def connected(*, planned: bool = False) -> Iterator[Hypervisor]:
 def open_shop(hypervisor: Hypervisor, pool: str | None, manner: Manner) -> Workshop:
     """Open the pool that new disks lie in, and decide what this host decides of every machine."""
     from imgpipe.adapters.machines import Machines
-    from imgpipe.adapters.pools import open_pool, planned_pool
     from imgpipe.deploy.workshop import Workshop, host_policy
 
     store = context.store()
-
-    @cache
-    def pool_of(name: str | None) -> Pool:
-        folder = store.root / "machines"
-        return planned_pool(hypervisor, name, folder) if manner.planned else open_pool(hypervisor, name, folder, hear)
-
-    opened = pool_of(pool or context.settings().pool)
+    opened, pool_of = _pools(hypervisor, pool, planned=manner.planned)
     return Workshop(
         machines=Machines(hypervisor, context.uses_elsewhere),
         pool=opened,
-        pool_of=lambda name: opened if name == opened.name else pool_of(name),
+        pool_of=pool_of,
         policy=host_policy(hypervisor, opened, store.images, hear, context.settings().cpu),
         store=store,
         notify=hear,
@@ -79,6 +72,34 @@ def open_shop(hypervisor: Hypervisor, pool: str | None, manner: Manner) -> Works
         paused=manner.paused,
         despite_unknown=manner.despite_unknown,
     )
+
+
+def look_around(hypervisor: Hypervisor, pool: str | None, manner: Manner) -> Workshop:
+    """Return a shop to judge by: its pool is neither made nor started, so what is refused leaves all as it was.
+
+    A pool of another host that is off is started: what is in it cannot be seen otherwise.
+    """
+    return open_shop(hypervisor, pool, replace(manner, planned=manner.planned or hypervisor.local))
+
+
+def with_pool(shop: Workshop, hypervisor: Hypervisor, pool: str | None) -> Workshop:
+    """Return the shop of `look_around` with its pool made and started, for what was not refused."""
+    opened, pool_of = _pools(hypervisor, pool, planned=False)
+    return replace(shop, pool=opened, pool_of=pool_of)
+
+
+def _pools(hypervisor: Hypervisor, pool: str | None, *, planned: bool) -> tuple[Pool, Callable[[str | None], Pool]]:
+    """Return the pool of new disks, and what opens another by its name."""
+    from imgpipe.adapters.pools import open_pool, planned_pool
+
+    folder = context.store().root / "machines"
+
+    @cache
+    def other(name: str | None) -> Pool:
+        return planned_pool(hypervisor, name, folder) if planned else open_pool(hypervisor, name, folder, hear)
+
+    opened = other(pool or context.settings().pool)
+    return opened, lambda name: opened if name == opened.name else other(name)
 
 
 def foreign(

@@ -128,7 +128,8 @@ def allocate(
     # One walk for each range, however many ask: addresses behind it were given away or are of no use to anybody but
     # those who came before.
     walks: dict[tuple[AddressRange, frozenset[IPv4Address]], Iterator[IPv4Interface]] = {}
-    for request in asked:
+    # Who takes exactly one address comes before those who may take it out of many.
+    for request in sorted(asked, key=lambda one: one.range.first != one.range.last):
         if request.owner in given:
             continue
         walk = walks.setdefault((request.range, request.reserved), iter(request.range))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from shlex import quote
@@ -72,8 +72,9 @@ def refuse_taken(wanted: Iterable[str], pool: Pool) -> None:
 def own_volumes(mine: NamedFiles, record: MachineRecord, pool: Pool) -> tuple[str, ...]:
     """Return the volumes that are a machine's own: its disk, what lies between that and its template, its seed.
 
-    A snapshot puts an overlay on the disk that imgpipe made; whatever is below that disk is a template's or somebody
-    else's. Raises RecipeError for a disk that is no volume of the pool.
+    A snapshot puts an overlay on the disk that imgpipe made, and a revert or a commit leaves such overlays behind;
+    whatever is below that disk is a template's or somebody else's. Raises RecipeError for a disk that is no volume of
+    the pool.
     """
     own: dict[str, None] = {}
     for top in mine.disks:
@@ -88,6 +89,7 @@ def own_volumes(mine: NamedFiles, record: MachineRecord, pool: Pool) -> tuple[st
         names = [one.name for one in chain]
         # Without the record's disk in it, only the top is certain to be the machine's.
         own |= dict.fromkeys(names[: names.index(record.disk) + 1] if record.disk in names else names[:1])
+    own |= dict.fromkeys(_left_by_snapshots(mine, record, pool))
     if record.seed and str(pool.file(record.seed)) in mine.files:
         own[record.seed] = None
     return tuple(own)
@@ -96,6 +98,16 @@ def own_volumes(mine: NamedFiles, record: MachineRecord, pool: Pool) -> tuple[st
 def is_in(path: PurePath, pool: Pool) -> bool:
     """Say whether a path is that of a volume of the pool, be it there or not."""
     return path.parent in {pool.path, pool.path.resolve() if pool.local else pool.path}
+
+
+def _left_by_snapshots(mine: NamedFiles, record: MachineRecord, pool: Pool) -> Iterator[str]:
+    """Yield the volumes above the machine's disk that its own snapshots made, though it does not use them now."""
+    there = pool.names() if mine.snapshots else frozenset()
+    for text in sorted(mine.snapshots):
+        path = PurePath(text)
+        if is_in(path, pool) and path.name in there:
+            names = [one.name for one in _chain(path, pool)]
+            yield from names[: names.index(record.disk)] if record.disk in names else ()
 
 
 def _chain(path: PurePath, pool: Pool) -> list[PurePath]:

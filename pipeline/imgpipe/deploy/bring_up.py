@@ -10,6 +10,7 @@ from imgpipe.adapters.pool import Pool
 from imgpipe.deploy.built_upon import require_nothing_above
 from imgpipe.deploy.changes import Change, Make, Modify, Rebuild, Remove
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
+from imgpipe.deploy.host_keys import forget_host_keys
 from imgpipe.deploy.making import Making, tell_progress
 from imgpipe.deploy.modifying import modify
 from imgpipe.deploy.needed import survey
@@ -77,6 +78,7 @@ def _remove(doomed: Sequence[ExistingMachine], shop: Workshop) -> None:
     def drop(existing: ExistingMachine) -> None:
         for text in remove_machine(existing, shop.machines, shop.pool_of, known):
             shop.notify(Note(text=text, warning=True))
+        forget_host_keys(existing, shop.store)
 
     _all(doomed, drop, shop, "machines are removed")
 

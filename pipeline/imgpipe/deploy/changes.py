@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from imgpipe.deploy.applied import Applied, applied_of, found_in, parsed
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
+from imgpipe.deploy.own_settings import said_in
 from imgpipe.deploy.record import record_of
 from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.identity.digest import is_named_by, is_unkeyed
@@ -32,7 +34,8 @@ class Modify:
     """A machine whose definition changes; `what` says it in words, `needs_stop` that it must not run meanwhile.
 
     `grow`, `flatten` and `start` say what is to be done beside defining it anew: to give its disk a new size, to make
-    it independent of its template, to start it though it was off before.
+    it independent of its template, to start it though it was off before. `by_hand` is what of `what` undoes something
+    that somebody else did to the definition; `unsure` says that nobody knows, because an earlier version kept no note.
     """
 
     machine: WantedMachine
@@ -42,6 +45,14 @@ class Modify:
     grow: bool = False
     flatten: bool = False
     start: bool = False
+    by_hand: tuple[str, ...] = ()
+    unsure: bool = False
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Return `what`, with a word on what is undone that somebody else did."""
+        doubt = "perhaps changed by hand" if self.unsure else "changed by hand"
+        return tuple(f"{words} ({doubt})" if words in self.by_hand else words for words in self.what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +96,8 @@ def change_of(machine: WantedMachine, existing: ExistingMachine | None, *, rebui
 
 
 def _modified(machine: WantedMachine, existing: ExistingMachine, record: MachineRecord) -> Modify | None:
-    stopped = [*_hardware(machine, existing), *identity_changes(machine, record)]
+    hardware = list(_hardware(machine, existing))
+    stopped = [*(words for _, words in hardware), *identity_changes(machine, record)]
     grow = bool(existing.virtual_size) and machine.machine.disk > existing.virtual_size
     if grow:
         stopped.append(f"{exact_bytes(machine.machine.disk)} disk instead of {exact_bytes(existing.virtual_size)}")
@@ -93,7 +105,8 @@ def _modified(machine: WantedMachine, existing: ExistingMachine, record: Machine
     if flatten:
         stopped.append("its disk becomes independent of the template")
     start = machine.start and not existing.active
-    running = list(_settings(machine, existing, record))
+    autostart = list(_autostart(machine, existing))
+    running = [*(words for _, words in autostart), *_settings(machine, existing, record)]
     if start:
         running.append("it is started")
     if not (stopped or running):
@@ -106,21 +119,35 @@ def _modified(machine: WantedMachine, existing: ExistingMachine, record: Machine
         grow=grow,
         flatten=flatten,
         start=start,
+        by_hand=tuple(_by_hand([*hardware, *autostart], existing, parsed(record.applied))),
+        unsure=parsed(record.applied) is None,
     )
 
 
-def _hardware(machine: WantedMachine, existing: ExistingMachine) -> Iterator[str]:
-    wanted = machine.machine
-    if wanted.cpus != existing.cpus:
-        yield f"{wanted.cpus} vCPU instead of {existing.cpus}"
-    if wanted.memory != existing.memory:
-        yield f"{exact_bytes(wanted.memory)} memory instead of {exact_bytes(existing.memory)}"
-    if existing.cache and machine.cache != existing.cache:
-        yield f"cache mode '{machine.cache}' instead of '{existing.cache}'"
-    there = [(nic.kind, nic.source) for nic in existing.nics]
-    asked = [(nic.kind, nic.source) for nic in machine.identity.nics]
-    if there != asked:
-        yield f"NICs on {_plugs(asked)} instead of {_plugs(there)}"
+def _hardware(machine: WantedMachine, existing: ExistingMachine) -> Iterator[tuple[str, str]]:
+    """Yield what of the definition is not as it shall be: what it is called in `Applied`, and the change in words."""
+    wanted, there = applied_of(machine), found_in(existing)
+    if wanted.cpus != there.cpus:
+        yield "cpus", f"{wanted.cpus[0]} vCPU instead of {_pair(there.cpus, str)}"
+    if wanted.memory != there.memory:
+        yield "memory", f"{exact_bytes(wanted.memory[0])} memory instead of {_pair(there.memory, exact_bytes)}"
+    if there.cache and wanted.cache != there.cache:
+        yield "cache", f"cache mode '{wanted.cache}' instead of '{there.cache}'"
+    if wanted.nics != there.nics:
+        yield "nics", f"NICs on {_plugs(wanted.nics)} instead of {_plugs(there.nics)}"
+
+
+def _pair(sizes: tuple[int, int], shown: Callable[[int], str]) -> str:
+    most, current = sizes
+    return shown(most) if most == current else f"{shown(current)} of {shown(most)}"
+
+
+def _by_hand(changes: Iterable[tuple[str, str]], existing: ExistingMachine, applied: Applied | None) -> Iterator[str]:
+    """Yield the changes that undo what somebody else did, or may have done."""
+    there = found_in(existing)
+    for what, words in changes:
+        if applied is None or getattr(applied, what) != getattr(there, what):
+            yield words
 
 
 def _plugs(nics: Sequence[tuple[str, str]]) -> str:
@@ -146,10 +173,26 @@ def _addresses(record: MachineRecord) -> str:
     return ", ".join(record.addresses) or "DHCP"
 
 
+def _autostart(machine: WantedMachine, existing: ExistingMachine) -> Iterator[tuple[str, str]]:
+    if machine.autostart != existing.autostart:
+        starts = "it starts with the host" if machine.autostart else "it does not start with the host any more"
+        yield "autostart", starts
+
+
+def _own(now: Sequence[str], before: Sequence[str]) -> str:
+    """Say what is the machine's own from now on, or is not any more."""
+    if gone := [key for key in before if key not in now]:
+        return f"what 'machines set' gave it ends: {', '.join(gone)}"
+    return f"kept as its own: {', '.join(now)}"
+
+
 def _settings(machine: WantedMachine, existing: ExistingMachine, record: MachineRecord) -> Iterator[str]:
     if not existing.persistent:
         yield "it is defined again: it would be gone when it ends"
-    if machine.autostart != existing.autostart:
-        yield "it starts with the host" if machine.autostart else "it does not start with the host any more"
+    if machine.settings != record.settings:
+        yield _own(said_in(machine.settings), said_in(record.settings))
+    applied = parsed(record.applied)
+    if applied not in (None, applied_of(machine)) and found_in(existing) == applied_of(machine):
+        yield "what was changed by hand is what it shall be now, and is noted as that"
     if machine.group != record.group:
         yield f"it moves from group '{record.group}' to '{machine.group}'"

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from imgpipe.deploy.addresses import DHCP, AddressRange, parse_range
 from imgpipe.deploy.cloning import CloneOrder
+from imgpipe.deploy.names import LABEL_RULE, is_label
+from imgpipe.disclosure import one_line
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
 from imgpipe.named_files import read_text
@@ -34,14 +36,16 @@ class CloneFlags:
 
 def order_of(flags: CloneFlags) -> CloneOrder:
     """Return the order that the options mean; raises RecipeError with all their faults."""
-    faults: list[str] = []
+    faults = [f"'{one_line(name, 80)}': {LABEL_RULE}" for name in flags.names if not is_label(name)]
 
     def parsed(option: str, parse: Callable[[str], _Value], texts: Sequence[str]) -> list[_Value]:
         found = []
         for text in texts:
             try:
                 found.append(parse(text))
-            except (ValueError, OSError) as error:
+            except OSError as error:
+                faults.append(f"{option} '{text}': cannot be read: {error.strerror}")
+            except ValueError as error:
                 faults.append(f"{option} '{text}': {error}")
         return found
 
@@ -67,7 +71,12 @@ def _range(text: str) -> AddressRange | None:
 
 
 def _address(text: str) -> IPv4Address:
-    return usable_address(IPv4Address(text))
+    try:
+        address = IPv4Address(text)
+    except ValueError:
+        # Python's own sentence says how it reads, not what to write.
+        raise ValueError("must be an IPv4 address, such as '10.100.1.10'") from None
+    return usable_address(address)
 
 
 def _keys(file: str) -> list[str]:

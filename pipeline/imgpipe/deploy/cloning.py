@@ -12,7 +12,6 @@ from shlex import quote
 from imgpipe.deploy.addresses import AddressRange, AddressRequest, allocate, misuse, told_owners
 from imgpipe.deploy.cloned_definition import Source
 from imgpipe.deploy.existing import ExistingMachine, HostFacts, MachineRecord
-from imgpipe.deploy.names import is_label
 from imgpipe.deploy.resolving import owners_there
 from imgpipe.deploy.room import LINKED
 from imgpipe.deploy.wanted import Identity, WantedNic
@@ -177,9 +176,7 @@ def _is_leftover(machine: ExistingMachine, source: Source) -> bool:
 def _name_faults(order: CloneOrder, source: Source, facts: HostFacts) -> Iterator[str]:
     there = {machine.name: machine for machine in facts.machines}
     for name in order.names:
-        if not is_label(name):
-            yield f"'{name}': a name has lower-case letters, digits and hyphens, as a host name does"
-        elif order.names.count(name) > 1:
+        if order.names.count(name) > 1:
             yield f"'{name}' is asked for twice"
         elif name in there and not _is_leftover(there[name], source):
             yield f"'{name}': there is a machine of that name"

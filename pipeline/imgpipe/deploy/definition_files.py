@@ -18,7 +18,8 @@ class NamedFiles:
 
     `disks` are the paths of its first disk, in each definition; `nvram` those of its UEFI variables. `overlays` are
     those of any disk that may have something below it, because its definition does not say that it is raw. `tpm` says
-    that it has an emulated TPM, whose state libvirt keeps.
+    that it has an emulated TPM, whose state libvirt keeps. `snapshots` are the files that its external snapshots made,
+    where those were asked for.
     """
 
     name: str
@@ -28,6 +29,7 @@ class NamedFiles:
     files: frozenset[str]
     overlays: frozenset[str] = frozenset()
     tpm: bool = False
+    snapshots: frozenset[str] = frozenset()
 
 
 def named_files(*definitions: str) -> NamedFiles:

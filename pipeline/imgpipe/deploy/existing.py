@@ -30,7 +30,10 @@ class MachineRecord:
     its definition is final: what is not complete was interrupted, or its removal was. What is the machine's own is then
     told by `mark`, which imgpipe's files have (see `imgpipe.adapters.marks`), and by `proofs`: a volume's name and the
     pool's proof of it. `state` is 'started' from before imgpipe first starts a machine that has UEFI variables or a
-    TPM, and 'own' where there were no variables before; empty, none of that is the machine's.
+    TPM, and 'own' where there were no variables before; empty, none of that is the machine's. `user` is who can log
+    in, empty where that is not known. `host_keys` are fingerprints that the guest told after it was up, where they
+    are newer than those in `proven`. `settings` is what the machine has of its own (`imgpipe.deploy.own_settings`), and
+    `applied` what imgpipe last made of its definition (`imgpipe.deploy.applied`).
     """
 
     fleet: str
@@ -50,6 +53,10 @@ class MachineRecord:
     mark: str = ""
     proofs: tuple[tuple[str, str], ...] = ()
     state: str = ""
+    user: str = ""
+    host_keys: tuple[str, ...] = ()
+    settings: str = ""
+    applied: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +76,8 @@ class ExistingMachine:
     and `used` are 0 where unknown. `cache` is the cache mode that its definition gives that disk, empty where none.
     `disk_missing` says that the disk is known to be gone; `backing` are the files below it that the definition names.
     `persistent` is false for one that runs without a definition ('virsh undefine'): it is gone when it ends.
-    `stranger` says why a record that is there is not the machine's own, and so not in `record`.
+    `stranger` says why a record that is there is not the machine's own, and so not in `record`. `current_cpus` and
+    `current_memory` are what the machine starts with where that is less than `cpus` and `memory`; 0 where it is not.
     """
 
     name: str
@@ -88,6 +96,8 @@ class ExistingMachine:
     persistent: bool = True
     stranger: str = ""
     record: MachineRecord | None = None
+    current_cpus: int = 0
+    current_memory: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from shlex import quote
 
 from imgpipe.deploy.addresses import AddressRange, told_owners
 from imgpipe.deploy.existing import ExistingMachine
-from imgpipe.deploy.fleet import Group, GroupNic
+from imgpipe.deploy.fleet import Group, GroupNic, place_of
 from imgpipe.deploy.fleet_ids import recorded_ids
 from imgpipe.deploy.names import COMPUTER_NAME, LONGEST_HOST_NAME, computer_name
 from imgpipe.deploy.resolving import Circumstances, known_addresses, owners_of_addresses
@@ -25,19 +26,35 @@ def fleet_faults(given: Circumstances) -> Iterator[str]:
     yield from _id_faults(given)
     seen: dict[str, str] = {}
     for group, shape in given.groups.items():
-        key = f"groups.{group}"
         if shape.template is None:
-            yield f"{key}.template: is missing, and the defaults name none either"
+            yield f"groups.{group}.template: is missing, and the defaults name none either"
         for name in shape.machines(group):
             if name in seen:
                 where = "twice in this group" if seen[name] == group else f"in the group '{seen[name]}' too"
-                yield f"{key}: the machine '{name}' is {where}"
+                yield f"groups.{group}: the machine '{name}' is {where}"
             seen[name] = group
-        if shape.cache not in (None, "writeback") and not shape.cache_reason:
-            yield f"{key}.cache: '{shape.cache}' departs from the policy; say why in cache_reason"
-        for index, nic in enumerate(shape.nics):
-            yield from _plug_faults(given, nic, f"{key}.nics.{index}")
-            yield from _fixed_faults(shape.machines(group), nic, f"{key}.nics.{index}")
+        why = _of_nobody(given.choices.nics_of.get(group, ""))
+        yield from _shape_faults(given, shape, shape.machines(group), f"groups.{group}", why)
+    for name, own in given.fleet.machines.items():
+        if name in given.named:
+            # What it does not say itself is its group's, where it was looked at.
+            said = {"cache": own.cache, "nics": own.nics if "nics" in own.model_fields_set else ()}
+            yield from _shape_faults(given, given.shape(name).model_copy(update=said), (name,), place_of(name))
+        else:
+            yield f"{place_of(name)}: the fleet has no such machine{_nearest(name, given.named)}"
+
+
+def _shape_faults(given: Circumstances, shape: Group, names: tuple[str, ...], key: str, why: str = "") -> Iterator[str]:
+    if shape.cache not in (None, "writeback") and not shape.cache_reason:
+        yield f"{key}.cache: '{shape.cache}' departs from the policy; say why in cache_reason"
+    for index, nic in enumerate(shape.nics):
+        yield from _plug_faults(given, nic, f"{key}.nics.{index}", why)
+        yield from _fixed_faults(names, nic, f"{key}.nics.{index}")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def machine_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
@@ -52,7 +69,7 @@ def machine_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) ->
     yield from _clashes("UUID", uuids, _there(given, lambda one: {one.uuid}))
     yield from _memory_faults(given, machines)
     yield from _disk_faults(given, machines)
-    yield from _carriage_faults(machines)
+    yield from _carriage_faults(given, machines)
     yield from _own_file_faults(given, machines)
 
 
@@ -74,13 +91,17 @@ def _id_faults(given: Circumstances) -> Iterator[str]:
         )
 
 
-def _plug_faults(given: Circumstances, nic: GroupNic, key: str) -> Iterator[str]:
+def _of_nobody(where: str) -> str:
+    return f", which {where} has; '--bridge', or 'nics' in a fleet's file, name another" if where else ""
+
+
+def _plug_faults(given: Circumstances, nic: GroupNic, key: str, why: str) -> Iterator[str]:
     facts = given.facts
     if nic.bridge and facts.bridges is not None and nic.bridge not in facts.bridges:
-        yield f"{key}.bridge: the host has no bridge '{nic.bridge}'{_choice(facts.bridges)}"
+        yield f"{key}.bridge: the host has no bridge '{nic.bridge}'{why}{_choice(facts.bridges)}"
     if nic.network and nic.network not in facts.networks:
         known = _choice(facts.networks) or f"; 'virsh net-start {quote(nic.network)}' starts it where it is defined"
-        yield f"{key}.network: libvirt has no active network '{nic.network}'{known}"
+        yield f"{key}.network: libvirt has no active network '{nic.network}'{why}{known}"
 
 
 def _choice(names: frozenset[str]) -> str:
@@ -142,12 +163,12 @@ def _address_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -
     short: defaultdict[tuple[str, AddressRange], list[str]] = defaultdict(list)
     given_to = []
     for machine in machines:
-        shape = given.groups[machine.group]
+        shape = given.shape(machine.name)
         for index, (nic, wanted) in enumerate(zip(machine.identity.nics, shape.nics, strict=True)):
             if nic.address is not None:
                 given_to.append((nic.address.ip, machine.name))
             elif wanted.range:
-                short[f"groups.{machine.group}.nics.{index}.addresses", wanted.range].append(machine.name)
+                short[f"{given.key_of(machine.name, 'nics')}.{index}.addresses", wanted.range].append(machine.name)
     owners |= {address: f"that of '{name}'" for address, name in given_to}
     for (key, span), names in short.items():
         yield f"{key}: no address is left for {listed(names)}{told_owners(span, owners)}"
@@ -190,9 +211,9 @@ def _memory_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) ->
         asked, least = machine.machine.memory, machine.template.least_memory
         found = given.own.get(machine.name)
         if asked < least and not (found and found.memory == asked):
-            told = exact_bytes(given.groups[machine.group].memory or asked)
+            told = exact_bytes(given.shape(machine.name).memory or asked)
             small[
-                f"groups.{machine.group}.memory: {told} is too little; '{machine.template.reference}' "
+                f"{given.key_of(machine.name, 'memory')}: {told} is too little; '{machine.template.reference}' "
                 f"({machine.template.system}) needs {exact_bytes(least)}"
             ] = None
     yield from small
@@ -202,10 +223,10 @@ def _disk_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> I
     small: dict[str, str] = {}
     for machine in machines:
         disk, template = machine.machine.disk, machine.template
-        told = exact_bytes(given.groups[machine.group].disk or disk)
+        told = exact_bytes(given.shape(machine.name).disk or disk)
         found = given.own.get(machine.name)
         if disk < template.virtual_size:
-            small[f"groups.{machine.group}.disk"] = (
+            small[given.key_of(machine.name, "disk")] = (
                 f"{told} is less than the {exact_bytes(template.virtual_size)} of '{template.reference}'"
             )
         elif found and found.record and found.record.complete and disk < found.virtual_size:
@@ -214,22 +235,23 @@ def _disk_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> I
         yield f"{key}: {fault}"
 
 
-def _carriage_faults(machines: tuple[WantedMachine, ...]) -> Iterator[str]:
-    """Check that what a guest is told can reach it; in a group all guests are told about as much."""
-    for machine in {machine.group: machine for machine in machines}.values():
+def _carriage_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
+    """Check that what a guest is told can reach it; all guests of a place are told about as much."""
+    for key, machine in {given.place_key(machine.name): machine for machine in machines}.items():
         personalise = machine.template.personalise
         if personalise.by_answer_file:
             continue
         asked = any(nic.address for nic in machine.identity.nics)
         if asked and personalise.way == "first-boot" and personalise.network == "none":
             yield (
-                f"groups.{machine.group}.nics: '{machine.template.reference}' has no network tool that imgpipe knows "
-                "(NetworkManager, ifcfg, ifupdown, netplan), so its machines can have no addresses but by DHCP"
+                f"{given.key_of(machine.name, 'nics')}: '{machine.template.reference}' has no network tool that "
+                "imgpipe knows (NetworkManager, ifcfg, ifupdown, netplan), so its machines can have no addresses but "
+                "by DHCP"
             )
         try:
             carry(machine.identity, personalise, machine.name)
         except RecipeError as error:
-            yield f"groups.{machine.group}: {error}"
+            yield f"{key}: {error}"
 
 
 def _own_file_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) -> Iterator[str]:
@@ -239,9 +261,11 @@ def _own_file_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) 
         template = machine.template
         if not template.personalise.by_answer_file or template.own_files is None:
             continue
-        shape = given.groups[machine.group]
+        shape = given.shape(machine.name)
         if shape.users or shape.files or shape.root.keys:
-            told[f"groups.{machine.group}: users, files and keys cannot be given to clones of '{template.name}'"] = None
+            told[
+                f"{given.place_key(machine.name)}: users, files and keys cannot be given to clones of '{template.name}'"
+            ] = None
         try:
             template.own_files(machine.identity, template.personalise)
         except RecipeError as error:
@@ -249,14 +273,14 @@ def _own_file_faults(given: Circumstances, machines: tuple[WantedMachine, ...]) 
     yield from told
 
 
-def cache_faults(given: Circumstances, shape: Group, group: str, mode: str) -> Iterator[str]:
-    """Yield why a group cannot have its cache mode in the pool."""
-    facts = given.facts
+def cache_faults(given: Circumstances, name: str, mode: str) -> Iterator[str]:
+    """Yield why a machine cannot have its cache mode in the pool."""
+    facts, shape = given.facts, given.shape(name)
     if mode in ("none", "directsync") and facts.direct_io is False:
-        asked = "is what the group asks for" if shape.cache else f"is the policy for '{shape.template}'"
+        asked = "is what the fleet asks for" if shape.cache else f"is the policy for '{shape.template}'"
         yield (
-            f"groups.{group}.cache: '{mode}' {asked}, but the pool '{facts.pool}' ({facts.pool_path}) is on a file "
-            "system without direct I/O; take a pool elsewhere, or set cache = 'writeback' with a cache_reason"
+            f"{given.key_of(name, 'cache')}: '{mode}' {asked}, but the pool '{facts.pool}' ({facts.pool_path}) is on a "
+            "file system without direct I/O; take a pool elsewhere, or set cache = 'writeback' with a cache_reason"
         )
 
 

@@ -1,13 +1,14 @@
 """A fleet: which machines shall be made from golden images, parsed once into strict, frozen types.
 
 What stands in `defaults` holds for every group that does not say otherwise, key by key, those of `root` too; a list of
-a group replaces that of the defaults. Secrets are never in a fleet: it names the file or the environment variable that
-holds them. The JSON Schema of these types is what `imgpipe deploy --schema` prints.
+a group replaces that of the defaults. So does what stands in `machines` for one machine of a group. Secrets are never
+in a fleet: it names the file or the environment variable that holds them. The JSON Schema of these types is what
+`imgpipe deploy --schema` prints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -19,6 +20,7 @@ from imgpipe.model_faults import spelled
 from imgpipe.recipe import HostName, Identifier, InterfaceName, Line, Root, Table, User
 from imgpipe.schema_rules import default_or_each, exactly_one, needs, not_both, together
 from imgpipe.sizes import Bytes
+from imgpipe.source_nics import SourceNic
 from imgpipe.usable_addresses import UsableAddress, unusable_in
 
 AnyTable = TypeVar("AnyTable", bound=Table)
@@ -91,6 +93,11 @@ class GroupNic(Table):
     gateway: UsableAddress | None = None
     dns: tuple[UsableAddress, ...] = ()
 
+    @classmethod
+    def plugged(cls, nic: SourceNic) -> GroupNic:
+        """Return a NIC that is plugged in like another, and asks by DHCP."""
+        return cls.model_validate({nic.plug: nic.source or True})
+
     @property
     def kind(self) -> Literal["bridge", "network", "user"]:
         """Return what it is plugged into."""
@@ -100,6 +107,11 @@ class GroupNic(Table):
     def source(self) -> str:
         """Return the name of the bridge or network; empty for QEMU's own."""
         return self.bridge or self.network or ""
+
+    @property
+    def told(self) -> str:
+        """Return what it is plugged into, in words."""
+        return SourceNic(plug=self.kind, source=self.source).told
 
     @property
     def range(self) -> AddressRange | None:
@@ -244,7 +256,7 @@ def is_disk(reference: str) -> bool:
     return "/" in reference
 
 
-def _filled(table: AnyTable, defaults: Table) -> AnyTable:
+def filled(table: AnyTable, defaults: Table) -> AnyTable:
     """Return a table with what it does not say itself taken from another."""
     missing = defaults.model_fields_set - table.model_fields_set
     return table.model_copy(update={key: getattr(defaults, key) for key in missing})
@@ -264,6 +276,9 @@ class Fleet(Table):
     pool: Identifier | None = Field(default=None, description="The storage pool of libvirt for the disks.")
     defaults: Shape = Shape()
     groups: Annotated[dict[Label, Group], Field(min_length=1)]
+    machines: dict[Label, Shape] = Field(
+        default={}, description="What one machine has instead of what its group says, by the machine's name."
+    )
 
     @model_validator(mode="after")
     def _names_are_labels(self) -> Self:
@@ -273,15 +288,49 @@ class Fleet(Table):
                     raise ValueError(f"groups.{group}: '{name}' is no host name")
         return self
 
-    def with_bridges(self, bridges: Sequence[str]) -> Fleet:
-        """Return the fleet with NICs on these bridges where neither defaults nor group name any."""
-        if not bridges or "nics" in self.defaults.model_fields_set:
-            return self
-        nics = tuple(GroupNic(bridge=bridge) for bridge in bridges)
-        return self.model_copy(update={"defaults": self.defaults.model_copy(update={"nics": nics})})
+    def without_nics(self) -> tuple[str, ...]:
+        """Return the groups for which neither they nor the defaults name any NIC."""
+        if "nics" in self.defaults.model_fields_set:
+            return ()
+        return tuple(name for name, group in self.groups.items() if "nics" not in group.model_fields_set)
+
+    def with_nics(self, nics: Mapping[str, Sequence[SourceNic]]) -> Fleet:
+        """Return the fleet with these NICs for the groups that are named; they ask by DHCP."""
+        groups = {
+            name: group.model_copy(update={"nics": tuple(map(GroupNic.plugged, nics[name]))}) if name in nics else group
+            for name, group in self.groups.items()
+        }
+        return self.model_copy(update={"groups": groups})
 
     def group(self, name: str) -> Group:
         """Return a group with the defaults filled in."""
         group = self.groups[name]
-        filled = _filled(group, self.defaults)
-        return filled.model_copy(update={"root": _filled(group.root, self.defaults.root)})
+        whole = filled(group, self.defaults)
+        return whole.model_copy(update={"root": filled(group.root, self.defaults.root)})
+
+    def shapes(self) -> dict[str, Group]:
+        """Return what machines are made by, with all filled in: groups, then machines with keys of their own.
+
+        They are called as in `place_of`. A name in `machines` that no group has is left out: `faults` tells of it.
+        """
+        groups = {name: self.group(name) for name in self.groups}
+        of_machines = {name: group for group, shape in groups.items() for name in shape.machines(group)}
+        own = {
+            place_of(name): _own(self.machines[name], name, groups[group])
+            for name, group in of_machines.items()
+            if name in self.machines
+        }
+        return groups | own
+
+
+def place_of(machine: str) -> str:
+    """Return what the part of a fleet is called that is one machine's own; no group is called so."""
+    return f"machines.{machine}"
+
+
+def _own(shape: Shape, name: str, group: Group) -> Group:
+    """Return a group of one machine: its group's, with what it says itself."""
+    own = {key: getattr(shape, key) for key in shape.model_fields_set}
+    root = filled(shape.root, group.root)
+    numbered_by = {"count": None, "pattern": None, "names": (name,)}
+    return group.model_copy(update={**own, "root": root, **numbered_by})

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from imgpipe.deploy.addresses import DHCP
-from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser, Shape, is_disk
+from imgpipe.deploy.fleet import LONGEST_FILE, File, Fleet, FleetRoot, FleetUser, Shape, is_disk, place_of
 from imgpipe.deploy.names import LABEL_RULE, PATTERN_RULE, is_label, with_number, without_number
 from imgpipe.disclosure import one_line
 from imgpipe.errors import RecipeError
@@ -20,6 +20,7 @@ from imgpipe.home import in_home
 from imgpipe.named_files import open_regular
 from imgpipe.recipe import SecretSource, SshKey
 from imgpipe.recipe_files import parse, refuse_words_of_others
+from imgpipe.source_nics import SourceNic
 from imgpipe.toml_file import read_toml
 
 AnyShape = TypeVar("AnyShape", bound=Shape)
@@ -32,8 +33,8 @@ _KEY: TypeAdapter[str] = TypeAdapter(SshKey)
 class Flags:
     """A fleet of one group, as a command line asks for it; what is absent is the template's own.
 
-    `addresses` belong to the NICs in their order (bridges, then networks), 'dhcp' where one has none. `gateway` and
-    `dns` are of the first NIC with addresses.
+    `addresses` belong to the NICs in their order (bridges, then networks, else `plugs`), 'dhcp' where one has none.
+    `gateway` and `dns` are of the first NIC with addresses. `plugs` are what NICs that nobody named are plugged into.
     """
 
     template: str
@@ -48,6 +49,7 @@ class Flags:
     disk: str | None = None
     bridges: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    plugs: tuple[SourceNic, ...] = ()
     addresses: tuple[str, ...] = ()
     gateway: str | None = None
     dns: tuple[str, ...] = ()
@@ -73,6 +75,7 @@ def _named(fleet: Fleet) -> Iterator[str]:
     """Yield the keys of a fleet that name files or secrets of this host."""
     shapes: dict[str, Shape] = {"defaults": fleet.defaults}
     shapes |= {f"groups.{name}": group for name, group in fleet.groups.items()}
+    shapes |= {place_of(name): machine for name, machine in fleet.machines.items()}
     for key, shape in shapes.items():
         if shape.template and is_disk(shape.template):
             yield f"{key}.template"
@@ -88,31 +91,78 @@ def fleet_of_flags(flags: Flags) -> Fleet:
     `--name web` alone is one machine of that name; with a count the machines are web-01, web-02 and so on, or as a
     pattern such as 'web-{n:03}' says.
     """
+    try:
+        return fleet_of_table(table_of_flags(flags), Path())
+    except RecipeError as error:
+        raise as_options(error) from None
+
+
+def fleet_of_table(table: dict[str, Any], folder: Path) -> Fleet:
+    """Return the fleet of a table that options made; paths are relative to `folder`. Raises RecipeError."""
+    return _with_files(parse(Fleet, table, "What the command line asks for"), folder)
+
+
+def table_of_flags(flags: Flags) -> dict[str, Any]:
+    """Return what a command line asks for as the table of a fleet's file; raises RecipeError for what is none."""
     _check_name(flags)
     name = without_number(flags.name)
     group: dict[str, Any] = {"template": flags.template}
-    if nics := list(_nics(flags)):
-        group["nics"] = nics
     if flags.count is None and name == flags.name:
         group["names"] = [flags.name]
     else:
         group |= {"count": 1 if flags.count is None else flags.count}
         group |= {"pattern": flags.name} if name != flags.name else {}
-    root: dict[str, Any] = {"key_files": list(flags.key_files)}
-    if flags.root_password:
-        root["password"] = _source(flags.root_password)
     same = ("first", "cpus", "memory", "disk", "domain", "cache", "cache_reason", "linked")
     group |= {key: value for key in same if (value := getattr(flags, key)) is not None}
-    group |= {"root": root, "autostart": flags.autostart, "start": flags.start}
-    table = {"name": flags.fleet or name, "groups": {name: group}}
-    if flags.pool is not None:
-        table["pool"] = flags.pool
-    if flags.fleet_id is not None:
-        table["id"] = flags.fleet_id
+    group |= {"autostart": True} if flags.autostart else {}
+    group |= {} if flags.start else {"start": False}
+    group |= _own_tables(flags)
+    table: dict[str, Any] = {"name": flags.fleet or name}
+    table |= {"id": flags.fleet_id} if flags.fleet_id is not None else {}
+    table |= {"pool": flags.pool} if flags.pool is not None else {}
+    return table | {"groups": {name: group}}
+
+
+def shape_of_flags(flags: Flags) -> Shape:
+    """Return what a command line says of machines that are there; raises RecipeError with every fault."""
+    same = ("cpus", "memory", "disk")
+    table = {key: value for key in same if (value := getattr(flags, key)) is not None} | _own_tables(flags)
+    wrong: list[str] = []
     try:
-        return _with_files(parse(Fleet, table, "What the command line asks for"), Path())
+        shape = _filled(parse(Shape, table, "What the command line asks for"), Path(), "", wrong)
+        if wrong:
+            raise RecipeError("The command line names files that are not what it needs.", details=wrong)
     except RecipeError as error:
         raise as_options(error) from None
+    return shape
+
+
+def with_whole_paths(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a table that options made with paths that mean the same anywhere; they are relative to `folder`."""
+
+    def whole(path: str) -> str:
+        return str((folder / in_home(path)).absolute())
+
+    groups = {}
+    for name, group in table["groups"].items():
+        made = dict(group)
+        if is_disk(group["template"]):
+            made["template"] = whole(group["template"])
+        if root := dict(group.get("root", {})):
+            root |= {"key_files": [whole(file) for file in root["key_files"]]} if "key_files" in root else {}
+            root |= {"password": {"file": whole(file)}} if (file := root.get("password", {}).get("file")) else {}
+            made["root"] = root
+        groups[name] = made
+    return table | {"groups": groups}
+
+
+def _own_tables(flags: Flags) -> dict[str, Any]:
+    """Return the tables of a group, or of one machine, that flags speak of: root's, and those of NICs."""
+    root: dict[str, Any] = {"key_files": list(flags.key_files)} if flags.key_files else {}
+    if flags.root_password:
+        root["password"] = _source(flags.root_password)
+    nics = list(_nics(flags))
+    return ({"root": root} if root else {}) | ({"nics": nics} if nics else {})
 
 
 def as_options(error: RecipeError) -> RecipeError:
@@ -127,7 +177,7 @@ _OPTIONS = {
                                    "bridge", "network", "addresses", "gateway", "dns")},
     "cache_reason": "--cache-reason",
 }  # fmt: skip
-_PLACE = re.compile(r"(?:groups\.[a-z0-9-]+\.)?(?:root\.|nics\.\d+\.)?([a-z_]+)(?:\.[0-9a-z_]+)*: ")
+_PLACE = re.compile(r"\.?(?:groups\.[a-z0-9-]+\.)?(?:root\.|nics\.\d+\.)?([a-z_]+)(?:\.[0-9a-z_]+)*: ")
 
 
 def _as_option(fault: str) -> str:
@@ -176,6 +226,8 @@ def _nics(flags: Flags) -> Iterator[dict[str, Any]]:
     """Yield the tables of NICs; none where the flags name none."""
     plugs: list[dict[str, Any]] = [{"bridge": name} for name in flags.bridges]
     plugs += [{"network": name} for name in flags.networks]
+    if not plugs and flags.addresses:
+        plugs = [{nic.plug: nic.source or True} for nic in flags.plugs]
     if len(flags.addresses) > len(plugs):
         raise RecipeError(
             f"There are {len(flags.addresses)} '--addresses' for {len(plugs)} NICs.",
@@ -198,9 +250,10 @@ def _with_files(fleet: Fleet, folder: Path) -> Fleet:
     wrong: list[str] = []
     defaults = _filled(fleet.defaults, folder, "defaults", wrong)
     groups = {name: _filled(group, folder, f"groups.{name}", wrong) for name, group in fleet.groups.items()}
+    machines = {name: _filled(machine, folder, place_of(name), wrong) for name, machine in fleet.machines.items()}
     if wrong:
         raise RecipeError(f"The fleet '{fleet.name}' names files that are not what it needs.", details=wrong)
-    return fleet.model_copy(update={"defaults": defaults, "groups": groups})
+    return fleet.model_copy(update={"defaults": defaults, "groups": groups, "machines": machines})
 
 
 def _filled(shape: AnyShape, folder: Path, key: str, wrong: list[str]) -> AnyShape:
@@ -224,10 +277,14 @@ def _login(login: AnyLogin, folder: Path, key: str, wrong: list[str]) -> AnyLogi
     keys = list(login.keys)
     for index, name in enumerate(login.key_files):
         keys += _keys(folder / in_home(name), f"{key}.key_files.{index}", wrong)
+    # What it does not say stays unsaid, because the defaults say that.
+    update: dict[str, Any] = {"key_files": ()}
+    if {"keys", "key_files"} & login.model_fields_set:
+        update["keys"] = tuple(dict.fromkeys(keys))
     password = login.password
     if password is not None and password.file is not None:
-        password = SecretSource(file=str(folder / in_home(password.file)))
-    return login.model_copy(update={"keys": tuple(dict.fromkeys(keys)), "key_files": (), "password": password})
+        update["password"] = SecretSource(file=str(folder / in_home(password.file)))
+    return login.model_copy(update=update)
 
 
 def _keys(path: Path, key: str, wrong: list[str]) -> list[str]:

@@ -30,6 +30,9 @@ _SINGLE = (
     "fleet_id",
     "mark",
     "state",
+    "user",
+    "settings",
+    "applied",
 )
 
 
@@ -69,6 +72,7 @@ def of_element(root: ET.Element) -> MachineRecord | None:
         linked=element.get("linked") == "yes",
         complete=element.get("complete") == "yes",
         addresses=_texts(element, "address"),
+        host_keys=_texts(element, "host-key"),
         proofs=tuple((made.get("volume", ""), made.text or "") for made in element.iterfind(f"{{{NAMESPACE}}}made")),
         proven=None if proven is None else _proven(proven),
     )
@@ -81,6 +85,8 @@ def _written(record: MachineRecord, space: str) -> str:
             _add(root, f"{space}{_tag(name)}", value)
     for address in record.addresses:
         _add(root, f"{space}address", address)
+    for key in record.host_keys:
+        _add(root, f"{space}host-key", key)
     for volume, proof in record.proofs:
         _add(root, f"{space}made", proof, volume=volume)
     if record.proven:

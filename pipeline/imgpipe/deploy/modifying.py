@@ -12,6 +12,7 @@ from imgpipe.deploy.changes import Modify
 from imgpipe.deploy.definitions import DISK_TARGETS, changed, definition
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.flatten import flatten, require_own_disk
+from imgpipe.deploy.host_keys import told_fingerprints
 from imgpipe.deploy.making import carried_of, iso_of, record_with_seed
 from imgpipe.deploy.workshop import Workshop
 from imgpipe.errors import GuestError
@@ -109,4 +110,6 @@ def _kept(record: MachineRecord, old: MachineRecord, change: Modify) -> MachineR
     """Keep of the old record what a change does not touch: what the disk was made from, and the guest's word."""
     linked = old.linked and not change.flatten
     proven = old.proven if is_named_by(old.identity, change.machine.identity) else None
-    return replace(record, template=old.template, disk=old.disk, linked=linked, proven=proven)
+    # What a guest is told anew leaves its SSH host keys as they are.
+    keys = old.host_keys if proven else told_fingerprints(old)
+    return replace(record, template=old.template, disk=old.disk, linked=linked, proven=proven, host_keys=keys)

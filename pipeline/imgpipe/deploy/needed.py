@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from imgpipe.adapters.machines import Machines
@@ -45,7 +45,8 @@ def survey(
         machine = going.get(mine.uuid)
         if machine is not None and machine.record is not None:
             pool = pool_of(machine.record.pool)
-            own = belongings(mine, machine.record, pool).volumes
+            known = replace(mine, snapshots=machines.snapshot_files(mine.name))
+            own = belongings(known, machine.record, pool).volumes
             files |= {pool.file(name) for name in names_of(own, machine.record, pool)}
     return Survey(
         graph=UseGraph(machines.disk_uses()),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -19,22 +20,28 @@ def believed(machines: Iterable[ExistingMachine]) -> tuple[ExistingMachine, ...]
     where the machine's disk is the record's, and no other machine's definition names that.
     """
     every = tuple(machines)
-    return tuple(_judged(machine, every) for machine in every)
+    # Counted once: a host may have thousands of machines.
+    named = Counter(path for machine in every for path in _paths(machine))
+    return tuple(_judged(machine, named) for machine in every)
 
 
-def _judged(machine: ExistingMachine, every: Sequence[ExistingMachine]) -> ExistingMachine:
+def _judged(machine: ExistingMachine, named: Mapping[str, int]) -> ExistingMachine:
     record = machine.record
     if record is None or record.uuid == machine.uuid:
         return machine
     why = COPIED
     if not record.uuid:
-        if _is_its_alone(machine, record.disk, every):
+        if _is_its_alone(machine, record.disk, named):
             return machine
         why = UNCERTAIN
     return replace(machine, record=None, stranger=why)
 
 
-def _is_its_alone(machine: ExistingMachine, volume: str, every: Sequence[ExistingMachine]) -> bool:
-    names = {path for path in (machine.disk, *machine.backing) if PurePath(path).name == volume}
-    others = {path for one in every if one is not machine for path in (one.disk, *one.backing)}
-    return bool(names) and not names & others
+def _is_its_alone(machine: ExistingMachine, volume: str, named: Mapping[str, int]) -> bool:
+    """Say whether a machine has the disk `volume`, and none of its paths is one that others name too."""
+    names = {path for path in _paths(machine) if PurePath(path).name == volume}
+    return bool(names) and all(named[path] == 1 for path in names)
+
+
+def _paths(machine: ExistingMachine) -> frozenset[str]:
+    return frozenset((machine.disk, *machine.backing))

@@ -10,10 +10,11 @@ from shlex import quote
 from imgpipe.deploy.changes import Change, Keep, Make, Modify, Rebuild, Remove, change_of, identity_changes
 from imgpipe.deploy.existing import ExistingMachine, HostFacts
 from imgpipe.deploy.faults import cache_faults, fleet_faults, listed, machine_faults
-from imgpipe.deploy.fleet import Fleet
+from imgpipe.deploy.fleet import Fleet, place_of
 from imgpipe.deploy.fleet_ids import recorded_ids
 from imgpipe.deploy.logins import who_can_log_in
 from imgpipe.deploy.names import COMPUTER_NAME
+from imgpipe.deploy.own_settings import said_in
 from imgpipe.deploy.resolving import Choices, Circumstances, outdated, wanted_machines
 from imgpipe.deploy.room import room_faults, room_warnings, uploads
 from imgpipe.deploy.wanted import Template, WantedMachine
@@ -61,6 +62,13 @@ class DeployPlan:
     def stopped(self) -> tuple[str, ...]:
         """Return the names of running machines that must stop for their change."""
         return tuple(change.machine.name for change in self.changes if isinstance(change, Modify) and change.needs_stop)
+
+    @property
+    def undone(self) -> tuple[tuple[str, Modify], ...]:
+        """Return the machines that somebody else changed, or may have, and whose change is undone."""
+        return tuple(
+            (change.machine.name, change) for change in self.changes if isinstance(change, Modify) and change.by_hand
+        )
 
     @property
     def lost(self) -> tuple[str, ...]:
@@ -116,7 +124,7 @@ def _faults(given: Circumstances, machines: tuple[WantedMachine, ...], changes: 
         *fleet_faults(given),
         *_template_faults(given, changes),
         *_told_once_faults(changes),
-        *_way_out_faults(changes),
+        *_way_out_faults(given, changes),
         *machine_faults(given, machines),
         *_cache_faults(given, changes),
         *room_faults(changes, given.facts),
@@ -124,12 +132,15 @@ def _faults(given: Circumstances, machines: tuple[WantedMachine, ...], changes: 
 
 
 def _template_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
-    for group, shape in given.groups.items():
+    own = [name for name, shape in given.fleet.machines.items() if shape.template and name in given.named]
+    named = {f"groups.{group}": shape for group, shape in given.groups.items()}
+    named |= {place_of(name): given.shape(name) for name in own}
+    for key, shape in named.items():
         if shape.template and shape.template not in given.templates:
-            yield f"groups.{group}.template: there is no image '{shape.template}'; 'imgpipe images list' shows all"
+            yield f"{key}.template: there is no image '{shape.template}'; 'imgpipe images list' shows all"
         elif shape.template and not given.templates[shape.template].proven:
             yield (
-                f"groups.{group}.template: nothing proves that '{given.templates[shape.template].reference}' was "
+                f"{key}.template: nothing proves that '{given.templates[shape.template].reference}' was "
                 "generalized (sysprep), so its clones could share one identity; build it again: 'imgpipe build "
                 f"{quote(given.templates[shape.template].name)}'"
             )
@@ -156,7 +167,7 @@ def _told_once_faults(changes: tuple[Change, ...]) -> Iterator[str]:
             )
 
 
-def _way_out_faults(changes: tuple[Change, ...]) -> Iterator[str]:
+def _way_out_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     """Find new machines of Windows with two ways out; others are told to leave the router that DHCP names."""
     told: dict[str, None] = {}
     for machine in _new(changes):
@@ -164,19 +175,22 @@ def _way_out_faults(changes: tuple[Change, ...]) -> Iterator[str]:
         for index, nic in enumerate(nics if machine.template.personalise.is_windows else ()):
             if leaves_its_router(nic, nics):
                 told[
-                    f"groups.{machine.group}.nics.{index}: asks by DHCP beside a NIC with a gateway, and Windows "
-                    "cannot be told to leave the DHCP server's router; give it addresses, or leave the gateway out"
+                    f"{given.key_of(machine.name, 'nics')}.{index}: asks by DHCP beside a NIC with a gateway, and "
+                    "Windows cannot be told to leave the DHCP server's router; give it addresses, or leave the gateway "
+                    "out"
                 ] = None
     yield from told
 
 
 def _cache_faults(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
-    """Check what gets a new definition; a group's machines differ in nothing that counts here."""
-    modes = {
-        change.machine.group: change.machine.cache for change in changes if isinstance(change, Make | Modify | Rebuild)
+    """Check what gets a new definition; the machines of a place differ in nothing that counts here."""
+    places = {
+        given.place(change.machine.name): change.machine
+        for change in changes
+        if isinstance(change, Make | Modify | Rebuild)
     }
-    for group, mode in modes.items():
-        yield from cache_faults(given, given.groups[group], group, mode)
+    told = (fault for machine in places.values() for fault in cache_faults(given, machine.name, machine.cache))
+    yield from dict.fromkeys(told)
 
 
 def _notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
@@ -186,20 +200,33 @@ def _notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterator[str]:
     yield from (f"Log in to {listed(names)}: {who}." for who, names in _told_logins(changes).items() if who != NOBODY)
     yield from _template_notes(given, changes)
     yield from _id_notes(given, changes)
+    for group, where in given.choices.nics_of.items():
+        plugs = ", ".join(nic.told for nic in given.groups[group].nics)
+        yield f"Group '{group}': NICs on {plugs}, like {where}."
     if alone := [one.name for one in _new(changes) if all(nic.kind == "user" for nic in one.identity.nics)]:
         yield (
             f"{listed(alone)}: on QEMU's own NAT, so nothing reaches them from outside; '--bridge', 'nics' in a "
             "fleet's file or 'bridges' in imgpipe.toml plug them in elsewhere."
         )
-    for group, shape in given.groups.items():
-        policy = given.templates[shape.template or ""].cache
-        if shape.cache not in (None, policy):
-            reason = shape.cache_reason or "the fleet asks for it"
-            yield f"Group '{group}': cache mode '{shape.cache}' instead of '{policy}': {reason}."
+    yield from _cache_notes(given)
+    for name, settings in given.choices.settings.items():
+        if name in given.named and (own := said_in(settings)):
+            yield f"'{name}': {', '.join(own)} as 'machines set' gave it, and not as its group says."
     if orphans := given.orphans:
         names = listed(machine.name for machine in orphans)
         ending = "is removed" if given.choices.prune else "stays; '--prune' removes what the fleet does not name"
         yield f"Not in the fleet any more: {names}, which {ending}."
+
+
+def _cache_notes(given: Circumstances) -> Iterator[str]:
+    own = {name: shape for name, shape in given.fleet.machines.items() if shape.cache}
+    named = {f"Group '{group}'": shape for group, shape in given.groups.items()}
+    named |= {f"Machine '{name}'": given.shape(name) for name in own}
+    for what, shape in named.items():
+        policy = given.templates[shape.template or ""].cache
+        if shape.cache not in (None, policy):
+            reason = shape.cache_reason or "the fleet asks for it"
+            yield f"{what}: cache mode '{shape.cache}' instead of '{policy}': {reason}."
 
 
 def _told_logins(changes: tuple[Change, ...]) -> dict[str, list[str]]:
@@ -224,11 +251,11 @@ def _template_notes(given: Circumstances, changes: tuple[Change, ...]) -> Iterat
     older: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for machine in kept:
         if outdated(given, machine.name):
-            now = given.templates[given.groups[machine.group].template or ""].reference
+            now = given.templates[given.shape(machine.name).template or ""].reference
             older[machine.template.reference, now].append(machine.name)
     for (made_from, now), names in older.items():
         yield f"{listed(names)}: made from '{made_from}', not '{now}', and kept; '--rebuild' makes them anew."
-    if copies := [one.name for one in kept if not one.linked and given.groups[one.group].is_linked]:
+    if copies := [one.name for one in kept if not one.linked and given.shape(one.name).is_linked]:
         yield f"{listed(copies)}: a disk of its own, and it stays one; only '--rebuild' would link it again."
     foreign = {one.template.reference: None for one in _new(changes) if not one.template.prepared}
     for reference in foreign:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from imgpipe.deploy.applied import applied_of, written
 from imgpipe.deploy.existing import MachineRecord
+from imgpipe.deploy.logins import login_of
 from imgpipe.deploy.wanted import WantedMachine
 from imgpipe.identity.digest import identity_digest
 
@@ -21,4 +23,7 @@ def record_of(machine: WantedMachine, pool: str) -> MachineRecord:
         disk=f"{machine.name}.qcow2",
         uuid=machine.uuid,
         fleet_id=machine.fleet_id,
+        user=login_of(machine),
+        settings=machine.settings,
+        applied=written(applied_of(machine)),
     )

@@ -30,8 +30,8 @@ def remove_machine(
     shown to be its own. `known` is of the batch of machines that it goes with. The definition goes last, because it
     says what else there is: a removal that was interrupted can be repeated.
     Returns sentences about what stays, though it has the names of what is the machine's. Raises RecipeError for a
-    machine that imgpipe did not make, or that somebody else's depends on, and HostError where that is not known; then
-    nothing was touched.
+    machine that imgpipe did not make, or that somebody else's depends on, and HostError where that is not known, or
+    where a QEMU that libvirt lost uses its disk; then nothing was touched.
     """
     if existing.record is None:
         raise not_ours(existing)
@@ -44,11 +44,13 @@ def remove_machine(
     mine = next((one for one in named if one.uuid == now.uuid), None)
     if mine is None:
         return ()
+    mine = replace(mine, snapshots=machines.snapshot_files(mine.name))
     own = belongings(mine, record, pool)
     refuse_needed(f"of the machine '{now.name}' ", own.volumes, named, pool, known)
     if any(mine.nvram & one.files for one in named if one.uuid != now.uuid):
         own = replace(own, variables=False)
     machines.force_stop(now.name)
+    pool.require_unused(*own.volumes)
     # One that was not persistent is gone by now.
     if record.complete and now.name in machines.names():
         record = _sealed(record, own, pool)
@@ -106,17 +108,23 @@ def require_leftover(volume: str, machines: Machines, pool: Pool, *, trusting: b
 
     `trusting` takes what cannot be seen for nobody's.
     """
+    require_volume(volume, pool)
+    known = survey((), machines, lambda _: pool, trusting=trusting)
+    refuse_needed("", (volume,), machines.named_files(), pool, known)
+
+
+def require_volume(volume: str, pool: Pool) -> None:
+    """Raise RecipeError for a volume that is not in the pool, which need not be open."""
     if volume not in pool.names():
         raise RecipeError(
             f"The pool '{pool.name}' has no volume '{volume}'.", hint=f"'virsh vol-list {quote(pool.name)}' lists them."
         )
-    known = survey((), machines, lambda _: pool, trusting=trusting)
-    refuse_needed("", (volume,), machines.named_files(), pool, known)
 
 
 def remove_leftover(volume: str, machines: Machines, pool: Pool, *, trusting: bool = False) -> None:
     """Delete a volume that no machine has; raises as `require_leftover` does."""
     require_leftover(volume, machines, pool, trusting=trusting)
+    pool.require_unused(volume)
     pool.delete(volume)
 
 

@@ -11,9 +11,10 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValu
 from imgpipe.deploy.accounts import account_key
 from imgpipe.deploy.addresses import AddressRequest, allocate
 from imgpipe.deploy.existing import ExistingMachine, HostFacts
-from imgpipe.deploy.fleet import Fleet, Group
+from imgpipe.deploy.fleet import Fleet, Group, place_of
 from imgpipe.deploy.fleet_ids import id_of, new_mac, new_uuid
 from imgpipe.deploy.names import host_name
+from imgpipe.deploy.own_settings import said_in
 from imgpipe.deploy.wanted import Identity, Template, WantedFile, WantedMachine, WantedNic, WantedUser
 from imgpipe.os_family import Account
 from imgpipe.recipe import Machine
@@ -25,11 +26,17 @@ class Choices:
     """What a run may do beside making and changing: remove what the fleet does not name, make anew what is outdated.
 
     `minted` is the id for a fleet that has none yet; None where only a deploy will mint it, empty for none at all.
+    `only` is the one machine that a run is about, empty for all. `settings` are what machines keep of their own in
+    their records; the fleet has it already. `nics_of` says by group where its NICs come from, if nobody named
+    them for it.
     """
 
     prune: bool = False
     rebuild: bool = False
     minted: str | None = ""
+    only: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    nics_of: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,18 +47,47 @@ class Circumstances:
     templates: Mapping[str, Template]
     facts: HostFacts
     accounts: Mapping[str, Account]
-    choices: Choices = field(default=Choices())
+    choices: Choices = field(default_factory=Choices)
     key: bytes = field(default=b"", repr=False)
 
     @cached_property
     def groups(self) -> dict[str, Group]:
         """Return the groups with the defaults filled in."""
-        return {name: self.fleet.group(name) for name in self.fleet.groups}
+        return {name: self.shapes[name] for name in self.fleet.groups}
+
+    @cached_property
+    def shapes(self) -> dict[str, Group]:
+        """Return what machines are made by, by place: groups, and machines with keys of their own."""
+        return self.fleet.shapes()
+
+    def place(self, name: str) -> str:
+        """Return the place of the fleet that a machine is made by."""
+        own = place_of(name)
+        return own if own in self.shapes else self.named[name]
+
+    def place_key(self, name: str) -> str:
+        """Return the table of the fleet's file that a machine is made by."""
+        place = self.place(name)
+        return f"groups.{place}" if place in self.fleet.groups else place
+
+    def shape(self, name: str) -> Group:
+        """Return what a machine is made by."""
+        return self.shapes[self.place(name)]
+
+    def key_of(self, name: str, field: str) -> str:
+        """Return the key of the fleet's file that says this of a machine: its own, or its group's."""
+        own = self.fleet.machines.get(name)
+        if field in said_in(self.choices.settings.get(name, "")):
+            return f"{name}, as 'machines set' has it: {field}"
+        place = place_of(name) if own is not None and field in own.model_fields_set else f"groups.{self.named[name]}"
+        return f"{place}.{field}"
 
     @cached_property
     def named(self) -> dict[str, str]:
         """Return the group of every machine by the machine's name, in order."""
-        return {name: group for group, shape in self.groups.items() for name in shape.machines(group)}
+        every = {name: group for group, shape in self.groups.items() for name in shape.machines(group)}
+        only = self.choices.only
+        return {name: group for name, group in every.items() if only in ("", name)}
 
     @cached_property
     def own(self) -> dict[str, ExistingMachine]:
@@ -74,6 +110,8 @@ class Circumstances:
     @cached_property
     def orphans(self) -> tuple[ExistingMachine, ...]:
         """Return the fleet's own machines that it does not name any more."""
+        if self.choices.only:
+            return ()
         return tuple(found for name, found in self.own.items() if name not in self.named)
 
 
@@ -107,18 +145,18 @@ def wanted_machines(given: Circumstances) -> tuple[WantedMachine, ...]:
     """
     addresses = allocate(_requests(given), owners_of_addresses(given))
     macs = {nic.mac for machine in given.facts.machines for nic in machine.nics}
-    identities = {group: _shared_identity(given, group, shape) for group, shape in given.groups.items()}
+    identities = {place: _shared_identity(given, place, shape) for place, shape in given.shapes.items()}
     return tuple(
-        _machine(given, name, identities[group], tuple(_nics(given, name, addresses, macs)))
-        for name, group in given.named.items()
-        if given.groups[group].template in given.templates
+        _machine(given, name, identities[given.place(name)], tuple(_nics(given, name, addresses, macs)))
+        for name in given.named
+        if given.shape(name).template in given.templates
     )
 
 
 def outdated(given: Circumstances, name: str) -> str:
     """Say why the machine is not what its group's template would give today; empty where it is, or is not there."""
     existing = given.own.get(name)
-    template = given.templates.get(given.groups[given.named[name]].template or "")
+    template = given.templates.get(given.shape(name).template or "")
     if existing is None or existing.record is None or template is None or not existing.record.complete:
         return ""
     if existing.record.template == template.reference:
@@ -127,8 +165,7 @@ def outdated(given: Circumstances, name: str) -> str:
 
 
 def _machine(given: Circumstances, name: str, identity: Identity, nics: tuple[WantedNic, ...]) -> WantedMachine:
-    group = given.named[name]
-    shape = given.groups[group]
+    shape = given.shape(name)
     existing = given.own.get(name)
     template = _template(given, name, given.templates[shape.template or ""])
     kept = _kept(given, name)
@@ -137,7 +174,7 @@ def _machine(given: Circumstances, name: str, identity: Identity, nics: tuple[Wa
         name=name,
         uuid=existing.uuid if existing else new_uuid(given.fleet_id, given.fleet.name, name),
         fleet=given.fleet.name,
-        group=group,
+        group=given.named[name],
         template=template,
         machine=_sized(shape, template, kept),
         cache=shape.cache or template.cache,
@@ -146,6 +183,7 @@ def _machine(given: Circumstances, name: str, identity: Identity, nics: tuple[Wa
         linked=linked,
         autostart=shape.autostart,
         start=shape.start,
+        settings=given.choices.settings.get(name, ""),
     )
 
 
@@ -189,11 +227,11 @@ def _whole_mib(size: int) -> int:
     return -(-size // MIB) * MIB
 
 
-def _shared_identity(given: Circumstances, group: str, shape: Group) -> Identity:
-    """Return what the guests of a group are told alike; host name and NICs are each one's own."""
+def _shared_identity(given: Circumstances, place: str, shape: Group) -> Identity:
+    """Return what the guests of a place are told alike; host name and NICs are each one's own."""
 
     def password_hash(user: str) -> str:
-        account = given.accounts.get(account_key(group, user))
+        account = given.accounts.get(account_key(place, user))
         return account.password_hash if account else ""
 
     identity = Identity(
@@ -201,7 +239,7 @@ def _shared_identity(given: Circumstances, group: str, shape: Group) -> Identity
         nics=(),
         keys=shape.root.keys,
         password_hash=password_hash("root"),
-        password=root.password if (root := given.accounts.get(account_key(group, "root"))) else "",
+        password=root.password if (root := given.accounts.get(account_key(place, "root"))) else "",
         users=tuple(
             WantedUser(
                 name=user.name,
@@ -227,7 +265,7 @@ def _nics(
 ) -> Iterator[WantedNic]:
     """Yield the machine's interfaces; `macs` are taken, and grow."""
     there = given.own[name].nics if name in given.own else ()
-    for index, nic in enumerate(given.groups[given.named[name]].nics):
+    for index, nic in enumerate(given.shape(name).nics):
         address = nic.fixed.get(name) or addresses.get((name, index))
         yield WantedNic(
             kind=nic.kind,
@@ -244,13 +282,13 @@ def _nics(
 def _requests(given: Circumstances) -> Iterator[AddressRequest]:
     fixed = {
         interface.ip: name
-        for shape in given.groups.values()
+        for shape in given.shapes.values()
         for nic in shape.nics
         for name, interface in nic.fixed.items()
     }
-    for name, group in given.named.items():
+    for name in given.named:
         had = static_addresses(given.own[name]) if name in given.own else ()
-        for index, nic in enumerate(given.groups[group].nics):
+        for index, nic in enumerate(given.shape(name).nics):
             if nic.range is not None and name not in nic.fixed:
                 yield AddressRequest(
                     owner=(name, index),
@@ -263,7 +301,7 @@ def _requests(given: Circumstances) -> Iterator[AddressRequest]:
 def owners_of_addresses(given: Circumstances) -> dict[IPv4Address, str]:
     """Return the addresses that no machine may be given newly, and whose each is."""
     owners: dict[IPv4Address, str] = {}
-    for shape in given.groups.values():
+    for shape in given.shapes.values():
         for nic in shape.nics:
             owners |= dict.fromkeys(nic.dns, "a DNS server's")
             owners |= {nic.gateway: "the gateway's"} if nic.gateway else {}

@@ -38,7 +38,8 @@ def chosen(machines: Iterable[ExistingMachine], choice: Choice) -> tuple[Existin
             if name in every and every[name].stranger:
                 raise not_ours(every[name])
             raise _not_ours(name, ours, is_there=name in every)
-    found = tuple(machine for machine in ours.values() if _is_in(machine, choice))
+    named = frozenset(choice.names)
+    found = tuple(machine for machine in ours.values() if _is_in(machine, choice, named))
     if not found and not choice.is_empty:
         raise _none_of(choice, ours.values())
     return found
@@ -50,11 +51,11 @@ def require_a_choice(choice: Choice) -> None:
         raise RecipeError("No machine was named.", hint="Give names, '--fleet' or '--group'.")
 
 
-def _is_in(machine: ExistingMachine, choice: Choice) -> bool:
+def _is_in(machine: ExistingMachine, choice: Choice, named: frozenset[str]) -> bool:
     record = machine.record
     return (
         record is not None
-        and (not choice.names or machine.name in choice.names)
+        and (not named or machine.name in named)
         and choice.fleet in (None, record.fleet)
         and choice.group in (None, record.group)
     )

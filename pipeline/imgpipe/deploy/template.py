@@ -14,6 +14,7 @@ from imgpipe.logins import Login
 from imgpipe.model_faults import faults
 from imgpipe.os_family import CacheMode, Hardware, Personalise
 from imgpipe.recipe import Machine
+from imgpipe.source_nics import SourceNic
 
 FIRST_BOOT = "first-boot-identity"
 """The sysprep operation that puts in the unit which applies an identity at first boot."""
@@ -33,6 +34,7 @@ _OS_IDS = {
     "win": "http://microsoft.com/win/",
 }
 _LOGINS: TypeAdapter[tuple[Login, ...] | None] = TypeAdapter(tuple[Login, ...] | None)
+_NICS: TypeAdapter[tuple[SourceNic, ...]] = TypeAdapter(tuple[SourceNic, ...])
 _SHORT_ID = re.compile(r"([a-z-]+)([0-9][0-9a-z.]*)")
 
 
@@ -58,6 +60,7 @@ def of_image(image: Image) -> Template:
             or personalise.way in {"cloud-init", "cloudbase-init", "unattend-cd"},
             size=image.manifest.image.size,
             logins=_LOGINS.validate_python(_without_kinds(plan.get("logins"))),
+            nics=_NICS.validate_python(_without_kinds(plan.get("source_nics", []))),
             proven=not _seals_itself(unattended, personalise) or bool(image.manifest.sealed.generalized),
         )
     except ValidationError as error:

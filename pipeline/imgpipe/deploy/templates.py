@@ -17,6 +17,9 @@ from imgpipe.images.soundness import require_whole
 from imgpipe.os_family import OsFamily, System
 from imgpipe.store import Store
 
+_DISKS = frozenset({".qcow2", ".raw", ".img"})
+"""Ends of file names that no image's name has: what ends so is a disk's."""
+
 
 def load_templates(
     fleet: Fleet,
@@ -31,14 +34,14 @@ def load_templates(
     What the fleet names and the catalog does not have is left out, unless that is all: then the error says so.
     Raises HostError for an image that is not as large as its manifest says.
     """
-    named = {shape.template: None for shape in map(fleet.group, fleet.groups) if shape.template}
+    named = {shape.template: None for shape in fleet.shapes().values() if shape.template}
     found: dict[str, Template] = {}
     missing: list[RecipeError] = []
     for reference in named:
         try:
             found[reference] = foreign(Path(reference)) if is_disk(reference) else of_catalog(store, reference)
         except RecipeError as error:
-            missing.append(_to_build(error, reference) if is_recipe(reference) else error)
+            missing.append(_with_hint(error, reference, is_recipe))
     if missing and not found:
         raise missing[0]
     records = [machine.record for machine in machines if machine.record and machine.record.fleet == fleet.name]
@@ -52,10 +55,29 @@ def load_templates(
     return {name: _of_plugin(template, *known.get(template.system, (None, None))) for name, template in found.items()}
 
 
-def _to_build(error: RecipeError, recipe: str) -> RecipeError:
-    """Return the error about an image that was never built, with what builds it."""
+def require_templates(fleet: Fleet, store: Store, is_recipe: Callable[[str], bool] = lambda _: False) -> None:
+    """Raise RecipeError, as `load_templates` does, where the catalog has none of a fleet's images; disks may be any."""
+    named = [shape.template for shape in fleet.shapes().values() if shape.template]
+    missing: list[RecipeError] = []
+    for reference in () if any(map(is_disk, named)) else named:
+        try:
+            find(store, reference)
+        except RecipeError as error:
+            missing.append(_with_hint(error, reference, is_recipe))
+    if missing and len(missing) == len(named):
+        raise missing[0]
+
+
+def _with_hint(error: RecipeError, reference: str, is_recipe: Callable[[str], bool]) -> RecipeError:
+    """Return the error about an image that is not there, with what makes it, or how what was meant is written."""
+    if is_recipe(reference):
+        hint = f"Build it: 'imgpipe build {quote(reference)}'."
+    elif Path(reference).suffix in _DISKS:
+        hint = f"A disk is given with its folder, './{reference}', or as '--import {quote(reference)}'."
+    else:
+        return error
     # Names that are near, and there, stand among the details.
-    return RecipeError(str(error), hint=f"Build it: 'imgpipe build {quote(recipe)}'.", details=error.details)
+    return RecipeError(str(error), hint=hint, details=error.details)
 
 
 def _of_plugin(template: Template, family: OsFamily | None, system: System | None) -> Template:

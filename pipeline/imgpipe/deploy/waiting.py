@@ -199,8 +199,8 @@ def _remember(watch: _Watch, machines: Machines) -> None:
             macs=report.macs,
             addresses=report.addresses,
         )
-        if proven != record.proven:
-            machines.set_record(watch.name, replace(record, proven=proven))
+        if proven != record.proven or record.host_keys:
+            machines.set_record(watch.name, replace(record, proven=proven, host_keys=()))
 
 
 def _require_unique(reports: Mapping[str, Report], wanted: Iterable[WantedMachine], machines: Machines) -> None:

@@ -15,6 +15,7 @@ from imgpipe.logins import Login
 from imgpipe.offline_edits import Step
 from imgpipe.os_family import CacheMode, Hardware, Personalise
 from imgpipe.recipe import Machine
+from imgpipe.source_nics import SourceNic
 
 # Where nobody told a data root's own bytes: still nothing can be guessed, but another run makes other digests.
 _OF_THIS_RUN = secrets.token_bytes(32)
@@ -32,6 +33,7 @@ class Template:
     of which nobody saw the proof. `foreign` is what was checked of a disk that imgpipe did not build. `own_files` is
     the family's `personalise_files`, where it has one. `least_memory` is what the system needs, 0 where no plugin
     knows it. `logins` are the accounts that let somebody in before a deploy adds to them, None where nobody knows.
+    `nics` are those of the machine that the image was imported from.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Template:
     foreign: CheckedDisk | None = None
     least_memory: int = 0
     logins: tuple[Login, ...] | None = None
+    nics: tuple[SourceNic, ...] = ()
     own_files: Callable[[Identity, Personalise], tuple[Step, ...]] | None = field(
         default=None, compare=False, repr=False
     )
@@ -123,7 +126,8 @@ class WantedMachine:
     """One machine: its definition, its disk and its identity. `machine.disk` is the disk's virtual size in bytes.
 
     `uuid` is stable for the fleet, its id and the name. A `linked` disk is an overlay on the template, else a copy of
-    its own. `fleet_id` is for its record: what it carries already, else the fleet's.
+    its own. `fleet_id` is for its record: what it carries already, else the fleet's. So is `settings`, what it has of
+    its own beside the fleet's file.
     """
 
     name: str
@@ -138,3 +142,4 @@ class WantedMachine:
     linked: bool = True
     autostart: bool = False
     start: bool = True
+    settings: str = ""

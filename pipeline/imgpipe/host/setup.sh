@@ -416,6 +416,16 @@ make_environment() {
     step "${pip[@]}" --require-hashes --no-build-isolation -r "$checkout/$lock.lock"
     step "${pip[@]}" --no-deps --no-build-isolation -e "$checkout"
     stamp "$venv/environment-$lock" "$inputs"
+    [ "$lock" != requirements ] || tell_of_path
+}
+
+# Messages and pages say 'imgpipe'. Said once, when the environment is made; a link to the launcher is found from anywhere.
+tell_of_path() {
+    local root=sudo
+    ! command -v imgpipe >/dev/null || return 0
+    [ "$(id -u)" != 0 ] || root=''
+    say "where a message says 'imgpipe', type $(printf %q "$checkout/imgpipe"); for the short word, once:" \
+        "${root:+$root }ln -s $(printf %q "$checkout/imgpipe") /usr/local/bin/"
 }
 
 stamp() {

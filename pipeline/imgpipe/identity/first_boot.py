@@ -1,6 +1,7 @@
 """What an image gets at the end of its making, so that machines made from it need no appliance.
 
 Two units: one applies the identity of the machine's definition before anything needs it, one reports to the host.
+A machine that was started by hand has no identity: the first then grows its disk and lets its NICs ask by DHCP.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ _APPLY_UNIT = f"""\
 [Unit]
 Description=Give this machine the identity that its definition carries
 DefaultDependencies=no
-ConditionPathExists=/sys/firmware/dmi/tables/DMI
 RequiresMountsFor=/etc /home /root /usr /var/lib/imgpipe
 After=local-fs.target systemd-remount-fs.service systemd-sysusers.service systemd-udev-trigger.service
 Wants=network-pre.target
@@ -66,7 +66,7 @@ SUBSYSTEM=="block", KERNEL=="sr*", ENV{{ID_FS_LABEL}}=="{SEED_VOLUME_ID}|cidata|
 MODE="0600", TAG-="uaccess"
 SUBSYSTEM=="scsi_generic", ATTRS{{type}}=="5", OWNER="root", GROUP="root", MODE="0600", TAG-="uaccess"
 """
-_TRACES = tuple(f"/var/lib/imgpipe/{name}" for name in ("identity", "keys", "problems", "growing"))
+_TRACES = tuple(f"/var/lib/imgpipe/{name}" for name in ("identity", "keys", "problems", "growing", "without-identity"))
 
 
 def _script(name: str) -> str:

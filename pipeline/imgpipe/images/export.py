@@ -23,6 +23,23 @@ STAGE = "export"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """How an export is written. Without `compression` and `compat` a qcow2 is copied as it is.
+
+    `compat` is the oldest QEMU that shall read a qcow2; before 1.1 there is zlib alone.
+    """
+
+    form: ExportFormat = "qcow2"
+    compression: qemu_img.Compression | None = None
+    compat: qemu_img.Compat | None = None
+
+    @property
+    def is_anew(self) -> bool:
+        """Say whether the image is converted, and not copied."""
+        return self.form != "qcow2" or bool(self.compression or self.compat)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
     """A file that was written, and its sha256, which is also in `<file>.sha256` as sha256sum(1) reads it."""
 
@@ -30,34 +47,33 @@ class Exported:
     sha256: str
 
 
+_AS_IT_IS = Encoding()
+
+
 def export(
     image: Image,
     target: Path,
     notify: Listener,
+    encoding: Encoding = _AS_IT_IS,
     *,
-    form: ExportFormat = "qcow2",
-    compression: qemu_img.Compression | None = None,
     force: bool = False,
 ) -> Exported:
     """Write an image to `target`, a file or an existing folder, whole or not at all.
 
-    Without `compression` a qcow2 is copied as it is; with it, it is compressed anew, which other formats are not.
-    Raises RecipeError if the file exists and `force` is not given, and HostError if the image in the catalog is not
-    what its manifest says: damage is not passed on.
+    Raises RecipeError for an encoding that does not exist, and if the file exists and `force` is not given; HostError
+    if the image in the catalog is not what its manifest says: damage is not passed on.
     """
-    if compression and form != "qcow2":
-        raise RecipeError(f"'--compression' is of qcow2, not of {form}.")
-    path = target / f"{image.name}-{image.version}.{form}" if target.is_dir() else target
+    _refuse_contradictions(encoding)
+    path = target / f"{image.name}-{image.version}.{encoding.form}" if target.is_dir() else target
     checksum = path.with_name(f"{path.name}.sha256")
     _refuse_overwriting(path, checksum, force=force)
 
     def moved(percent: float) -> None:
         notify(Progress(stage=STAGE, phase=f"Writing {path.name}", percent=percent))
 
-    anew = form != "qcow2" or compression is not None
     try:
         with _written(path) as file:
-            digest = _convert(image, file, form, compression, moved) if anew else _copy(image, file, moved)
+            digest = _convert(image, file, encoding, moved) if encoding.is_anew else _copy(image, file, moved)
             # An old checksum beside a new image would be worse than none.
             checksum.unlink(missing_ok=True)
         with _written(checksum) as file:
@@ -65,6 +81,16 @@ def export(
     except OSError as error:
         raise HostError(f"The image cannot be exported to '{path}': {error.strerror or error}.") from error
     return Exported(path=path, sha256=digest)
+
+
+def _refuse_contradictions(encoding: Encoding) -> None:
+    for option, value in (("--compression", encoding.compression), ("--compat", encoding.compat)):
+        if value and encoding.form != "qcow2":
+            raise RecipeError(f"'{option}' is of qcow2, not of {encoding.form}.")
+    if encoding.compat == "0.10" and encoding.compression == "zstd":
+        raise RecipeError(
+            "A qcow2 for QEMU before 1.1 cannot be compressed with zstd.", hint="Leave '--compression' out: it is zlib."
+        )
 
 
 def _refuse_overwriting(path: Path, checksum: Path, *, force: bool) -> None:
@@ -110,9 +136,7 @@ def _copy(image: Image, target: BinaryIO, moved: Moved) -> str:
     return digest
 
 
-def _convert(
-    image: Image, target: BinaryIO, form: ExportFormat, compression: qemu_img.Compression | None, moved: Moved
-) -> str:
+def _convert(image: Image, target: BinaryIO, encoding: Encoding, moved: Moved) -> str:
     if sha256_of(image.disk, lambda percent: moved(percent * 0.2)) != image.manifest.image.sha256:
         raise _damaged(image)
     # Whoever wrote the manifest chose the digest too: QEMU reads no other files for him.
@@ -122,10 +146,12 @@ def _convert(
     def converted(percent: float) -> None:
         moved(20 + percent * 0.6)
 
-    if form == "qcow2":
-        qemu_img.convert(image.disk, place, compress=compression, moved=converted)
+    if encoding.form == "qcow2":
+        # What is not compressed would be three times as large; every QEMU reads zlib.
+        how = encoding.compression or "zlib"
+        qemu_img.convert(image.disk, place, compress=how, compat=encoding.compat or "1.1", moved=converted)
     else:
-        qemu_img.export(image.disk, place, form, moved=converted)
+        qemu_img.export(image.disk, place, encoding.form, moved=converted)
     return sha256_of_open(target, lambda percent: moved(80 + percent * 0.2))
 
 

@@ -1,7 +1,8 @@
 """CHECKSUM files as publishers write them; pure.
 
-GNU form: `<digest>  name` or `<digest> *name` (sha256sum(1)); BSD form: `SHA256 (name) = <digest>` (cksum(1)).
-Both may be mixed with comments and wrapped in a clearsigned message (RFC 9580, section 7).
+GNU form: `<digest>  name` or `<digest> *name` (sha256sum(1)), by hand with one blank or a tab; BSD form:
+`SHA256 (name) = <digest>` (cksum(1)), with openssl-dgst(1) `SHA2-256(name)= <digest>`. Both may be mixed with comments
+and wrapped in a clearsigned message (RFC 9580, section 7). A file that has one digest and no name is its one file's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from imgpipe.errors import RecipeError
 Algorithm = Literal["sha256", "sha512"]
 
 _BY_LENGTH: dict[int, Algorithm] = {64: "sha256", 128: "sha512"}
-_GNU = re.compile(r"(?P<escaped>\\?)(?P<digest>[0-9a-fA-F]{32,128}) [ *](?P<name>.+)")
+_GNU = re.compile(r"(?P<escaped>\\?)(?P<digest>[0-9a-fA-F]{32,128})(?: [ *]|[ \t]+)(?P<name>.+)")
+_BARE = re.compile(r"[0-9a-fA-F]{64}|[0-9a-fA-F]{128}")
 _BSD = re.compile(r"(?P<algorithm>[A-Za-z0-9/-]+) ?\((?P<name>.+)\) ?= ?(?P<digest>[0-9a-fA-F]{32,128})")
 _BEGIN = "-----BEGIN PGP SIGNED MESSAGE-----"
 _END = "-----BEGIN PGP SIGNATURE-----"
@@ -24,7 +26,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checksum:
-    """The digest that a file of this name must have, in lower case."""
+    """The digest that a file of this name must have, in lower case; `name` is empty where none stands beside it."""
 
     name: str
     algorithm: Algorithm
@@ -33,7 +35,8 @@ class Checksum:
 
 def parse(text: str) -> tuple[Checksum, ...]:
     """Return the SHA-256 and SHA-512 digests of a CHECKSUM file, in its order; weaker ones are left out."""
-    return tuple(entry for line in signed_text(text).splitlines() if (entry := _parse_line(line.rstrip())))
+    lines = signed_text(text.removeprefix("\ufeff")).splitlines()
+    return tuple(entry for line in lines if (entry := _parse_line(line.strip())))
 
 
 def pick(text: str, name: str, origin: str) -> Checksum:
@@ -44,6 +47,8 @@ def pick(text: str, name: str, origin: str) -> Checksum:
     entries = parse(text)
     # Some publishers write './name' or a folder; a name that fits as it is goes first.
     fitting = [e for e in entries if e.name == name] or [e for e in entries if e.name.rpartition("/")[2] == name]
+    if not any(entry.name for entry in entries):
+        fitting = list(entries)
     for algorithm in ("sha256", "sha512"):
         of_kind = {entry.digest: entry for entry in fitting if entry.algorithm == algorithm}
         if len(of_kind) > 1:
@@ -54,7 +59,7 @@ def pick(text: str, name: str, origin: str) -> Checksum:
             )
         if of_kind:
             return next(iter(of_kind.values()))
-    names = sorted({entry.name for entry in entries})
+    names = sorted({entry.name for entry in entries if entry.name})
     raise RecipeError(
         f"The checksum file '{origin}' has no SHA-256 or SHA-512 digest for '{name}'.",
         hint="Use the checksum file of this very release, or write the digest in the recipe, as medium.sha256.",
@@ -75,11 +80,13 @@ def signed_text(text: str) -> str:
 
 def _parse_line(line: str) -> Checksum | None:
     if match := _BSD.fullmatch(line):
-        wanted = match["algorithm"].upper().replace("-", "")
+        wanted = match["algorithm"].upper().replace("SHA2-", "SHA").replace("-", "")
         algorithm = _BY_LENGTH.get(len(match["digest"]))
         if algorithm is None or algorithm.upper() != wanted:
             return None
         return Checksum(name=match["name"], algorithm=algorithm, digest=match["digest"].lower())
+    if _BARE.fullmatch(line):
+        return Checksum(name="", algorithm=_BY_LENGTH[len(line)], digest=line.lower())
     match = _GNU.fullmatch(line)
     algorithm = _BY_LENGTH.get(len(match["digest"])) if match else None
     if match is None or algorithm is None:

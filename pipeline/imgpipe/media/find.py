@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -40,11 +41,11 @@ def find_medium(request: MediumRequest, store: Store) -> Found | None:
     """
     folders = media_folders(request.folders, store)
     if request.override:
-        return _named(request.override, folders, "--media")
+        return named(request.override, folders, "--media")
     if request.source.file:
-        return _named(request.source.file, folders, "medium.file")
+        return named(request.source.file, folders, "medium.file")
     if request.source.url:
-        return _named(request.source.url, folders, "medium.url")
+        return named(request.source.url, folders, "medium.url")
     for pattern in request.system.media:
         if found := _newest(_matches(pattern, folders)):
             return found
@@ -97,7 +98,11 @@ def natural_order(name: str) -> tuple[tuple[int, int | str], ...]:
     return tuple((1, int(part)) if part.isdecimal() else (0, part) for part in parts)
 
 
-def _named(text: str, folders: tuple[Path, ...], key: str) -> Found:
+def named(text: str, folders: tuple[Path, ...], key: str) -> Found:
+    """Return the medium that `text` names: a URL, a path, or a name in the folders; `key` says who names it.
+
+    A name may have wildcards, and the newest of the files that fit is meant. Raises RecipeError if there is none.
+    """
     path = local_path(text)
     if path is None:
         return Found(url=text)
@@ -108,12 +113,21 @@ def _named(text: str, folders: tuple[Path, ...], key: str) -> Found:
         found = _newest(_matches(text, folders))
         looked = [f"looked in: {folder} ({_content(folder)})" for folder in folders]
     if found is None:
+        near = _nearest(text, folders)
         raise RecipeError(
             f"There is no medium '{without_login(text)}', which {key} names.",
-            hint=f"Give a path, a URL, or the name of a file in one of the media folders ({FOLDERS_VARIABLE}).",
+            hint=f"{near}Give a path, a URL, or the name of a file in one of the media folders ({FOLDERS_VARIABLE}); "
+            "'imgpipe media list' shows them.",
             details=looked,
         )
     return found
+
+
+def _nearest(text: str, folders: tuple[Path, ...]) -> str:
+    """Return a question that names the file most like the one that is not there."""
+    names = [path.name for folder in (*folders, local_path(text) or Path()) for path in media_in(folder.absolute())]
+    near = difflib.get_close_matches(text.rpartition("/")[2], names, n=1)
+    return f"Did you mean '{near[0]}'? " if near else ""
 
 
 def _at(path: Path) -> list[Path]:
@@ -121,7 +135,7 @@ def _at(path: Path) -> list[Path]:
         return [path]
     if not _WILDCARD.search(path.name):
         return []
-    return [candidate for candidate in _files(path.parent) if _fits(candidate, path.name)]
+    return [candidate for candidate in _files(path.parent) if fits(candidate, path.name)]
 
 
 def _matches(pattern: str, folders: tuple[Path, ...]) -> list[Path]:
@@ -129,7 +143,7 @@ def _matches(pattern: str, folders: tuple[Path, ...]) -> list[Path]:
     found: dict[str, Path] = {}
     for folder in folders:
         for path in _files(folder):
-            if _fits(path, pattern):
+            if fits(path, pattern):
                 found.setdefault(path.name, path)
     return list(found.values())
 
@@ -141,7 +155,8 @@ def _files(folder: Path) -> Iterator[Path]:
         return
 
 
-def _fits(path: Path, pattern: str) -> bool:
+def fits(path: Path, pattern: str) -> bool:
+    """Say whether a file's name is of a pattern; letters' case does not count."""
     return fnmatchcase(path.name.lower(), pattern.lower())
 
 

@@ -30,8 +30,8 @@ def resolve(request: MediumRequest, store: Store, notify: Listener) -> Medium:
     faults = mismatches(facts, request.system, allow_stand_in=request.wants_stand_in)
     if faults:
         raise _wrong_medium(path, facts, request, faults)
-    is_stand_in = facts.stand_in_for is not None and bool(mismatches(facts, request.system))
-    if is_stand_in:
+    # The demo's own medium is a stand-in too, though it takes no other's place.
+    if facts.stand_in_for and mismatches(facts, request.system):
         notify(
             Note(
                 text=f"'{facts.title}' is installed in place of {request.system.title}: it is a stand-in.", warning=True
@@ -42,7 +42,7 @@ def resolve(request: MediumRequest, store: Store, notify: Listener) -> Medium:
         sha256=file_digest(path, "sha256", store, reporter(notify, f"reading {path.name}")),
         volume_id=facts.volume_id,
         title=facts.title,
-        stand_in=is_stand_in,
+        stand_in=facts.stand_in_for is not None,
     )
 
 

@@ -20,8 +20,12 @@ terminal_output console serial
 
 
 def kernel_arguments(kickstart: Kickstart, options: BootOptions) -> str:
-    """Return the target's arguments: the ones that Anaconda keeps of its own, then the kickstart's."""
-    return " ".join((*options.preserved, *shlex.split(kickstart.bootloader.appendLine or "")))
+    """Return the target's arguments: the kickstart's, then the ones that Anaconda keeps of its own.
+
+    Each stands once, at its last place, as in Anaconda's ordered set (pyanaconda/modules/storage/bootloader/base.py).
+    """
+    given = (*shlex.split(kickstart.bootloader.appendLine or ""), *options.preserved)
+    return " ".join(reversed(dict.fromkeys(reversed(given))))
 
 
 def install(kickstart: Kickstart, options: BootOptions, storage: Storage, *, uefi: bool) -> None:

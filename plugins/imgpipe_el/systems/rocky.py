@@ -13,7 +13,7 @@ def _release(number: int, generation: Generation, memory: int, cpu_level: int) -
         media=(f"Rocky-{number}*-x86_64-minimal.iso", f"Rocky-{number}*-x86_64-dvd*.iso"),
         download="https://rockylinux.org/download",
         identity=MediumIdentity(
-            family="Rocky Linux$", version=rf"{number}(\.|$)", volume_id=rf"Rocky-{number}-\d+-x86_64"
+            family="Rocky Linux( Minimal)?$", version=rf"{number}(\.|$)", volume_id=rf"Rocky-{number}-\d+-x86_64"
         ),
         memory=memory,
         cpu_level=cpu_level,

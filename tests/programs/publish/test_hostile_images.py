@@ -9,7 +9,7 @@ from imgpipe.deploy.templates import of_catalog
 from imgpipe.errors import HostError
 from imgpipe.images import soundness
 from imgpipe.images.disk_uses import DiskUse, DiskUses, UseGraph
-from imgpipe.images.export import export
+from imgpipe.images.export import Encoding, export
 
 SIZE = 2**20
 
@@ -43,7 +43,7 @@ def test_an_image_whose_data_is_in_another_file_is_not_sound_and_not_converted(
     assert fault.startswith("it is not whole by itself")
     for form in ("raw", "vmdk", "vhdx"):
         with pytest.raises(HostError, match="is damaged: it is not whole by itself"):
-            export(image, tmp_path / "out", heard, form=form)
+            export(image, tmp_path / "out", heard, Encoding(form=form))
     assert not list(tmp_path.glob("out*"))
     with pytest.raises(HostError, match="is damaged: it is not whole by itself"):
         of_catalog(store, image.reference)
@@ -55,7 +55,7 @@ def test_an_image_that_is_not_as_large_as_its_manifest_says_is_not_converted(tmp
     image = add_image("rocky9", "20260301.1", golden)
     assert soundness.faults(image, heard) == (f"the disk has {2 * SIZE} bytes; the manifest says {2**30}",)
     with pytest.raises(HostError, match="the manifest says"):
-        export(image, tmp_path / "out", heard, form="raw")
+        export(image, tmp_path / "out", heard, Encoding(form="raw"))
 
 
 def test_who_keeps_an_images_data_in_another_file_needs_that_file(tmp_path):

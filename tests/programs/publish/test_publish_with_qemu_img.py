@@ -19,7 +19,7 @@ from imgpipe.adapters.image_headers import is_zstd
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.events import Progress
 from imgpipe.images import catalog
-from imgpipe.images.export import export
+from imgpipe.images.export import Encoding, export
 from imgpipe.images.retire import remove
 from imgpipe.images.soundness import faults
 from imgpipe.images.users import any_of, overlays_in
@@ -107,23 +107,45 @@ def test_a_qemu_img_that_makes_no_image_at_all_is_no_old_one(tmp_path, monkeypat
 
 def test_an_image_is_exported_for_hosts_that_read_zlib_alone(image, tmp_path):
     assert is_zstd(image.disk)
-    written = export(image, tmp_path / "old.qcow2", Heard(), compression="zlib")
+    written = export(image, tmp_path / "old.qcow2", Heard(), Encoding(compression="zlib"))
     assert not is_zstd(written.path)
     assert compression_of(written.path) == "zlib"
     assert told_by_qemu("qemu-img", "compare", image.disk, written.path)[0] == 0
     assert written.path.stat().st_size < 2**20
     assert hashlib.sha256(written.path.read_bytes()).hexdigest() == written.sha256
-    assert is_zstd(export(image, tmp_path / "new.qcow2", Heard(), compression="zstd").path)
-    assert not is_zstd(export(image, tmp_path / "plain.raw", Heard(), form="raw").path)
+    assert is_zstd(export(image, tmp_path / "new.qcow2", Heard(), Encoding(compression="zstd")).path)
+    assert not is_zstd(export(image, tmp_path / "plain.raw", Heard(), Encoding(form="raw")).path)
 
 
-def test_only_a_qcow2_is_compressed_on_request(image, tmp_path):
-    with pytest.raises(RecipeError, match="'--compression' is of qcow2, not of raw"):
-        export(image, tmp_path / "x.raw", Heard(), form="raw", compression="zlib")
-    assert not list(tmp_path.glob("x.raw*"))
+def test_an_image_is_exported_in_version_2_of_qcow2_for_hosts_that_read_no_other(image, tmp_path):
+    written = export(image, tmp_path / "old.qcow2", Heard(), Encoding(compat="0.10"))
+    told = json.loads(told_by_qemu("qemu-img", "info", "--output=json", written.path)[1])
+    assert told["format-specific"]["data"]["compat"] == "0.10"
+    # The header's second word is the version; only version 3 has room for another compression than zlib.
+    assert written.path.read_bytes()[4:8] == b"\0\0\0\2"
+    assert told_by_qemu("qemu-img", "compare", image.disk, written.path)[0] == 0
+    assert written.path.stat().st_size < 2**20
+    newer = export(image, tmp_path / "new.qcow2", Heard(), Encoding(compat="1.1")).path
+    assert newer.read_bytes()[4:8] == b"\0\0\0\3"
+    assert compression_of(newer) == "zlib"
 
 
-@pytest.mark.parametrize(("words", "told"), [((), 1), (("--compression", "zlib"), 0), (("--format", "vmdk"), 0)])
+@pytest.mark.parametrize(
+    ("encoding", "why"),
+    [
+        (Encoding(form="raw", compression="zlib"), "'--compression' is of qcow2, not of raw"),
+        (Encoding(form="vmdk", compat="0.10"), "'--compat' is of qcow2, not of vmdk"),
+        (Encoding(compat="0.10", compression="zstd"), "cannot be compressed with zstd"),
+    ],
+)
+def test_what_no_format_can_is_refused(image, tmp_path, encoding, why):
+    with pytest.raises(RecipeError, match=why):
+        export(image, tmp_path / "x", Heard(), encoding)
+    assert not list(tmp_path.glob("x*"))
+
+
+@pytest.mark.parametrize(("words", "told"), [((), 1), (("--compression", "zlib"), 0), (("--format", "vmdk"), 0),
+                                              (("--compat", "0.10"), 0)])  # fmt: skip
 def test_the_export_says_which_hosts_do_not_read_it(image, workplace, tmp_path, words, told):
     command = (sys.executable, "-c", "from imgpipe.cli.main import main; main()", "images", "export", image.reference)
     done = subprocess.run(
@@ -185,7 +207,7 @@ def test_an_image_replaced_by_an_overlay_or_by_no_image_is_found(disk, image):
 
 @pytest.mark.parametrize("form", ["qcow2", "raw", "vmdk", "vhdx"])
 def test_every_format_holds_the_same_disk_and_its_checksum_is_right(image, tmp_path, form):
-    written = export(image, tmp_path, Heard(), form=form)
+    written = export(image, tmp_path, Heard(), Encoding(form=form))
     assert told_by_qemu("qemu-img", "compare", "-f", form, "-F", "qcow2", written.path, image.disk)[0] == 0
     check = subprocess.run(
         ["sha256sum", "--check", f"{written.path.name}.sha256"],

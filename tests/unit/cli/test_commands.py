@@ -41,6 +41,7 @@ def test_help_and_a_misspelt_word_know_all_commands():
         (("--memory", "2G", "--bridge", "br1", "--memory", "4G"), "'--memory' is given 2 times", ""),
         (("--cpus", "2"), "There is no option '--cpus'.", "Did you mean '--vcpus'?"),
         (("--address", "2"), "There is no option '--address'.", "Did you mean '--addresses'?"),
+        (("--count", "0"), "'--count' must be at least 1.", ""),
         (("--first", "x"), "'--first' must be a whole number.", ""),
         (("--first", "-1"), "'--first' must be at least 0.", ""),
         (("--cache", "fast"), "'--cache' 'fast' is not one of 'none', 'writeback'", ""),
@@ -54,6 +55,27 @@ def test_a_wrong_option_is_told_with_what_to_write(monkeypatch, words, said, hin
     ended = ending_of(caught.value)
     assert (ended.code, ended.kind) == (2, "usage")
     assert ended.message.startswith(said)
+    assert ended.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        (("build", "demo", "--cpus", "3"), "There is no option '--cpus'.", "A size stands in the recipe's name"),
+        (("plan", "demo", "--memory", "3G"), "There is no option '--memory'.", "A size stands in the recipe's name"),
+        (("images", "list", "--size", "3G"), "There is no option '--size'.", "'"),
+        (("deploy", "demo", "web"), "There is a word too many: 'web'.", "The machines' name is an option"),
+        (("deploy", "demo", "web", "db"), "There are words too many: 'web db'.", "'"),
+        (("plan", "demo", "--json", "x"), "There is a word too many: 'x'.", "'"),
+    ],
+)
+def test_a_word_in_the_wrong_place_is_told_with_its_own(words, said, hint):
+    app = typer.Typer()
+    add_commands(app, ())
+    with pytest.raises(Exception) as caught:  # noqa: PT011 (typer has its own copy of click)
+        app(list(words), standalone_mode=False)
+    ended = ending_of(caught.value)
+    assert (ended.code, ended.message) == (2, said)
     assert ended.hint.startswith(hint)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from imgpipe.adapters import firewall, installed, links, network_manager, pools, process
 from imgpipe.adapters import host_network as adapter
-from imgpipe.cli import context, doctor, host, host_network
+from imgpipe.cli import context, doctor, host, host_network, host_setup
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.host import distribution
 from imgpipe.host.network import other_tools, records
@@ -79,6 +80,15 @@ def test_the_plan_warns_of_a_firewall_that_rejects_bridged_packets(run, monkeypa
     assert "warning: firewalld rejects packets that the bridge 'br1'" in done.stderr
     assert "firewall-cmd --permanent --zone=work --add-forward; firewall-cmd --reload" in done.stderr
     assert "'br2'" not in done.stderr
+
+
+def test_the_plan_warns_of_what_is_not_carried_over_and_programs_are_told(run, monkeypatch):
+    links = (dataclasses.replace(FACTS.links[0], addresses6=("2001:db8::5/64",)), *FACTS.links[1:])
+    monkeypatch.setattr(adapter, "look", lambda *_: dataclasses.replace(FACTS, links=links))
+    done = run("network", "plan", *NICS)
+    assert "warning: 'eth0' has 2001:db8::5/64, and no IPv6 address is carried over" in done.stderr
+    (lost,) = json.loads(run("network", "plan", *NICS, "--json").stdout)["not_carried_over"]
+    assert "2001:db8::5/64" in lost
 
 
 def test_the_plan_for_programs_says_the_same(run):
@@ -180,7 +190,9 @@ def ran(monkeypatch):
     monkeypatch.setattr(process, "follow", lambda *argv, **_: found.append(argv))
     monkeypatch.setattr(installed, "missing_packages", lambda _family, names: tuple(names)[:1])
     monkeypatch.setattr(installed, "daemons", lambda: installed.Daemons("virtqemud", ("virtlogd",)))
-    monkeypatch.setattr(context, "hypervisor", lambda _notify: Silent())
+    monkeypatch.setattr(installed, "idle_sockets", lambda: ("virtqemud.socket",))
+    monkeypatch.setattr(context, "hypervisor", lambda _notify, planned=False: Silent())
+    monkeypatch.setattr(pools, "is_open", lambda *_: False)
     monkeypatch.setattr(
         pools, "open_pool", lambda _hypervisor, name, folder, _notify: found.append((name, folder.name))
     )
@@ -194,7 +206,45 @@ def test_set_up_installs_makes_the_pool_and_asks_doctor(run, ran, monkeypatch):
     assert [words[-2:] for words in ran[:1]] == [(distribution.SCRIPT, "--yes")]
     assert ran[1][-4:] == (distribution.SCRIPT, "--start", "virtqemud.socket", "virtlogd.socket")
     assert ran[2:] == [(None, "machines"), {"fix": True, "yes": True}]
-    assert "to let in: 'jane'" in said
+    assert "to let in: 'jane', who joins 'libvirt' and 'kvm'" in said
+
+
+@pytest.fixture
+def mended(ran, monkeypatch):
+    """A host that has everything, and a user of both groups."""
+    monkeypatch.setenv("SUDO_USER", "jane")
+    monkeypatch.setattr(installed, "missing_packages", lambda *_: ())
+    monkeypatch.setattr(installed, "idle_sockets", lambda: ())
+    monkeypatch.setattr(pools, "is_open", lambda *_: True)
+    groups = {name: SimpleNamespace(gr_mem=["jane"], gr_gid=1) for name in ("libvirt", "kvm")}
+    monkeypatch.setattr(host_setup.grp, "getgrnam", lambda name: groups[name])
+    monkeypatch.setattr(host_setup.pwd, "getpwnam", lambda _: SimpleNamespace(pw_gid=1000))
+    return groups
+
+
+def test_a_host_that_has_everything_is_told_of_nothing_to_do_and_asked_nothing(run, ran, mended):
+    said = run("setup").stderr
+    assert "are as they should be already" in said
+    assert "to " not in said.replace("storage", "")
+    assert ran == [{"fix": False, "yes": False}]
+
+
+@pytest.mark.parametrize(
+    ("lacks", "said"),
+    [
+        ("pool", "to make and start: the storage pool of machines' disks"),
+        ("socket", "to start: virtlogd.socket, now and at each boot"),
+        ("group", "to let in: 'jane', who joins 'kvm'"),
+    ],
+)
+def test_only_what_is_lacking_is_told(run, ran, mended, monkeypatch, lacks, said):
+    monkeypatch.setattr(pools, "is_open", lambda *_: lacks != "pool")
+    monkeypatch.setattr(installed, "idle_sockets", lambda: ("virtlogd.socket",) if lacks == "socket" else ())
+    if lacks == "group":
+        mended["kvm"].gr_mem.clear()
+    told = [line for line in run("setup", "--yes").stderr.splitlines() if line.startswith("to ")]
+    assert [line.startswith(said) for line in told] == [True]
+    assert ran[-1] == {"fix": True, "yes": True}
 
 
 def test_set_up_is_not_done_unasked(run, ran):

@@ -55,6 +55,13 @@ def test_the_list_as_json_has_sizes_in_bytes_and_the_path(run, two):
     assert (told[0]["virtual_size"], told[0]["path"]) == (2**30, str(two[1].disk))
 
 
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_list_of_a_name_that_no_image_has_is_an_error_with_the_nearest(run, two, more):
+    with pytest.raises(RecipeError, match="There is no image 'roky9'") as caught:
+        run("list", "roky9", *more)
+    assert caught.value.hint == "Did you mean 'rocky9'?"
+
+
 def test_an_empty_list_is_said_on_stderr_and_is_an_empty_list_in_json(run):
     assert run("list").stdout == ""
     assert "No image was published yet." in run("list").stderr

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from imgpipe.cli import main
 from imgpipe.cli.commands import COMMANDS as COMMANDS_THERE
-from imgpipe.cli.commands import add_commands
+from parsed_commands import parsed, whole_program
 
 ROOT = Path(__file__).parents[3]
 # A quote ends a command, unless it is one that shlex.quote wrote.
@@ -57,22 +56,7 @@ def printed():
 
 @pytest.fixture(scope="module")
 def program():
-    app = typer.Typer()
-    app.callback()(main.options)
-    add_commands(app, ())
-    return typer.main.get_command(app)
-
-
-def parsed(command, words, name="imgpipe", parent=None):
-    """Read the words as the command line would; nothing is run. Raises what typer raises."""
-    if not hasattr(command, "resolve_command"):
-        return command.make_context(name, list(words), parent=parent)
-    context = command.make_context(name, list(words), parent=parent) if words else None
-    rest = [*context._protected_args, *context.args] if context else []
-    if not rest:
-        return context
-    name, inner, rest = command.resolve_command(context, rest)
-    return parsed(inner, rest, name, context)
+    return whole_program()
 
 
 COMMANDS = sorted({command: place for place, command in printed()}.items())

@@ -83,6 +83,13 @@ def test_no_error_that_pydantic_may_ever_raise_is_told_in_its_words(kind):
         (Recipe, "machine.cpu", "did you mean 'cpus'?"),
         (Recipe, "machine.ram", "did you mean 'memory'?"),
         (Recipe, "memory", "did you mean 'machine.memory'?"),
+        (Recipe, "cpu", "did you mean 'machine.cpus'?"),
+        (Recipe, "root_password", "did you mean 'guest.root.password'?"),
+        (Recipe, "guest.rootpw", "did you mean 'root.password'?"),
+        (Recipe, "nics.0.ip", "did you mean 'address'?"),
+        (Recipe, "medium.iso", "did you mean 'file'?"),
+        (Recipe, "kickstart", "did you mean 'install.answer_file'?"),
+        (Fleet, "groups.a.address", "did you mean 'addresses' in each of 'nics'?"),
         (Fleet, "groups.a.vcpus", "did you mean 'cpus'?"),
         (Fleet, "groups.a.nics.0.address", "did you mean 'addresses'?"),
         (Fleet, "defaults.count", "there are template, cpus"),
@@ -94,6 +101,30 @@ def test_an_unknown_key_is_told_with_the_likely_one(kind, place, hint):
     path = tuple(0 if part == "0" else part for part in place.split("."))
     (line,) = [line for line in told(kind, document(path, "x")) if line.startswith(f"{place}: ")]
     assert hint in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "said"),
+    [
+        (Recipe, "medium", "must be a table, such as {file = ...}; there are file, url, sha256, checksums, keyring"),
+        (Recipe, "guest.packages", "must be a table, such as {add = ...}; there are add, remove"),
+        (Recipe, "guest.users.0", "must be a table, such as {name = ...}; there are name, comment"),
+        (Recipe, "disk", "did you mean 'machine.disk'?"),
+        (Recipe, "guest.sysctl", "must be a table, such as {key = ...}"),
+        (Fleet, "groups", "must be tables, each with a name of its own: [groups.NAME]"),
+    ],
+)
+def test_where_a_table_must_stand_it_is_told_with_its_keys(kind, place, said):
+    path = tuple(0 if part == "0" else part for part in place.split("."))
+    (line,) = [line for line in told(kind, document(path, "x")) if line.startswith(f"{place}: ")]
+    assert said in line
+
+
+def test_a_list_whose_items_are_all_wrong_is_not_told_to_be_empty_as_well():
+    lines = told(Fleet, {"name": "f", "groups": {"web": {"template": "demo", "names": ["a_b"]}}})
+    assert [line.partition(": ")[0] for line in lines] == ["groups.web.names.0"]
+    lines = told(Fleet, {"name": "f", "groups": {}})
+    assert lines == ("groups: is empty",)
 
 
 @pytest.mark.parametrize("place", ["guest.root.password", "install.product_key"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imgpipe_demo.installer import answers, network, storage, wishes
+from imgpipe_demo.installer import answers, bootloader, network, storage, wishes
 from imgpipe_demo.installer.errors import KickstartError
 from imgpipe_demo.installer.layout import place_partitions
 from imgpipe_demo.installer.options import parse_options
@@ -120,6 +120,14 @@ def test_the_command_line_is_read_and_what_anaconda_keeps_is_kept():
     assert options.faults == {"slow", "script"}
     assert options.handler == "RHEL8"
     assert options.preserved == ("net.ifnames=0", "console=ttyS0,115200n8")
+
+
+def test_a_kernel_argument_of_both_stands_once_in_the_boot_loader(read):
+    options = parse_options("net.ifnames=0 biosdevname=0 console=ttyS0,115200n8")
+    appended = LVM + "bootloader --append='net.ifnames=0 console=tty0 console=ttyS0,115200n8 quiet'\n"
+    assert bootloader.kernel_arguments(read(appended), options) == (
+        "console=tty0 quiet net.ifnames=0 biosdevname=0 console=ttyS0,115200n8"
+    )
 
 
 def test_the_installer_imports_nothing_that_the_medium_lacks():

@@ -45,6 +45,7 @@ class FakeMachines:
         self.uses = []
         self.unknown = []
         self.elsewhere = ()
+        self.snapshots = {}
 
     def names(self):
         return frozenset(self.known)
@@ -61,6 +62,9 @@ class FakeMachines:
     def named_files(self):
         self.fakes.note("named files")
         return tuple(named_files(xml) for xml in self.known.values())
+
+    def snapshot_files(self, name):
+        return frozenset(self.snapshots.get(name, ()))
 
     def _one(self, name):
         domain = ET.fromstring(self.known[name])
@@ -147,6 +151,7 @@ class FakePool:
         self.backings = {}
         self.marks = {}
         self.machines = None
+        self.lost = set()
 
     def names(self):
         return frozenset(self.volumes)
@@ -207,6 +212,10 @@ class FakePool:
                 assert str(self.path / name) not in used, f"{name} is deleted under a running machine"
             self.volumes.pop(name, None)
             self.marks.pop(name, None)
+
+    def require_unused(self, *names):
+        if lost := self.lost.intersection(names):
+            raise HostError(f"{sorted(lost)} in use")
 
     def refresh(self):
         self.fakes.note("refresh")

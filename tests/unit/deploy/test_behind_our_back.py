@@ -18,6 +18,7 @@ from imgpipe.deploy.needed import survey
 from imgpipe.deploy.ownership import COPIED, UNCERTAIN, believed
 from imgpipe.deploy.removal import discard, remove_leftover, remove_machine
 from imgpipe.deploy.selection import Choice, chosen
+from imgpipe.deploy.snapshots import overlays
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.images.disk_uses import DiskUse, DiskUses
 from imgpipe.recipe import Machine
@@ -177,6 +178,61 @@ def test_a_snapshots_overlay_goes_with_its_machine_and_the_chain_ends_at_our_dis
     bring_up.remove([run.machines.find(name)], run.shop)
     assert not {f"{name}.snap", f"{name}.qcow2"} & set(run.pool.volumes)
     assert run.pool.volumes["below.qcow2"] == "somebody's"
+
+
+def left_by_a_snapshot(run, name, snapshot="s1"):
+    """Make what a revert or a commit leaves: an overlay on the disk, which only the machine's snapshot names."""
+    run.pool.volumes[f"{name}.{snapshot}"] = "overlay"
+    run.pool.backings[f"{name}.{snapshot}"] = Path(f"/pool/{name}.qcow2")
+    run.machines.snapshots[name] = [*run.machines.snapshots.get(name, ()), f"/pool/{name}.{snapshot}"]
+
+
+def test_what_a_snapshot_left_above_the_disk_goes_with_its_machine(run):
+    name = run.names[0]
+    left_by_a_snapshot(run, name)
+    left_by_a_snapshot(run, name, "s2")
+    run.pool.backings[f"{name}.s2"] = Path(f"/pool/{name}.s1")
+    bring_up.remove([run.machines.find(name)], run.shop)
+    assert not {f"{name}.s1", f"{name}.s2", f"{name}.qcow2"} & set(run.pool.volumes)
+
+
+def test_what_a_snapshot_names_and_is_not_above_the_disk_stays(run):
+    name = run.names[0]
+    run.pool.volumes |= {"theirs.qcow2": "somebody's", "alone.qcow2": "somebody's"}
+    run.pool.backings["theirs.qcow2"] = Path("/pool/alone.qcow2")
+    run.machines.snapshots[name] = ["/pool/theirs.qcow2", "/elsewhere/theirs.qcow2", "/pool/gone.s1"]
+    bring_up.remove([run.machines.find(name)], run.shop)
+    assert {"theirs.qcow2", "alone.qcow2"} <= set(run.pool.volumes)
+    assert f"{name}.qcow2" not in run.pool.volumes
+
+
+def test_an_overlay_that_no_snapshot_of_the_machine_made_keeps_its_disk(run):
+    name = run.names[0]
+    left_by_a_snapshot(run, name)
+    del run.machines.snapshots[name]
+    with pytest.raises(RecipeError, match=rf"is needed by the volume '{name}\.s1'"):
+        bring_up.remove([run.machines.find(name)], run.shop)
+    assert {f"{name}.s1", f"{name}.qcow2"} <= set(run.pool.volumes)
+
+
+@pytest.mark.parametrize("above", ["machine", "volume"])
+def test_what_stands_on_a_snapshots_overlay_keeps_it_all(run, above):
+    name = run.names[0]
+    left_by_a_snapshot(run, name)
+    run.pool.volumes["theirs.qcow2"] = "overlay"
+    run.pool.backings["theirs.qcow2"] = Path(f"/pool/{name}.s1")
+    if above == "machine":
+        copy_of(run, name, "thief", disk=f"/pool/{name}.s1")
+    with pytest.raises(RecipeError, match="is needed by the (machine 'thief'|volume 'theirs)"):
+        bring_up.remove([run.machines.find(name)], run.shop)
+    assert {f"{name}.s1", f"{name}.qcow2", "theirs.qcow2"} <= set(run.pool.volumes)
+
+
+def test_the_overlays_above_a_machines_disk_are_named_in_the_order_of_people(run):
+    name = run.names[0]
+    with_disk(run, name, f"/pool/{name}.s10")
+    remembered = [f"/pool/{name}.s9", f"/pool/{name}.qcow2", "/elsewhere/s1"]
+    assert overlays(run.machines.find(name), remembered) == (f"{name}.s9", f"{name}.s10")
 
 
 def test_what_the_definition_does_not_have_stays_and_is_told(run):
@@ -353,6 +409,19 @@ def test_a_chain_through_a_disk_that_goes_and_is_also_anothers_leads_to_the_othe
     with pytest.raises(RecipeError, match="is needed by the machine 'thief'"):
         bring_up.remove([run.machines.find(first), run.machines.find(second)], run.shop)
     assert {f"{first}.qcow2", f"{second}.qcow2"} <= set(run.pool.volumes)
+
+
+def test_a_disk_that_a_lost_qemu_still_uses_stays_with_its_machine(run):
+    name, before = run.names[0], dict(run.pool.volumes)
+    run.pool.lost.add(f"{name}.qcow2")
+    with pytest.raises(HostError, match="in use"):
+        bring_up.remove([run.machines.find(name)], run.shop)
+    assert run.pool.volumes == before
+    assert run.machines.find(name).record.complete
+    del run.machines.known[name]
+    with pytest.raises(HostError, match="in use"):
+        remove_leftover(f"{name}.qcow2", run.machines, run.pool)
+    assert run.pool.volumes == before
 
 
 def test_what_a_hint_says_can_be_typed_whatever_a_machine_is_called(run):

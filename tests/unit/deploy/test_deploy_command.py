@@ -2,149 +2,24 @@
 
 import dataclasses
 import json
-from contextlib import contextmanager
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
-import typer
 from fake_libvirt import FakePool, Fakes
-from sample_fleets import FACTS, KEY, existing, stranger, with_machines
-from typer.testing import CliRunner
+from sample_fleets import stranger, with_machines
+from stand_in_host import FLEET, changed, reported
 
 from imgpipe.cli import deploy as command
-from imgpipe.cli import machines as machines_command
 from imgpipe.cli import shop
 from imgpipe.cli.deploy_options import complete_template
-from imgpipe.deploy.changes import Keep, Make, Modify, Remove
-from imgpipe.deploy.definition_files import NamedFiles
-from imgpipe.deploy.definitions import HostPolicy
-from imgpipe.deploy.existing import Proven
+from imgpipe.deploy.changes import Keep, Make, Modify
+from imgpipe.deploy.existing import ExistingNic, Proven
+from imgpipe.deploy.host_keys import fingerprint
 from imgpipe.deploy.ownership import COPIED
-from imgpipe.deploy.workshop import Workshop
 from imgpipe.domain_features import NEWEST
 from imgpipe.errors import GuestError, HostError, RecipeError
-from imgpipe.images.disk_uses import DiskUses
 from imgpipe.settings import Settings
-
-FLEET = f"""
-name = "shop"
-[groups.web]
-template = "rocky9"
-count = 2
-disk = "2 GiB"
-root = {{keys = ["{KEY}"]}}
-[[groups.web.nics]]
-bridge = "br1"
-addresses = "10.100.1.10-10.100.1.19/24"
-"""
-
-
-class Host:
-    """A libvirt that remembers what it was told."""
-
-    uri = "test:///fake"
-    local = True
-
-    def __init__(self, store):
-        self.facts = FACTS
-        self.applied = []
-        self.waited = []
-        self.said = []
-        self.deaf = set()
-        policy = HostPolicy(folder=store.root, accelerator="tcg")
-        self.shop = Workshop(
-            machines=self,
-            pool=SimpleNamespace(path=store.root / "machines"),
-            pool_of=lambda _: None,
-            policy=policy,
-            store=store,
-            notify=shop.hear,
-        )
-
-    def list(self, *, sizes=True):
-        return self.facts.machines
-
-    def find(self, name):
-        return next(one for one in self.facts.machines if one.name == name)
-
-    def named_files(self):
-        return tuple(
-            NamedFiles(name=one.name, uuid=one.uuid, disks=(), nvram=frozenset(), files=frozenset({one.disk}))
-            for one in self.facts.machines
-        )
-
-    def disk_uses(self):
-        return DiskUses(uri=self.uri, local=False)
-
-    def disk_uses_elsewhere(self):
-        return ()
-
-    def drop_record(self, name):
-        self.said.append(("drop_record", name))
-
-    def start(self, name):
-        self.said.append(("start", name))
-
-    def stop(self, name, seconds):
-        self.said.append(("stop", name))
-        return name not in self.deaf
-
-    def force_stop(self, name):
-        self.said.append(("force_stop", name))
-
-    def apply(self, changes, shop):
-        self.applied += changes
-        gone = {change.existing.name for change in changes if isinstance(change, Remove)}
-        made = {change.machine.name: existing(change.machine) for change in changes if not isinstance(change, Remove)}
-        kept = [one for one in self.facts.machines if one.name not in gone | set(made)]
-        self.facts = with_machines(*kept, *made.values())
-
-    def wait(self, wanted, machines, seconds, notify, accelerator):
-        assert accelerator in {"kvm", "tcg"}
-        self.waited += [machine.name for machine in wanted]
-        return {machine.name: None for machine in wanted}
-
-
-@pytest.fixture
-def host(store, monkeypatch):
-    made = Host(store)
-    monkeypatch.setenv("IMGPIPE_HOME", str(store.root))
-
-    @contextmanager
-    def connected(planned=False):
-        yield made
-
-    def open_shop(hypervisor, pool, manner):
-        made.pool, made.manner = pool, manner
-        return made.shop
-
-    monkeypatch.setattr(shop, "connected", connected)
-    monkeypatch.setattr(shop, "open_shop", open_shop)
-    monkeypatch.setattr("imgpipe.deploy.facts.gather", lambda *_: made.facts)
-    monkeypatch.setattr("imgpipe.deploy.bring_up.apply", made.apply)
-    monkeypatch.setattr("imgpipe.deploy.waiting.wait_until_up", made.wait)
-    monkeypatch.setattr("imgpipe.adapters.machines.Machines", lambda _: made)
-    return made
-
-
-@pytest.fixture
-def run(host):
-    app = typer.Typer()
-    app.command("deploy")(command.deploy)
-    app.add_typer(machines_command.app, name="machines")
-
-    def invoke(*words, answer=None):
-        return CliRunner().invoke(app, list(map(str, words)), input=answer, catch_exceptions=False)
-
-    return invoke
-
-
-@pytest.fixture
-def shop_toml(tmp_path, add_image):
-    add_image("rocky9", "20260301.1")
-    path = tmp_path / "shop.toml"
-    path.write_text(FLEET)
-    return path
+from imgpipe.sizes import GIB
 
 
 def test_a_plan_is_shown_and_nothing_is_done(run, host, shop_toml):
@@ -235,6 +110,19 @@ def test_an_unknown_image_is_told_with_the_nearest_name(run, host, shop_toml):
     assert caught.value.details == ("rocky9",)
 
 
+def test_a_disk_that_is_named_like_an_image_is_told_with_how_it_is_written(run, host, shop_toml):
+    with pytest.raises(RecipeError, match="There is no image 'web.qcow2'") as caught:
+        run("deploy", "web.qcow2", "--name", "x")
+    assert caught.value.hint == "A disk is given with its folder, './web.qcow2', or as '--import web.qcow2'."
+
+
+def test_libvirt_is_not_asked_where_all_images_are_missing(run, host, shop_toml, monkeypatch):
+    monkeypatch.setattr(shop, "connected", lambda *_, **__: pytest.fail("asked"))
+    for more in ((), ("--plan",)):
+        with pytest.raises(RecipeError, match="There is no image 'rocky8'"):
+            run("deploy", "rocky8", "--name", "x", *more)
+
+
 def test_an_image_that_lost_its_end_is_not_deployed(run, host, shop_toml, store):
     disk = store.images / "rocky9" / "20260301.1" / "golden.qcow2"
     disk.chmod(0o644)
@@ -273,6 +161,19 @@ def test_what_must_stop_is_asked_for(run, host, shop_toml):
     run("deploy", shop_toml, "--yes")
     assert [type(change) for change in host.applied] == [Modify, Modify]
     assert host.manner.may_stop
+
+
+def test_what_somebody_changed_by_hand_is_named_and_asked_for_before_it_is_undone(run, host, shop_toml):
+    run("deploy", shop_toml)
+    host.applied.clear()
+    changed(host, "web-02", memory=8 * GIB)
+    with pytest.raises(RecipeError, match="Nobody can be asked") as caught:
+        run("deploy", shop_toml)
+    assert caught.value.details == ("Undo what was changed by hand of 'web-02'?",)
+    assert host.applied == []
+    told = run("deploy", shop_toml, "--yes").stderr
+    assert "warning: 'web-02': 2 GiB memory instead of 8 GiB (changed by hand)." in told
+    assert [type(change) for change in host.applied] == [Keep, Modify]
 
 
 def test_a_change_may_wait_for_the_next_start(run, host, shop_toml):
@@ -380,6 +281,14 @@ def test_what_is_destroyed_is_asked_for_and_then_gone(run, host, three):
     assert host.pool == "imgpipe"
 
 
+def test_what_snapshots_made_of_a_machine_is_named_before_it_goes(run, host, three):
+    folder = Path(host.find("web-01").disk).parent
+    host.snapshots["web-01"] = [f"{folder}/web-01.s1", f"{folder}/web-01.gone", f"{folder}/web-01.qcow2"]
+    said = run("machines", "destroy", "--fleet", "shop", "--yes").stderr
+    told = [line for line in said.splitlines() if "snapshots" in line]
+    assert told == ["With 'web-01' goes what its snapshots made: web-01.s1."]
+
+
 def test_a_machine_that_is_off_has_no_console(run, host, three):
     import dataclasses
 
@@ -388,27 +297,120 @@ def test_a_machine_that_is_off_has_no_console(run, host, three):
         run("machines", "console", "db")
 
 
-def test_console_and_ssh_take_over_the_terminal(run, host, three, monkeypatch):
-    became = []
-    monkeypatch.setattr("imgpipe.adapters.handover.hand_over", lambda *argv: became.append(argv))
+@pytest.fixture
+def became(monkeypatch):
+    """What imgpipe would have become instead of what it becomes."""
+    said = []
+    monkeypatch.setattr("imgpipe.adapters.handover.hand_over", lambda *argv: said.append(argv))
+    return said
+
+
+SERVERS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPXKSTbdZZZ0lVNFGaoTSF/tPsRPRBKHwvmDpRuWyR7N"
+SERVERS_PRINT = fingerprint(SERVERS_KEY)
+
+
+@pytest.fixture
+def servers(monkeypatch):
+    """Who answers, by address; what is asked for is remembered."""
+    answers, asked = {}, []
+
+    def scan(addresses):
+        every = list(addresses)
+        asked.extend(every)
+        return {address: answers[address] for address in every if address in answers}
+
+    monkeypatch.setattr("imgpipe.adapters.ssh_keyscan.scan", scan)
+    answers["asked"] = asked
+    return answers
+
+
+def told(host, name, *prints):
+    """Let a guest have told the fingerprints of its host keys."""
+    (machine,) = [one for one in host.facts.machines if one.name == name]
+    changed(host, name, record=dataclasses.replace(machine.record, host_keys=prints))
+
+
+def test_a_console_takes_over_the_terminal(run, host, three, became):
     run("machines", "console", "web-01")
+    assert became == [("virsh", "--connect", "test:///fake", "console", "--", "web-01")]
+
+
+def test_ssh_knows_a_machine_by_the_keys_that_its_guest_told_and_asks_nothing(run, host, three, became, servers, store):
+    told(host, "web-01", SERVERS_PRINT)
+    servers["10.100.1.10"] = ["ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAAAAAA==", SERVERS_KEY]
     run("machines", "ssh", "web-01", "--user", "ann", "--", "uptime", "--pretty")
-    assert became == [
-        ("virsh", "--connect", "test:///fake", "console", "--", "web-01"),
-        ("ssh", "-o", "HostKeyAlias=web-01", "-l", "ann", "10.100.1.10", "--", "uptime", "--pretty"),
-    ]
+    (file,) = (store.root / "ssh").iterdir()
+    assert file.read_text() == f"web-01 {SERVERS_KEY}\n"
+    assert file.stat().st_mode & 0o777 == 0o644
+    options = ("HostKeyAlias=web-01", f"UserKnownHostsFile={file}", "StrictHostKeyChecking=yes", "CheckHostIP=no")
+    given = tuple(word for option in options for word in ("-o", option))
+    assert became == [("ssh", *given, "-l", "ann", "10.100.1.10", "--", "uptime", "--pretty")]
+    # What is known is not asked for again, and root is who logs in where nobody is named.
+    servers.pop("10.100.1.10")
+    run("machines", "ssh", "web-01")
+    assert became[1] == ("ssh", *given, "-l", "root", "10.100.1.10")
+    assert servers["asked"] == ["10.100.1.10"]
 
 
-def test_a_machine_without_a_known_address_cannot_be_reached(run, three):
+def test_a_guest_that_told_nothing_yet_is_asked_before_ssh(run, host, three, became, servers, store):
+    servers["10.100.1.10"] = [SERVERS_KEY]
+    host.ports["web-01"] = reported(host_keys=[SERVERS_PRINT])
+    run("machines", "ssh", "web-01")
+    (file,) = (store.root / "ssh").iterdir()
+    assert f"UserKnownHostsFile={file}" in became[0]
+    assert host.find("web-01").record.host_keys == (SERVERS_PRINT,)
+
+
+def test_a_guest_that_is_asked_tells_its_address_too(run, host, three, became, servers):
+    nic = {"name": "eth0", "mac": "52:54:00:00:00:01", "addresses": ["10.9.9.9/24"]}
+    host.ports["db"] = reported(host_keys=[SERVERS_PRINT], nics=[nic])
+    servers["10.9.9.9"] = [SERVERS_KEY]
+    changed(host, "db", nics=(ExistingNic(kind="bridge", source="br1", mac="52:54:00:00:00:01"),))
+    run("machines", "ssh", "db")
+    assert became[0][-1] == "10.9.9.9"
+
+
+def test_whoever_answers_with_other_keys_is_not_the_machine(run, host, three, became, servers):
+    told(host, "web-01", "SHA256:" + "x" * 43)
+    servers["10.100.1.10"] = [SERVERS_KEY]
+    host.ports["web-01"] = reported(host_keys=["SHA256:" + "x" * 43])
+    with pytest.raises(HostError, match="Whoever answers at 10.100.1.10 is not 'web-01'"):
+        run("machines", "ssh", "web-01")
+    assert became == []
+    # A guest that made itself new keys says so, and is believed.
+    host.ports["web-01"] = reported(host_keys=[SERVERS_PRINT])
+    run("machines", "ssh", "web-01")
+    assert "StrictHostKeyChecking=yes" in became[0]
+
+
+def test_where_no_key_is_known_ssh_asks_and_imgpipe_says_so(run, host, three, became, servers):
+    servers["10.100.1.10"] = [SERVERS_KEY]
+    said = run("machines", "ssh", "web-01").stderr
+    assert "The SSH host keys of 'web-01' are not known: its guest has not told which it has." in said
+    assert became == [("ssh", "-o", "HostKeyAlias=web-01", "-l", "root", "10.100.1.10")]
+
+
+def test_inventories_have_the_known_keys_and_say_which_are_not(run, host, three, servers, store):
+    told(host, "web-01", SERVERS_PRINT)
+    servers["10.100.1.10"] = [SERVERS_KEY]
+    for form in ("ssh-config", "ansible"):
+        said = run("machines", "list", "-o", form, "web-01", "web-02")
+        (file,) = (store.root / "ssh").iterdir()
+        assert str(file) in said.stdout
+        assert "note: The SSH host keys of 'web-02' are not known: its guest has not told" in said.stderr
+        assert "'web-01'" not in said.stderr
+    assert servers["asked"] == ["10.100.1.10"]
+
+
+def test_machines_whose_keys_are_not_known_for_one_reason_are_told_of_together(run, host, three, servers):
+    said = run("machines", "list", "-o", "ansible").stderr.splitlines()
+    (line,) = [line for line in said if "SSH host keys" in line]
+    assert "of 'web-01', 'web-02', 'db' are not known: its guest has not told which it has." in line
+
+
+def test_a_machine_without_a_known_address_cannot_be_reached(run, three, servers):
     with pytest.raises(HostError, match="No address is known"):
         run("machines", "ssh", "db")
-
-
-def changed(host, name, **changes):
-    """Let a machine be something else behind imgpipe's back."""
-    host.facts = with_machines(
-        *(dataclasses.replace(one, **(changes if one.name == name else {})) for one in host.facts.machines)
-    )
 
 
 def test_a_copied_record_is_listed_as_a_strangers_with_the_reason_and_can_be_forgotten(run, host, three):
@@ -542,6 +544,28 @@ def test_nics_that_nobody_named_are_those_of_the_settings(run, host, shop_toml, 
     shop_toml.write_text("name = 'bare'\n[groups.a]\ntemplate = 'rocky9'\ncount = 1\n")
     run("deploy", shop_toml)
     assert [nic.source for nic in host.applied[0].machine.identity.nics] == ["br1", "br2"]
+
+
+def test_nics_that_nobody_named_are_like_those_of_the_machine_that_was_imported(run, host, add_image):
+    image = add_image("old", "20260301.1")
+    manifest = json.loads((image.folder / "manifest.json").read_text())
+    manifest["plan"]["source_nics"] = [
+        {"kind": "SourceNic", "plug": "bridge", "source": "br2"},
+        {"kind": "SourceNic", "plug": "network", "source": "default"},
+    ]
+    (image.folder / "manifest.json").write_text(json.dumps(manifest))
+    addresses = ("--addresses", "dhcp", "--addresses", "10.100.1.10/24")
+    for words in ((), addresses):
+        said = run("deploy", "old", "--name", f"app{len(words)}", *words).stderr
+        assert "like the machine that 'old@20260301.1' was imported from." in said
+    nics = [change.machine.identity.nics for change in host.applied]
+    assert [[(nic.kind, nic.source) for nic in each] for each in nics] == [
+        [("bridge", "br2"), ("network", "default")]
+    ] * 2
+    assert [str(nic.address) for nic in nics[1]] == ["None", "10.100.1.10/24"]
+    said = run("deploy", "old", "--name", "named", "--bridge", "br1").stderr
+    assert "imported" not in said
+    assert [nic.source for nic in host.applied[-1].machine.identity.nics] == ["br1"]
 
 
 def test_a_deploy_that_ends_on_qemus_nat_says_so(run, host, shop_toml):

@@ -143,3 +143,21 @@ def test_the_example_in_the_documentation_is_a_fleet(tmp_path, monkeypatch):
 def test_a_disk_named_by_its_path_is_looked_up_beside_the_fleet(folder):
     (folder / "fleet.toml").write_text('name = "old"\n[groups.web]\ntemplate = "./old.qcow2"\ncount = 1\n')
     assert read_fleet(folder / "fleet.toml").group("web").template == str(folder / "old.qcow2")
+
+
+def test_a_password_of_a_group_leaves_the_keys_of_the_defaults(folder):
+    """What a group does not say of root, the defaults say: also where keys come from files."""
+    (folder / "fleet.toml").write_text("""
+        name = "shop"
+        [defaults]
+        template = "rocky9"
+        root = {key_files = ["keys.pub"]}
+        [groups.web]
+        count = 2
+        root = {password = {env = "WEB_PW"}}
+        [machines.web-02]
+        root = {password = {env = "OWN_PW"}}
+        """)
+    asked = read_fleet(folder / "fleet.toml").shapes()
+    assert asked["web"].root.keys == asked["machines.web-02"].root.keys == (KEY,)
+    assert asked["machines.web-02"].root.password.env == "OWN_PW"

@@ -107,7 +107,8 @@ def test_the_schema_describes_what_an_editor_completes():
     from imgpipe.deploy.fleet import Fleet
 
     shape = Fleet.model_json_schema()
-    assert set(shape["properties"]) == {"name", "id", "pool", "defaults", "groups"}
+    assert set(shape["properties"]) == {"name", "id", "pool", "defaults", "groups", "machines"}
+    assert list(shape["properties"]["machines"]["patternProperties"].values()) == [{"$ref": "#/$defs/Shape"}]
     assert "count" in shape["$defs"]["Group"]["properties"]
 
 

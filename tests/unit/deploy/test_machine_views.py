@@ -62,6 +62,12 @@ def test_json_has_what_the_guest_proved(capsys):
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["fleet"], told["machine_id"], told["host_keys"]) == ("shop", "a" * 32, ["SHA256:x"])
     assert told["hostname"] == "web-01.shop.example"
+    assert (told["user"], told["own"]) == ("root", [])
+
+
+def test_json_has_what_a_machine_has_of_its_own():
+    assert machine_views.values(machine(settings='{"memory": 1073741824, "cpus": 2}'))["own"] == ["cpus", "memory"]
+    assert machine_views.values(machine(settings="{"))["own"] == []
 
 
 @pytest.mark.parametrize(
@@ -72,24 +78,9 @@ def test_a_state_is_one_word(changes, state):
     assert machine_views.state(machine(**changes)) == state
 
 
-def test_an_inventory_has_each_machine_in_its_group_and_its_fleet():
-    told = yaml.safe_load(machine_views.ansible([machine(), machine(1, group="web-2", addresses=())]))
-    assert told["all"]["hosts"]["web-01"]["ansible_host"] == "10.100.1.10"
-    assert "ansible_host" not in told["all"]["hosts"]["web-02"]
-    children = {name: list(group["hosts"]) for name, group in told["all"]["children"].items()}
-    assert children == {"web": ["web-01"], "web_2": ["web-02"], "fleet_shop": ["web-01", "web-02"]}
-
-
-def test_ssh_finds_a_machine_by_both_its_names():
-    assert list(machine_views.ssh_config([machine(), machine(1, addresses=())])) == [
-        "Host web-01 web-01.shop.example",
-        "    HostName 10.100.1.10",
-        "    HostKeyAlias web-01",
-        "# No address of web-02 is known.",
-    ]
-
-
-@pytest.mark.parametrize("name", ["*", "web*", "!web-01", "a b", 'a"b', "-x", "#a", "web[1:9]", "{{ x }}", "a\nb"])
+@pytest.mark.parametrize(
+    "name", ["*", "web*", "!web-01", "a b", 'a"b', "-x", "#a", "web[1:9]", "{{ x }}", "a\nb", "a:22", "a@b"]
+)
 @pytest.mark.parametrize("form", ["ssh-config", "ansible"])
 def test_a_name_that_means_something_to_the_reader_is_left_out(name, form, capsys):
     renamed = dataclasses.replace(machine(1), name=name)
@@ -106,7 +97,9 @@ def test_a_host_name_of_metadata_is_no_pattern_and_no_template(hostname, capsys)
     assert capsys.readouterr().out.splitlines()[0] == "Host web-01"
     machine_views.show([machine(hostname=hostname, template=hostname)], "ansible", as_json=False)
     told = yaml.safe_load(capsys.readouterr().out)
-    assert told["all"]["hosts"]["web-01"] == {"ansible_host": "10.100.1.10"}
+    assert told["all"]["hosts"]["web-01"] == {
+        "ansible_host": "10.100.1.10", "ansible_user": "root", "ansible_ssh_common_args": "-o HostKeyAlias=web-01"
+    }  # fmt: skip
 
 
 ALL = (machine(), machine(1, group="db"), machine(2, fleet="other"), stranger("vm001"))

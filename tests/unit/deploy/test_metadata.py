@@ -31,6 +31,10 @@ RECORDS = st.builds(
     mark=st.from_regex(r"([0-9a-f]{16})?", fullmatch=True),
     proofs=st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
     state=st.sampled_from(["", "started", "own"]),
+    user=st.one_of(st.just(""), TEXT),
+    host_keys=TEXTS,
+    settings=st.one_of(st.just(""), TEXT),
+    applied=st.one_of(st.just(""), TEXT),
 )
 RECORD = MachineRecord(
     fleet="web",

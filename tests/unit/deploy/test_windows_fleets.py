@@ -10,7 +10,7 @@ from sample_fleets import FACTS, HASH, TEMPLATE, WINDOWS, existing, fleet, plan
 from imgpipe.adapters.batch_guest import Refused
 from imgpipe.adapters.iso import open_iso
 from imgpipe.deploy import injection as module
-from imgpipe.deploy.accounts import accounts_of, plain_groups
+from imgpipe.deploy.accounts import accounts_of, plain_places
 from imgpipe.deploy.injection import injection
 from imgpipe.deploy.making import carried_of, iso_of
 from imgpipe.errors import GuestError, RecipeError
@@ -79,9 +79,9 @@ def test_the_password_reaches_the_identity_and_neither_its_name_nor_what_is_show
 def test_only_groups_of_such_a_system_keep_the_password_as_it_was_given():
     asked = fleet(count=1, root={"password": {"env": "PW"}})
     vault = Vault(environ={"PW": "Good-pass-1"}, salt=b"x" * 32)
-    assert plain_groups(asked, {"rocky9": OWN}) == {"web"}
-    assert plain_groups(asked, {"rocky9": TEMPLATE}) == frozenset()
-    kept = accounts_of(asked, vault, plain_groups(asked, {"rocky9": OWN}))["web/root"]
+    assert plain_places(asked, {"rocky9": OWN}) == {"web"}
+    assert plain_places(asked, {"rocky9": TEMPLATE}) == frozenset()
+    kept = accounts_of(asked, vault, plain_places(asked, {"rocky9": OWN}))["web/root"]
     assert (kept.password, kept.password_hash[:3]) == ("Good-pass-1", "$6$")
     assert "Good-pass-1" not in repr(kept)
     assert accounts_of(asked, vault)["web/root"].password == ""

@@ -6,8 +6,10 @@ import threading
 import time
 
 import pytest
+import typer
 
 from imgpipe.cli import doctor_bundle
+from imgpipe.cli.commands import add_commands
 from imgpipe.cli.doctor import DoctorOptions, Words
 from imgpipe.disclosure import for_strangers
 from imgpipe.errors import HostError, RecipeError
@@ -167,6 +169,17 @@ def test_refusals_are_told_with_what_was_only_noted_and_no_name_that_speaks_of_a
     monkeypatch.setattr(denials, "recorded", lambda: iter((plain, named, plain)))
     told = contents._denials()
     assert [(each["name"], each["permissive"]) for each in told] == [("/srv/a.qcow2", True), ("(secret)", False)]
+
+
+def test_a_word_behind_bundle_that_is_no_recipe_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMGPIPE_HOME", str(tmp_path / "data"))
+    app = typer.Typer()
+    add_commands(app, ("doctor",))
+    with pytest.raises(RecipeError, match="There is no recipe 'x'") as caught:
+        app(["--bundle", "x"], standalone_mode=False)
+    assert "'--bundle x.tar.gz'" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_shown_of_a_bundle_is_how_to_look_at_it(tmp_path, capsys):

@@ -167,7 +167,7 @@ def test_the_silent_daemon_of_another_host_is_not_started_on_this_one():
     (found,) = libvirt.judge(asked(inventory=None, uri="qemu+ssh://ann@far.example/system"))
     assert found.state == "fail"
     assert not found.repairs
-    assert found.commands == ("ssh far.example systemctl status libvirtd.socket virtqemud.socket",)
+    assert found.commands == ("ssh ann@far.example systemctl status libvirtd.socket virtqemud.socket",)
 
 
 def test_a_daemon_that_is_not_installed_is_not_started_but_installed():

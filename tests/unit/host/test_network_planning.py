@@ -56,6 +56,29 @@ def test_a_bridge_takes_over_the_firewalls_zone_of_what_it_replaces_and_keeps_it
     assert not again.changes
 
 
+def test_ipv6_and_mtu_of_what_is_taken_over_are_named_and_never_dropped_in_silence():
+    links = (
+        dataclasses.replace(NICS[0], addresses6=("2001:db8::5/64",), mtu=9000),
+        dataclasses.replace(NICS[1], mtu=1500),
+        dataclasses.replace(NICS[2], addresses6=("2001:db8:1::5/64",), mtu=9000),
+    )
+    plan = make_plan(network(), dataclasses.replace(FRESH, links=links), uuids())
+    address, mtu = plan.lost
+    assert address.startswith("'eth0' has 2001:db8::5/64, and no IPv6 address is carried over")
+    assert mtu == "'eth0' has an MTU of 9000, which is not carried over: set it on NIC and bridge anew."
+
+
+def test_the_bridge_that_a_nic_is_a_port_of_is_looked_at_too_and_a_host_that_stays_is_left_in_peace():
+    old = Link(name="br9", mac="52:54:00:00:00:99", kind="bridge", addresses6=("2001:db8::9/64",))
+    links = (dataclasses.replace(NICS[0], controller="br9"), *NICS[1:], old)
+    devices = (*FRESH.devices, Device(name="br9", managed=True))
+    plan = make_plan(network(), dataclasses.replace(FRESH, links=links, devices=devices), uuids())
+    assert [sentence.split()[0] for sentence in plan.lost] == ["'br9'"]
+    again = applied(make_plan(network(), FRESH, uuids()))
+    settled = dataclasses.replace(again, links=(dataclasses.replace(NICS[0], mtu=9000), *NICS[1:]))
+    assert make_plan(network(), settled, uuids()).lost == ()
+
+
 def test_a_zone_that_cannot_stand_in_a_keyfile_is_refused():
     zoned = dataclasses.replace(FRESH, stored=(dataclasses.replace(OLD, zone="x\nmaster=evil"),))
     with pytest.raises(HostError) as raised:

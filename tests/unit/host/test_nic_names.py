@@ -375,3 +375,22 @@ def test_all_faults_of_pins_are_told_at_once(pinned):
     assert "eth/1: is no name" in said
     assert "eth2: 'x' is no MAC address" in said
     assert "two names have the same" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX quiet"\n', None),
+        ('export GRUB_CMDLINE_LINUX="quiet ${GRUB_CMDLINE_LINUX}"\n', None),
+        ('GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n', None),
+        ('GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX_DEFAULT"\n', "sets GRUB_CMDLINE_LINUX anew"),
+        ("GRUB_CMDLINE_LINUX=quiet\n", "sets GRUB_CMDLINE_LINUX anew"),
+        ('GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX net.ifnames=1"\n', "adds net.ifnames=1, and of two values"),
+        ('GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX net.ifnames=0"\n', None),
+    ],
+)
+def test_a_file_of_grub_d_that_only_adds_keeps_what_is_there(tmp_path, text, said):
+    write(tmp_path, "etc/default/grub.d/50-own.cfg", text)
+    found = list(tree.overriding_defaults(tmp_path))
+    assert len(found) == (said is not None)
+    assert all(found_one.startswith(f"'/etc/default/grub.d/50-own.cfg' {said}") for found_one in found)

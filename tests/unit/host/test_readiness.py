@@ -12,6 +12,7 @@ from imgpipe.adapters import selinux
 from imgpipe.cli import build, context, deploy, doctor, planned, readiness, shop
 from imgpipe.cli.plan_text import describe
 from imgpipe.cli.planned import plan_for
+from imgpipe.deploy.fleet_records import Description
 from imgpipe.domain_features import NEWEST
 from imgpipe.errors import HostError
 from imgpipe.events import Note
@@ -212,11 +213,13 @@ def test_the_deploy_command_asks_the_host_before_it_starts(host, monkeypatch, tm
     monkeypatch.setattr("imgpipe.deploy.bring_up.apply", lambda *_: pytest.fail("something was made"))
     policy, pool = SimpleNamespace(features=EMULATED), SimpleNamespace(path=POOL)
     monkeypatch.setattr(deploy, "_shop", lambda *_: SimpleNamespace(policy=policy, pool=pool))
+    monkeypatch.setattr(deploy, "_require_templates", lambda _fleet: None)
     monkeypatch.setattr(deploy, "_plan", lambda *_: (wanted, SimpleNamespace(local=True)))
     monkeypatch.setattr(deploy, "_tell", lambda _plan: None)
+    monkeypatch.setattr(deploy, "_require_templates", lambda _fleet: None)
     set_firmware(monkeypatch, plain=True, secure=True, tpm=False)
     with pytest.raises(HostError, match="not ready for the fleet 'web'"):
-        deploy._carry_out(wanted.fleet, options)
+        deploy._carry_out(wanted.fleet, options, Description())
 
 
 @pytest.mark.parametrize("local", [True, False])
@@ -228,10 +231,12 @@ def test_the_deploy_command_asks_the_libvirt_that_shall_run_the_machines(host, m
     monkeypatch.setattr("imgpipe.deploy.bring_up.fleet_lock", lambda *_: nullcontext())
     monkeypatch.setattr("imgpipe.deploy.bring_up.apply", lambda *_: pytest.fail("something was made"))
     monkeypatch.setattr(deploy, "_shop", lambda *_: SimpleNamespace(policy=policy, pool=pool))
+    monkeypatch.setattr(deploy, "_require_templates", lambda _fleet: None)
     monkeypatch.setattr(deploy, "_plan", lambda *_: (wanted, SimpleNamespace(local=local)))
     monkeypatch.setattr(deploy, "_tell", lambda _plan: None)
+    monkeypatch.setattr(deploy, "_require_templates", lambda _fleet: None)
     with pytest.raises(HostError) as caught:
-        deploy._carry_out(wanted.fleet, SimpleNamespace(as_json=False))
+        deploy._carry_out(wanted.fleet, SimpleNamespace(as_json=False), Description())
     assert len(caught.value.details) == 1
     assert "libvirt 6.0.0 is too old" in caught.value.details[0]
 

@@ -178,6 +178,15 @@ def test_all_that_is_done_with_it_is_allowed(thing, release):
             assert target in LEFT_TO_LIBVIRT | RELABELLED, question
 
 
+def test_an_initrd_is_asked_for_as_what_qemu_maps():
+    # hw/i386/x86-common.c in QEMU, since 3.1: g_mapped_file_new(); the kernel is read by fread(3).
+    things = {thing["name"]: thing for thing in DATA["things"]}
+    for release in DATA["policies"]:
+        asked = {question for _, question in questions(things["initrd"], release)}
+        assert {f"sesearch -A -s {guest} -t virt_content_t -c file -p map" for guest in GUESTS} <= asked
+        assert not [question for _, question in questions(things["kernel"], release) if question.endswith("map")]
+
+
 def test_the_manual_has_a_row_for_everything():
     text = (checkout() / "docs/hosts-el.md").read_text()
     rows = {line.split("|")[1].partition(":")[0].strip() for line in text.splitlines() if line.startswith("| ")}

@@ -8,7 +8,7 @@ import pytest
 from imgpipe.errors import HostError, RecipeError
 from imgpipe.images import export as exporting
 from imgpipe.images import retire
-from imgpipe.images.export import export
+from imgpipe.images.export import Encoding, export
 
 
 def test_a_copy_has_its_checksum_beside_it_as_sha256sum_reads_it(add_image, heard, tmp_path):
@@ -37,7 +37,7 @@ def test_a_damaged_image_is_not_passed_on(add_image, heard, tmp_path):
     image.disk.write_bytes(image.disk.read_bytes().replace(b"disk", b"disc"))
     for form in ("qcow2", "raw"):
         with pytest.raises(HostError, match="damaged"):
-            export(image, tmp_path / "out", heard, form=form)
+            export(image, tmp_path / "out", heard, Encoding(form=form))
     assert not list(tmp_path.glob("out*"))
 
 

@@ -93,7 +93,7 @@ def test_a_link_that_comes_after_the_look_is_followed_neither_by_verify_nor_by_e
     assert any("no plain file" in fault for fault in faults(image, heard))
     for form in ("qcow2", "raw"):
         with pytest.raises(HostError, match="no plain file"):
-            export.export(image, tmp_path / f"out.{form}", heard, form=form)
+            export.export(image, tmp_path / f"out.{form}", heard, export.Encoding(form=form))
         assert not (tmp_path / f"out.{form}").exists()
 
 

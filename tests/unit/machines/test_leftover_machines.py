@@ -55,7 +55,7 @@ class Leftover:
 
 
 def end(leftover: Leftover) -> list[str]:
-    hypervisor = cast(Any, SimpleNamespace(_connection=leftover, uri="test:///default"))
+    hypervisor = cast(Any, SimpleNamespace(_connection=leftover, uri="test:///default", _notify=print))
     hypervisor._forget = lambda domain: Hypervisor._forget(hypervisor, domain)
     Hypervisor._end_leftover(hypervisor, "imgpipe-install-x")
     return leftover.done

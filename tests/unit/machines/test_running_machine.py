@@ -26,6 +26,9 @@ class FakeConnection:
     def domainEventRegisterAny(self, *_arguments: object) -> int:
         return 1
 
+    def domainEventDeregisterAny(self, _callback: int) -> None:
+        pass
+
 
 class FakeDomain:
     def __init__(self, connection: FakeConnection, error: Failing) -> None:
@@ -71,3 +74,37 @@ def test_a_machine_that_is_gone_is_over_and_why_is_unknown_without_an_event(monk
     monkeypatch.setattr("imgpipe.adapters.machine._EVENT_PATIENCE_SECONDS", 0)
     state = machine(Failing(libvirt.VIR_ERR_NO_DOMAIN, "no domain"), alive=True).state()
     assert (state.situation, state.ending) == ("ended", "unknown")
+
+
+class Noted(FakeDomain):
+    """A machine that notes in `calls` when it is ended."""
+
+    def __init__(self, calls: list[str], *, active: bool) -> None:
+        super().__init__(FakeConnection(alive=True), MONITOR)
+        self._calls, self._active = calls, active
+
+    def isActive(self) -> bool:
+        return self._active
+
+    def destroy(self) -> None:
+        self._calls.append("destroy")
+
+
+class NotedRecorder:
+    def __init__(self, calls: list[str]) -> None:
+        self._calls = calls
+
+    def let_go(self) -> None:
+        self._calls.append("let go")
+
+    def finish(self) -> None:
+        self._calls.append("finish")
+
+
+@pytest.mark.parametrize(
+    ("active", "expected"), [(True, ["let go", "destroy", "finish"]), (False, ["destroy", "finish"])]
+)
+def test_nobody_listens_to_a_machine_that_is_ended(active: bool, expected: list[str]):
+    calls: list[str] = []
+    RunningMachine(Noted(calls, active=active), "qemu:///system", lambda: None, (NotedRecorder(calls),)).destroy()
+    assert calls == expected

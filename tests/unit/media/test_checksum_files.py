@@ -34,6 +34,42 @@ def test_windows_line_ends_do_no_harm():
     assert parse(f"{A}  one.iso\r\n")[0].name == "one.iso"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{A} one.iso",
+        f"{A}\tone.iso",
+        f"{A} \t one.iso",
+        f"\ufeff{A}  one.iso",
+        f"SHA2-256(one.iso)= {A}",
+        f"SHA256(one.iso)= {A}",
+        f"SHA2-256 (one.iso) = {A}",
+        f"sha-256 (one.iso) = {A}",
+        f"  {A}  one.iso",
+    ],
+)
+def test_what_hands_and_other_programs_write_is_read(line):
+    assert parse(f"{line}\n") == (Checksum(name="one.iso", algorithm="sha256", digest=A),)
+
+
+def test_sha2_512_is_told_from_its_short_form():
+    assert parse(f"SHA2-512(one.iso)= {LONG}\nSHA2-512/256(one.iso)= {A}\n") == (
+        Checksum(name="one.iso", algorithm="sha512", digest=LONG),
+    )
+
+
+@pytest.mark.parametrize("text", [A, f"{A}\n", f"\ufeff{A.upper()}\r\n", f"# one\n{A}\n", f"{LONG}\n"])
+def test_a_digest_alone_is_that_of_the_one_file(text):
+    assert pick(text, "one.iso", "one.iso.sha256").digest in {A, LONG}
+
+
+def test_several_digests_alone_are_nobodys_and_one_beside_names_is_none_of_theirs():
+    with pytest.raises(RecipeError, match="2 different digests"):
+        pick(f"{A}\n{B}\n", "one.iso", "SUMS")
+    with pytest.raises(RecipeError, match="no SHA-256"):
+        pick(f"{A}\n{B}  two.iso\n", "one.iso", "SUMS")
+
+
 def test_weak_digests_are_left_out():
     assert parse(f"{'d' * 32}  one.iso\n{'e' * 40}  one.iso\nMD5 (one.iso) = {'d' * 32}\n") == ()
 

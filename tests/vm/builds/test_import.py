@@ -1,6 +1,7 @@
 """A machine that is already there becomes a template, by the same stages; it is copied and never changed."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 import uuid
@@ -18,7 +19,8 @@ XML = """
   <name>{name}</name><memory unit='MiB'>512</memory><os><type>hvm</type></os>
   <devices><disk type='file' device='disk'>
     <driver name='qemu' type='qcow2'/><source file='{disk}'/><target dev='vda' bus='virtio'/>
-  </disk></devices>
+  </disk>
+  <interface type='bridge'><source bridge='br-of-vm001'/></interface><interface type='user'/></devices>
 </domain>
 """
 
@@ -45,3 +47,6 @@ def test_a_machine_is_made_a_template_and_stays_as_it_was(machine, data):
     assert build.image["name"] == "imported"
     assert Path(build.image["path"]).is_file()
     assert hashlib.sha256(disk.read_bytes()).hexdigest() == before
+    manifest = json.loads(Path(build.image["path"]).with_name("manifest.json").read_text())
+    nics = [(nic["plug"], nic["source"]) for nic in manifest["plan"]["source_nics"]]
+    assert nics == [("bridge", "br-of-vm001"), ("user", "")]

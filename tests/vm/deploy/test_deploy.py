@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,14 +64,21 @@ def assert_no_two_are_alike(machines: dict[str, dict]) -> None:
 
 
 @pytest.fixture(scope="module")
-def web(data, demo):
+def at_a_daemon(data):
+    """What starts imgpipe at a daemon of the test's own: the host's may have machines and pools of these names."""
+    with private_libvirt() as daemon:
+        yield partial(Command, data, "--connect", f"qemu:///system?socket={daemon.socket}")
+
+
+@pytest.fixture(scope="module")
+def web(at_a_daemon, demo):
     """Five machines on user networking; the first run is killed as soon as one of them is made."""
     arguments = ("deploy", "demo", "--name", "web", "--count", str(COUNT), *PATIENCE)
-    killed = Command(data, *arguments)
+    killed = at_a_daemon(*arguments)
     killed.until("progress", phase="machines are made")
     killed.kill()
-    yield killed, Command(data, *arguments)
-    Command(data, "machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
+    yield killed, at_a_daemon(*arguments)
+    at_a_daemon("machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
 
 
 def test_a_deploy_that_was_killed_is_finished_by_the_next_and_all_are_as_asked(web):
@@ -83,29 +91,29 @@ def test_a_deploy_that_was_killed_is_finished_by_the_next_and_all_are_as_asked(w
     assert_no_two_are_alike(machines)
 
 
-def test_what_is_as_asked_is_left_alone(data, web):
+def test_what_is_as_asked_is_left_alone(at_a_daemon, web):
     before = deployed(web[1])
-    again = Command(data, "deploy", "demo", "--name", "web", "--count", str(COUNT), *PATIENCE).succeed()
+    again = at_a_daemon("deploy", "demo", "--name", "web", "--count", str(COUNT), *PATIENCE).succeed()
     assert deployed(again) == before | {
         name: machine | {"used": deployed(again)[name]["used"]} for name, machine in before.items()
     }
     assert again.named("progress") == []
 
 
-def test_their_template_cannot_be_removed(data, web):
-    refused = Command(data, "images", "rm", deployed(web[1])["web-01"]["template"], "--yes")
+def test_their_template_cannot_be_removed(at_a_daemon, web):
+    refused = at_a_daemon("images", "rm", deployed(web[1])["web-01"]["template"], "--yes")
     assert refused.wait() != 0
     assert "web-01" in refused.stderr
 
 
-def test_destroy_leaves_nothing(data, web):
+def test_destroy_leaves_nothing(data, at_a_daemon, web):
     disks = [Path(machine["disk"]) for machine in deployed(web[1]).values()]
     assert all(disk.is_file() for disk in disks)
-    Command(data, "machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
+    at_a_daemon("machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
     assert list(disks[0].parent.iterdir()) == []
     # Twice is fine: what shall be gone is gone.
-    Command(data, "machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
-    assert told(Command(data, "machines", "list", "--fleet", "web", "--json").succeed()) == []
+    at_a_daemon("machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
+    assert told(at_a_daemon("machines", "list", "--fleet", "web", "--json").succeed()) == []
     wait_until_gone(data)
 
 
@@ -144,16 +152,3 @@ def test_static_addresses_on_two_bridges_answer(data, demo, bridged, tmp_path):
     imgpipe("machines", "destroy", "--fleet", "shop", "--yes", "--json")
     assert bridged.machines() == []
     assert not Path(machines["app-01"]["disk"]).exists()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def pools(data):
-    """Remove the storage pool that deploys define for the tests' data root."""
-    yield
-    virsh = ["virsh", "--quiet", "--connect", "qemu:///system"]
-    names = subprocess.run([*virsh, "pool-list", "--all", "--name"], capture_output=True, text=True, check=False).stdout
-    for name in filter(None, names.splitlines()):
-        xml = subprocess.run([*virsh, "pool-dumpxml", name], capture_output=True, text=True, check=False).stdout
-        if f"<path>{data}/" in xml:
-            subprocess.run([*virsh, "pool-destroy", name], capture_output=True, check=False)
-            subprocess.run([*virsh, "pool-undefine", name], capture_output=True, check=True)

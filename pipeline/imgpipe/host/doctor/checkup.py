@@ -29,6 +29,7 @@ from imgpipe.host.doctor import (
     leftovers,
     media,
     programs,
+    reaping,
     support,
 )
 from imgpipe.host.doctor.finding import Check, Finding
@@ -115,6 +116,7 @@ def file_checks(host: Host) -> tuple[Check, ...]:
         *(Check(f"bridge {name}", _bridge(name)) for name in host.bridges),
         Check("media", lambda: (media.judge(media.gather(host.media, host.store), host.store),)),
         Check("clock", lambda: clock.judge(clock.gather(), host.distribution)),
+        Check(reaping.NAME, reaping.find),
         Check("leftovers", lambda: (_leftovers(host),)),
     )
 

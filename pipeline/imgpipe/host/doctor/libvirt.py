@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from imgpipe.adapters.installed import Daemons
 from imgpipe.adapters.libvirt_inventory import Inventory
+from imgpipe.far_host import far_host
 from imgpipe.host.doctor.finding import Finding
 
 _DEEP = "imgpipe doctor --deep"
@@ -55,9 +55,18 @@ def judge(facts: DaemonFacts) -> Iterator[Finding]:
 
 
 def _silent(facts: DaemonFacts) -> Finding:
+    far = far_host(facts.uri)
     if facts.startable and facts.daemons:
         words = f"No daemon runs at '{facts.uri}' now; '{facts.daemons.program}' is started whenever imgpipe needs it."
         return Finding(name="libvirt", state="ok", meaning=words)
+    if facts.denied and far:
+        user = shlex.quote(far.user or facts.user)
+        return Finding(
+            name="libvirt",
+            state="fail",
+            meaning=f"The libvirt daemon at '{facts.uri}' refuses '{far.user or facts.user}', who is not in its group.",
+            commands=(f"{far.ssh} sudo usermod -aG libvirt {user}",),
+        )
     if facts.denied:
         return Finding(
             name="libvirt",
@@ -77,14 +86,14 @@ def _silent(facts: DaemonFacts) -> Finding:
 
 def _starts(facts: DaemonFacts) -> tuple[tuple[str, ...], ...]:
     """Return what starts the daemon's sockets; nothing where they are another host's, or systemd's not to start."""
-    if urlsplit(facts.uri).hostname or not facts.systemd:
+    if far_host(facts.uri) or not facts.systemd:
         return ()
     return tuple(("systemctl", "enable", "--now", unit) for unit in facts.daemons.sockets) if facts.daemons else ()
 
 
 def _other_way(facts: DaemonFacts) -> str:
-    if host := urlsplit(facts.uri).hostname:
-        return f"ssh {host} systemctl status libvirtd.socket virtqemud.socket"
+    if far := far_host(facts.uri):
+        return far.status
     return _DEEP if facts.daemons else "imgpipe host setup"
 
 

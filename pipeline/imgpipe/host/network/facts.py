@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A network device as the kernel sees it; `port_state` is that of a bridge's port ('forwarding', 'disabled')."""
+    """A network device as the kernel sees it; `port_state` is that of a bridge's port ('forwarding', 'disabled').
+
+    `addresses` are those of IPv4, `addresses6` those of IPv6, of global scope and with their prefixes; `mtu` is in
+    bytes.
+    """
 
     name: str
     mac: str
@@ -18,6 +22,8 @@ class Link:
     controller: str = ""
     port_state: str = ""
     addresses: tuple[str, ...] = ()
+    addresses6: tuple[str, ...] = ()
+    mtu: int = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from imgpipe.host.network.wanted import HostNetwork
 
 # firewalld itself allows no other names (firewalld.zone(5)); a keyfile would take another one for more than a value.
 _ZONE = re.compile(r"[A-Za-z0-9_/-]{0,64}")
+_ETHERNET_MTU = 1500
 FOLDER = "/etc/NetworkManager/system-connections"
 
 
@@ -39,11 +40,15 @@ class PlannedProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPlan:
-    """The profiles in the order of activation, and the old ones that make room for them."""
+    """The profiles in the order of activation, and the old ones that make room for them.
+
+    `lost` says what the devices have now and the profiles do not set.
+    """
 
     network: HostNetwork
     profiles: tuple[PlannedProfile, ...]
     replaced: tuple[StoredProfile, ...]
+    lost: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -70,7 +75,22 @@ def make_plan(network: HostNetwork, facts: HostFacts, new_uuid: Callable[[], str
         network=network,
         profiles=planned,
         replaced=tuple(sorted(_replaced(planned, facts), key=lambda stored: stored.name)),
+        lost=tuple(losses(network, facts)) if any(item.activate for item in planned) else (),
     )
+
+
+def losses(network: HostNetwork, facts: HostFacts) -> Iterator[str]:
+    """Yield what the devices have that a host file cannot say: IPv6 addresses, and an MTU that is not Ethernet's."""
+    taken = (*network.nics, *network.bonds, *(segment.bridge for segment in network.segments))
+    above = (link.controller for name in network.nics if (link := facts.link(name)))
+    for link in filter(None, map(facts.link, dict.fromkeys((*taken, *above)))):
+        if link.addresses6:
+            yield (
+                f"'{link.name}' has {', '.join(link.addresses6)}, and no IPv6 address is carried over: the bridge "
+                "takes what routers announce, and others are to be set on it by hand."
+            )
+        if link.mtu != _ETHERNET_MTU and link.is_ethernet:
+            yield f"'{link.name}' has an MTU of {link.mtu}, which is not carried over: set it on NIC and bridge anew."
 
 
 def obstacles(network: HostNetwork, facts: HostFacts) -> Iterator[str]:

@@ -10,6 +10,10 @@ from pathlib import Path
 from imgpipe.errors import HostError
 from imgpipe.os_release import fields_of
 
+# Of shell: an assignment up to its line's end, and what it had before within it.
+_SET = re.compile(r"^[ \t]*(?:export[ \t]+)?GRUB_CMDLINE_LINUX=(.*)$", re.MULTILINE)
+_ITSELF = re.compile(r"\$(?:GRUB_CMDLINE_LINUX\b|\{GRUB_CMDLINE_LINUX\})")
+_CONTRARY = re.compile(r"(?:net\.ifnames|biosdevname)=(?!0\b)[^\s\"']+")
 _CLASSIC = re.compile(r"eth[0-9]+")
 _SYSTEM_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin", "usr/local/sbin")
 # Beside the vendor's own folder: the fallback path of UEFI, and other systems'.
@@ -144,10 +148,17 @@ def bound_to_names(root: Path) -> Iterator[str]:
 
 
 def overriding_defaults(root: Path) -> Iterator[str]:
-    """Yield Debian's and Ubuntu's files that are read after /etc/default/grub and set the same variable."""
+    """Yield Debian's and Ubuntu's files, read after /etc/default/grub, that set the same variable to something else.
+
+    One that only adds to it ("$GRUB_CMDLINE_LINUX quiet") keeps what is there.
+    """
     for path in sorted((root / "etc/default/grub.d").glob("*.cfg")):
-        if re.search(r"^[ \t]*GRUB_CMDLINE_LINUX=", path.read_text(errors="replace"), re.MULTILINE):
-            yield f"'/{path.relative_to(root)}' sets GRUB_CMDLINE_LINUX anew: put the arguments there too"
+        text, name = path.read_text(errors="replace"), f"'/{path.relative_to(root)}'"
+        for value in _SET.findall(text):
+            if not _ITSELF.search(value):
+                yield f"{name} sets GRUB_CMDLINE_LINUX anew: put the arguments there too"
+            elif undone := _CONTRARY.findall(value):
+                yield f"{name} adds {' and '.join(undone)}, and of two values the last counts: remove it there"
 
 
 def _network_files(root: Path) -> Iterator[Path]:

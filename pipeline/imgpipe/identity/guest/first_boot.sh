@@ -1,7 +1,8 @@
 #!/bin/sh
 # Gives this machine the identity that its definition carries in SMBIOS OEM strings, and lets its disk's growth reach
-# the root file system. Without such strings it does nothing. Runs at every boot; an identity that was applied is not
-# applied again. Needs a POSIX shell, coreutils, sed, grep, gzip; $1 is a root folder, for tests.
+# the root file system. Without such strings, and without an identity of before, its NICs ask by DHCP. Runs at every
+# boot; what was applied is not applied again. Needs a POSIX shell, coreutils, sed, grep, gzip; $1 is a root folder, for
+# tests.
 set -u
 root=${1:-}
 export PATH="$root/usr/sbin:$root/usr/bin:$root/sbin:$root/bin" LC_ALL=C
@@ -178,6 +179,83 @@ start_netplan() {
   systemctl daemon-reload
 }
 
+# --- a machine that nobody gave an identity -----------------------------------------------------------------------
+
+network_tool() {
+  if [ -d "$root/etc/netplan" ] && command -v netplan > /dev/null; then
+    echo netplan
+  elif command -v NetworkManager > /dev/null; then
+    echo keyfile
+  elif [ -e "$root/etc/network/interfaces" ] && command -v ifup > /dev/null; then
+    echo ifupdown
+  fi
+}
+
+# Without a type it is no NIC of the kernel's; 1 is Ethernet (ARPHRD_ETHER).
+is_ethernet() { [ -e "$1/device" ] && [ "$(cat "$1/type" 2> /dev/null)" = 1 ]; }
+
+# A name that stands anywhere counts, so that parts of bonds and bridges are left alone.
+is_configured() { # tool nic
+  case $1 in
+    netplan) grep -qw -e match -e "$2" "$root"/etc/netplan/*.yaml ;;
+    keyfile)
+      grep -qwF -e "$2" "$root"/etc/NetworkManager/system-connections/* \
+        "$root"/etc/sysconfig/network-scripts/ifcfg-* "$root/etc/network/interfaces"
+      ;;
+    ifupdown) grep -qwF -e "$2" "$root/etc/network/interfaces" "$root"/etc/network/interfaces.d/* ;;
+  esac 2> /dev/null
+}
+
+# NetworkManager makes such profiles itself, but not where 'no-auto-default' or a profile for any NIC keeps it from it.
+dhcp_keyfile() {
+  printf '[connection]\nid=%s\ntype=ethernet\ninterface-name=%s\nautoconnect-priority=-1\n\n' "$1" "$1"
+  printf '[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=auto\n'
+}
+
+ask_by_dhcp() { # tool nics
+  tool=$1
+  shift
+  case $tool in
+    netplan)
+      {
+        printf 'network:\n  version: 2\n  ethernets:\n'
+        printf '    %s: {dhcp4: true, optional: true}\n' "$@"
+      } | put /etc/netplan/60-imgpipe-dhcp.yaml 0600 root:root
+      ;;
+    keyfile)
+      for nic in "$@"; do
+        dhcp_keyfile "$nic" | put "/etc/NetworkManager/system-connections/imgpipe-$nic.nmconnection" 0600 root:root
+      done
+      ;;
+    ifupdown)
+      {
+        cat "$root/etc/network/interfaces"
+        for nic in "$@"; do printf '\nauto %s\niface %s inet dhcp\n' "$nic" "$nic"; done
+      } | put /etc/network/interfaces 0644 root:root
+      ;;
+  esac
+}
+
+# Whoever starts an image by hand may give it more NICs than its template had, or others. Once: what is changed
+# afterwards is its owner's.
+connect_all_nics() {
+  [ ! -e "$state/identity" ] && [ ! -e "$state/without-identity" ] || return 0
+  # Before udev is done, a NIC may still be renamed.
+  ! command -v udevadm > /dev/null || udevadm settle --timeout=20
+  tool=$(network_tool)
+  set --
+  for folder in "$root"/sys/class/net/*; do
+    nic=${folder##*/}
+    ! is_ethernet "$folder" || is_configured "$tool" "$nic" || set -- "$@" "$nic"
+  done
+  if [ -n "$tool" ] && [ $# -gt 0 ]; then
+    ask_by_dhcp "$tool" "$@"
+    relabel
+    [ "$tool" != netplan ] || start_netplan
+  fi
+  : > "$state/without-identity"
+}
+
 # --- accounts ---------------------------------------------------------------------------------------------------
 
 account() { # sets ids, home
@@ -327,11 +405,17 @@ grow() {
 # --- all of it --------------------------------------------------------------------------------------------------
 
 strings=$(oem_strings)
-[ -n "$strings" ] || exit 0
+# cloud-init, where it found what to do, sets up the network and grows the disk itself.
+[ -n "$strings" ] || [ ! -e "$root/run/cloud-init/enabled" ] || exit 0
 mkdir -p "$state" "$run"
 trap 'rm -rf "$run"' EXIT
 : > "$run/labels"
 rm -f "$state/problems"
+if [ -z "$strings" ]; then
+  connect_all_nics
+  grow
+  exit 0
+fi
 unpack
 code=0
 if [ "$(cat "$state/identity" 2> /dev/null)" != "$digest" ]; then

@@ -1,0 +1,56 @@
+"""Asking one guest that runs what it is, over its virtio-serial port: no network is needed, and nobody else answers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from imgpipe.adapters.machines import Machines
+from imgpipe.deploy.definitions import REPORT_PORT
+from imgpipe.deploy.existing import ExistingMachine, Proven
+from imgpipe.errors import HostError
+from imgpipe.identity.report import LONGEST_LINE, Report, last_report
+
+_POLL_SECONDS = 0.2
+
+
+def ask(machine: ExistingMachine, machines: Machines, seconds: float) -> ExistingMachine:
+    """Return the machine with what its guest tells now: the fingerprints of its host keys, and its addresses.
+
+    The fingerprints are kept in the machine's metadata. A guest that says nothing within `seconds`, such as one of
+    Windows, leaves all as it was.
+    """
+    record, report = machine.record, _heard(machine.name, machines, seconds)
+    if record is None or report is None:
+        return machine
+    if report.host_keys and report.host_keys != record.host_keys:
+        machines.set_record(machine.name, replace(record, host_keys=report.host_keys))
+    told = Proven(
+        hostname=report.hostname,
+        machine_id=report.machine_id,
+        host_keys=report.host_keys,
+        macs=report.macs,
+        addresses=report.addresses,
+    )
+    return replace(machine, record=replace(record, proven=told, host_keys=report.host_keys))
+
+
+def _heard(name: str, machines: Machines, seconds: float) -> Report | None:
+    end = time.monotonic() + seconds
+    try:
+        port = machines.open_port(name, REPORT_PORT)
+    except HostError:
+        # It has no such port, or ended just now.
+        return None
+    open_line = b""
+    try:
+        while time.monotonic() < end and not port.ended:
+            data = port.read()
+            if data and (report := last_report(open_line + data)):
+                return report
+            rest = (open_line + data).rpartition(b"\n")[2]
+            open_line = rest if len(rest) <= LONGEST_LINE else b""
+            time.sleep(_POLL_SECONDS)
+    finally:
+        port.close()
+    return None

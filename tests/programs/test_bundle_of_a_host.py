@@ -28,7 +28,6 @@ mirror = "https://bob:{CANARY}@mirror.example/debian?token={CANARY}"
 recipes = ["/srv/{CANARY}"]
 """
 RECIPE = f"""
-name = "mine"
 os = "rocky9"
 [medium]
 url = "https://bob:{CANARY}@mirror.example/x.iso?sig={CANARY}"

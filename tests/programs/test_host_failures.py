@@ -196,7 +196,7 @@ def require_one_object(done, kind, code):
         ("images --json", "no option '--json'"),
         ("images show --json", "Missing argument"),
         ("images rm --json", "Missing argument"),
-        ("images list a b --json", "unexpected extra argument"),
+        ("images list a b --json", "word too many"),
         ("images prune --keep none --json", "--keep"),
         ("images prune --keep 1 --keep 2 --json", "given 2 times"),
         ("machines start --json --parallel", "--parallel"),

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from imgpipe.adapters import process
+from imgpipe.errors import HostError
 from imgpipe.host.network.facts import Link, Route
 
 # The port of discard: any datagram makes the kernel ask for the neighbour's address.
@@ -40,11 +41,25 @@ def answers(gateway: str, device: str) -> bool:
     end = time.monotonic() + _LONGEST_S
     while True:
         _send_datagram(gateway)
-        told = json.loads(process.run("ip", "-json", "neigh", "show", gateway, "dev", device, timeout_s=30) or "[]")
+        try:
+            told = json.loads(process.run("ip", "-json", "neigh", "show", gateway, "dev", device, timeout_s=30) or "[]")
+        except HostError:
+            if not _is_there(device):
+                # The change was rolled back meanwhile, on a slow host: nobody answers on what is gone.
+                return False
+            raise
         states = {state for entry in told for state in entry.get("state", ())}
         if states & _ANSWERED or time.monotonic() > end:
             return bool(states & _ANSWERED)
         time.sleep(0.3)
+
+
+def _is_there(device: str) -> bool:
+    try:
+        socket.if_nametoindex(device)
+    except OSError:
+        return False
+    return True
 
 
 def _send_datagram(address: str) -> None:

@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
+
 from imgpipe.adapters import links, process
+from imgpipe.errors import HostError
 
 SHOWN = [
     {
@@ -23,3 +26,14 @@ def test_addresses_of_both_families_and_the_mtu_are_read(monkeypatch):
     monkeypatch.setattr(process, "run", lambda *_, **__: json.dumps(SHOWN))
     (link,) = links.links()
     assert (link.addresses, link.addresses6, link.mtu) == (("10.0.0.5/24",), ("2001:db8::5/64",), 9000)
+
+
+def test_nobody_answers_on_a_device_that_was_rolled_back_meanwhile(monkeypatch):
+    def gone(*_argv, **_options):
+        raise HostError("The program 'ip' failed with exit code 1.", details=('Cannot find device "no-bridge0"',))
+
+    monkeypatch.setattr(links.process, "run", gone)
+    assert not links.answers("127.0.0.2", "no-bridge0")
+    # A device that is there is asked about in vain: that is a fault of the host's.
+    with pytest.raises(HostError, match="'ip' failed"):
+        links.answers("127.0.0.2", "lo")

@@ -39,7 +39,7 @@ class Given:
 def make_plan(recipe: Recipe, plugins: Plugins, given: Given) -> Plan:
     """Decide everything about the build of `recipe`; raises RecipeError with all faults at once."""
     family, system = plugins.system(recipe.os)
-    wrong = [*_too_small(recipe, system), *_cache_faults(recipe), *_unsuited(recipe, system)]
+    wrong = [*_too_small(recipe, system), *_unsuited(recipe, system)]
     options, option_faults = _options(family, recipe)
     wrong += option_faults
     known = {operation.name for operation in plugins.operations(recipe)}
@@ -56,6 +56,7 @@ def make_plan(recipe: Recipe, plugins: Plugins, given: Given) -> Plan:
     )
     unattended = plugins.render(family, order)
     known |= {operation.name for operation in unattended.operations}
+    wrong += _cache_faults(recipe, unattended.hardware.cache)
     wrong += _unknown_operations(recipe, known)
     wrong += _lint(family, system, recipe, unattended)
     if wrong:
@@ -140,11 +141,11 @@ def _too_small(recipe: Recipe, system: System) -> list[str]:
     ]
 
 
-def _cache_faults(recipe: Recipe) -> list[str]:
+def _cache_faults(recipe: Recipe, policy: CacheMode) -> list[str]:
     cache, reason = recipe.machine.cache, recipe.machine.cache_reason
-    if cache in (None, "writeback") or reason:
+    if cache in (None, policy, "writeback") or reason:
         return []
-    return [f"machine.cache: '{cache}' departs from the policy; say why in machine.cache_reason"]
+    return [f"machine.cache: '{cache}' departs from the policy, '{policy}'; say why in machine.cache_reason"]
 
 
 def _unknown_operations(recipe: Recipe, known: set[str]) -> list[str]:

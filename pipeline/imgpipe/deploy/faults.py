@@ -45,8 +45,10 @@ def fleet_faults(given: Circumstances) -> Iterator[str]:
 
 
 def _shape_faults(given: Circumstances, shape: Group, names: tuple[str, ...], key: str, why: str = "") -> Iterator[str]:
-    if shape.cache not in (None, "writeback") and not shape.cache_reason:
-        yield f"{key}.cache: '{shape.cache}' departs from the policy; say why in cache_reason"
+    template = given.templates.get(shape.template or "")
+    # Where the template is missing, which is told, nobody knows what its policy is.
+    if template and shape.cache not in (None, template.cache, "writeback") and not shape.cache_reason:
+        yield f"{key}.cache: '{shape.cache}' departs from the policy, '{template.cache}'; say why in cache_reason"
     for index, nic in enumerate(shape.nics):
         yield from _plug_faults(given, nic, f"{key}.nics.{index}", why)
         yield from _fixed_faults(names, nic, f"{key}.nics.{index}")

@@ -198,7 +198,7 @@ class Shape(Table):
     autostart: bool = Field(default=False, description="Start with the host.")
     start: bool = Field(default=True, description="Start when it is deployed; false leaves it as it is.")
     cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] | None = Field(
-        default=None, description="Overrides the cache policy of the operating system; needs cache_reason."
+        default=None, description="Instead of the policy of the operating system; cache_reason says why."
     )
     cache_reason: Line | None = None
 

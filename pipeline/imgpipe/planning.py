@@ -54,7 +54,7 @@ def make_plan(recipe: Recipe, plugins: Plugins, given: Given) -> Plan:
         mirror=given.mirror,
         product_key=given.product_key,
     )
-    unattended = plugins.render(family, order)
+    unattended = _rendered(order, family, plugins, wrong)
     known |= {operation.name for operation in unattended.operations}
     wrong += _cache_faults(recipe, unattended.hardware.cache)
     wrong += _unknown_operations(recipe, known)
@@ -62,6 +62,16 @@ def make_plan(recipe: Recipe, plugins: Plugins, given: Given) -> Plan:
     if wrong:
         raise _invalid(recipe, wrong)
     return _decide(order, family, unattended, plugins)
+
+
+def _rendered(order: Order, family: OsFamily, plugins: Plugins, wrong: list[str]) -> Unattended:
+    """Return how the recipe is installed; what a family finds wrong with it hides nothing that is known already."""
+    try:
+        return plugins.render(family, order)
+    except RecipeError as error:
+        if not wrong:
+            raise
+        raise _invalid(order.recipe, [*wrong, *(error.details or [str(error)])], error.hint) from None
 
 
 def _decide(order: Order, family: OsFamily, unattended: Unattended, plugins: Plugins) -> Plan:
@@ -195,5 +205,5 @@ def _notes(
     return tuple(notes)
 
 
-def _invalid(recipe: Recipe, wrong: list[str]) -> RecipeError:
-    return RecipeError(f"Recipe '{recipe.name}' is not valid.", details=wrong)
+def _invalid(recipe: Recipe, wrong: list[str], hint: str = "") -> RecipeError:
+    return RecipeError(f"Recipe '{recipe.name}' is not valid.", hint=hint, details=wrong)

@@ -100,7 +100,8 @@ def _of_nobody(where: str) -> str:
 def _plug_faults(given: Circumstances, nic: GroupNic, key: str, why: str) -> Iterator[str]:
     facts = given.facts
     if nic.bridge and facts.bridges is not None and nic.bridge not in facts.bridges:
-        yield f"{key}.bridge: the host has no bridge '{nic.bridge}'{why}{_choice(facts.bridges)}"
+        known = _choice(facts.bridges) or "; 'imgpipe host network plan' says how bridges are made"
+        yield f"{key}.bridge: the host has no bridge '{nic.bridge}'{why}{known}"
     if nic.network and nic.network not in facts.networks:
         known = _choice(facts.networks) or f"; 'virsh net-start {quote(nic.network)}' starts it where it is defined"
         yield f"{key}.network: libvirt has no active network '{nic.network}'{why}{known}"

@@ -1,4 +1,4 @@
-"""Which cache modes a recipe may ask for without a reason."""
+"""Which cache modes a recipe may ask for without a reason, and what hides no other fault."""
 
 import pytest
 
@@ -26,3 +26,16 @@ def test_what_departs_from_the_policy_needs_a_reason_and_is_told_what_the_policy
         "machine.cache: 'unsafe' departs from the policy, 'none'; say why in machine.cache_reason",
     )
     assert plan(plugins, "rocky9", {"cache": "unsafe", "cache_reason": "for a test"}).cache == "unsafe"
+
+
+def test_what_a_family_finds_wrong_hides_no_fault_that_is_known_before(plugins):
+    vault = Vault(environ={}, salt=b"x")
+    tables = {"machine": {"memory": "64 MiB"}, "guest": {"keyboard": "usa"}, "media": {"x": {"file": "x.iso"}}}
+    recipe = Recipe.model_validate({"name": "r", "os": "rocky10", **tables})
+    with pytest.raises(RecipeError) as caught:
+        make_plan(recipe, plugins, Given(accounts=vault.accounts(recipe)))
+    assert [fault.partition(":")[0] for fault in caught.value.details] == [
+        "machine.memory",
+        "media.x",
+        "guest.keyboard",
+    ]

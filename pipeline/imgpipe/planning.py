@@ -39,7 +39,7 @@ class Given:
 def make_plan(recipe: Recipe, plugins: Plugins, given: Given) -> Plan:
     """Decide everything about the build of `recipe`; raises RecipeError with all faults at once."""
     family, system = plugins.system(recipe.os)
-    wrong = [*_too_small(recipe, system), *_cache_faults(recipe), *_unsuited(recipe, system)]
+    wrong = [*_too_small(recipe, system), *_unsuited(recipe, system)]
     options, option_faults = _options(family, recipe)
     wrong += option_faults
     known = {operation.name for operation in plugins.operations(recipe)}
@@ -54,13 +54,24 @@ def make_plan(recipe: Recipe, plugins: Plugins, given: Given) -> Plan:
         mirror=given.mirror,
         product_key=given.product_key,
     )
-    unattended = plugins.render(family, order)
+    unattended = _rendered(order, family, plugins, wrong)
     known |= {operation.name for operation in unattended.operations}
+    wrong += _cache_faults(recipe, unattended.hardware.cache)
     wrong += _unknown_operations(recipe, known)
     wrong += _lint(family, system, recipe, unattended)
     if wrong:
         raise _invalid(recipe, wrong)
     return _decide(order, family, unattended, plugins)
+
+
+def _rendered(order: Order, family: OsFamily, plugins: Plugins, wrong: list[str]) -> Unattended:
+    """Return how the recipe is installed; what a family finds wrong with it hides nothing that is known already."""
+    try:
+        return plugins.render(family, order)
+    except RecipeError as error:
+        if not wrong:
+            raise
+        raise _invalid(order.recipe, [*wrong, *(error.details or [str(error)])], error.hint) from None
 
 
 def _decide(order: Order, family: OsFamily, unattended: Unattended, plugins: Plugins) -> Plan:
@@ -140,11 +151,11 @@ def _too_small(recipe: Recipe, system: System) -> list[str]:
     ]
 
 
-def _cache_faults(recipe: Recipe) -> list[str]:
+def _cache_faults(recipe: Recipe, policy: CacheMode) -> list[str]:
     cache, reason = recipe.machine.cache, recipe.machine.cache_reason
-    if cache in (None, "writeback") or reason:
+    if cache in (None, policy, "writeback") or reason:
         return []
-    return [f"machine.cache: '{cache}' departs from the policy; say why in machine.cache_reason"]
+    return [f"machine.cache: '{cache}' departs from the policy, '{policy}'; say why in machine.cache_reason"]
 
 
 def _unknown_operations(recipe: Recipe, known: set[str]) -> list[str]:
@@ -194,5 +205,5 @@ def _notes(
     return tuple(notes)
 
 
-def _invalid(recipe: Recipe, wrong: list[str]) -> RecipeError:
-    return RecipeError(f"Recipe '{recipe.name}' is not valid.", details=wrong)
+def _invalid(recipe: Recipe, wrong: list[str], hint: str = "") -> RecipeError:
+    return RecipeError(f"Recipe '{recipe.name}' is not valid.", hint=hint, details=wrong)

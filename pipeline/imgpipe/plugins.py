@@ -77,10 +77,12 @@ class Plugins:
         """Return the system called `name` and its family, or raise RecipeError that names the nearest ones."""
         systems = {system.name: (family, system) for family in self.families for system in family.systems}
         if name not in systems:
-            near = difflib.get_close_matches(name, systems, n=3) or sorted(systems)
+            # Who comes from virt-install knows libosinfo's names.
+            near = [one for one, (_, system) in systems.items() if name and system.libosinfo == name]
+            near = near or difflib.get_close_matches(name, systems, n=3)
+            meant = f"Did you mean {', '.join(near)}? " if near else ""
             raise RecipeError(
-                f"No plugin knows the operating system '{name}'.",
-                hint=f"Did you mean {', '.join(near)}? 'imgpipe os list' shows all.",
+                f"No plugin knows the operating system '{name}'.", hint=f"{meant}'imgpipe os list' shows all."
             )
         return systems[name]
 

@@ -107,7 +107,7 @@ class Machine(Table):
     disk: Bytes = 15 * GIB
     firmware: Literal["bios", "uefi"] = "bios"
     cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] | None = Field(
-        default=None, description="Overrides the cache policy of the operating system; needs cache_reason."
+        default=None, description="Instead of the policy of the operating system; cache_reason says why."
     )
     cache_reason: Line | None = None
 

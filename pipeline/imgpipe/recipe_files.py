@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -61,6 +62,8 @@ class RecipeFolders:
         near = difflib.get_close_matches(wanted, files, n=3) or difflib.get_close_matches(base, files, n=3)
         places = ", ".join(str(folder) for folder in self.folders)
         hint = f"Did you mean {', '.join(near)}? " if near else ""
+        if Path(f"{wanted}.toml").is_file():
+            hint = f"A recipe of your own is named by its file: {quote(f'./{wanted}.toml')}. "
         return RecipeError(
             f"There is no recipe '{wanted}'.",
             hint=f"{hint}'imgpipe recipes list' shows all; looked in {places}. "

@@ -22,9 +22,8 @@ _UNIT = "([kKmMgGtT]([iI]?[bB])?|[bB])"
 
 ADDRESS: Rule = {"type": "string", "pattern": f"^{_ADDRESS}$"}
 """An IPv4 address that a machine can have."""
-INTERFACE: Rule = {"type": "string", "pattern": f"^{_ADDRESS}(/{_PREFIX})?$"}
-"""Such an address with its prefix, or alone."""
-INTERFACE_WITH_PREFIX: Rule = {"type": "string", "pattern": f"^{_ADDRESS}/{_PREFIX}$"}
+INTERFACE: Rule = {"type": "string", "pattern": f"^{_ADDRESS}/{_PREFIX}$"}
+"""Such an address with its prefix."""
 RANGE: Rule = {"type": "string", "pattern": rf"^\s*{_ADDRESS}\s*(-\s*{_ADDRESS}\s*)?/\s*{_PREFIX}\s*$"}
 """Addresses of one network: '10.100.1.10-10.100.1.59/24', or a single one."""
 SIZE: Rule = {

@@ -67,7 +67,16 @@ def _written(value: object) -> object:
     return value
 
 
+def _with_prefix(value: object) -> object:
+    """Refuse an address alone: `ipaddress` would take it for one of a network in which nobody else is, a /32."""
+    if isinstance(value, str) and "/" not in value:
+        raise ValueError("needs the network's prefix, such as '10.100.1.10/24'")
+    return value
+
+
 Written = BeforeValidator(_written)
 """Stands where an address is read from a file, which has it as text."""
 UsableAddress = Annotated[IPv4Address, Written, AfterValidator(usable_address), WithJsonSchema(ADDRESS)]
-UsableInterface = Annotated[IPv4Interface, Written, AfterValidator(usable_interface), WithJsonSchema(INTERFACE)]
+Interface = Annotated[IPv4Interface, Written, BeforeValidator(_with_prefix), WithJsonSchema(INTERFACE)]
+"""An address with its prefix, which must be said: '10.100.1.10/24'."""
+UsableInterface = Annotated[Interface, AfterValidator(usable_interface)]

@@ -192,7 +192,7 @@ def require_one_object(done, kind, code):
     ("words", "told"),
     [
         ("--json", "no option '--json'"),
-        ("nope --json", "No such command"),
+        ("nope --json", "There is no command"),
         ("images --json", "no option '--json'"),
         ("images show --json", "Missing argument"),
         ("images rm --json", "Missing argument"),

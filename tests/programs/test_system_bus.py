@@ -10,6 +10,7 @@ import pytest
 from jeepney import DBusAddress, Parser
 
 from imgpipe.adapters.system_bus import SystemBus
+from imgpipe.errors import HostError
 
 pytestmark = [
     pytest.mark.programs,
@@ -59,3 +60,10 @@ def test_a_call_that_is_interrupted_in_the_middle_of_an_answer_spoils_no_other(d
         bus.call(INTROSPECTABLE, "Introspect")
     assert bus.call(INTROSPECTABLE, "Introspect") == (whole,)
     bus.close()
+
+
+def test_a_bus_that_is_not_there_is_told_in_words(tmp_path, monkeypatch):
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
+    with pytest.raises(HostError) as caught:
+        SystemBus()
+    assert str(caught.value) == "The system's D-Bus cannot be reached: No such file or directory."

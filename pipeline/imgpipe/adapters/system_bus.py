@@ -57,8 +57,9 @@ def _open() -> DBusConnection:
     try:
         return open_dbus_connection(bus="SYSTEM", auth_timeout=_LONGEST_S)
     except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise HostError(
-            f"The system's D-Bus cannot be reached: {error}.", hint="NetworkManager needs it; is 'dbus' running?"
+            f"The system's D-Bus cannot be reached: {why}.", hint="NetworkManager needs it; is 'dbus' running?"
         ) from None
 
 

@@ -65,7 +65,7 @@ class DeployOptions:
     ] = None
     autostart: Annotated[bool, typer.Option("--autostart", help="Start with the host.")] = False
     start: Annotated[bool, typer.Option(help="Start the machines.")] = True
-    cache: Annotated[Cache | None, typer.Option(help="Instead of the policy; needs --cache-reason.")] = None
+    cache: Annotated[Cache | None, typer.Option(help="Instead of the policy; --cache-reason says why.")] = None
     cache_reason: Annotated[str | None, typer.Option(help="Why the policy is not followed.")] = None
     fleet: Annotated[
         str | None,

@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 from json import dumps
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import typer
 from typer.exceptions import TyperException
 
 from imgpipe.cli import output
 from imgpipe.cli.streams import OutputLost
+from imgpipe.cli.virt_words import meant_commands, meant_option
 from imgpipe.disclosure import one_line, printable, without_bare_logins, without_secrets
 from imgpipe.errors import HostError, ImgpipeError, RecipeError
 
@@ -34,14 +36,14 @@ BUG = 70
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _TOO_MANY = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
 _TOO_MANY_WORDS = "There is a word too many"
-_BY_RECIPE = frozenset({"build", "plan", "doctor"})
-"""Commands that take a recipe, whose machine's size is its own."""
-_SIZES = frozenset({"--cpus", "--cpu", "--vcpus", "--memory", "--ram", "--disk", "--disk-size", "--size"})
+_NO_COMMAND = re.compile(r"No such command '(.*?)'\.(?: Did you mean .*)?", re.DOTALL)
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _LONGEST_MESSAGE = 2000
 _VIRSH = re.compile(r"(?<=')virsh (?!-c |--connect |-q )")
 # Those that ask libvirt; the others are about files of this host.
 _OURS = re.compile(r"(?<=')imgpipe (?=(?:machines|deploy|clone|flatten|doctor|import|build)\b)")
+_NEAR = 0.65
+"""How alike two options are (1 the same) before one is taken for a slip of the other: '--mac' is none of '--cache'."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,10 +195,15 @@ def _of_usage(error: TyperException) -> Ending:
     message = _in_words(error) or _in_ours(error.format_message().strip())
     hint = f"'{command} --help' says what it takes."
     if message.startswith(_TOO_MANY_WORDS) and getattr(context, "info_name", "") == "deploy":
-        hint = f"The machines' name is an option: '--name NAME'. {hint}"
+        hint = f"{_of_a_word_too_many(message, context)}{hint}"
     if unknown := getattr(error, "option_name", "") if hasattr(error, "possibilities") else "":
         message = f"There is no option '{unknown}'."
         hint = f"{_likely(unknown, error)}{hint}"
+    elif context and (found := _NO_COMMAND.fullmatch(message)):
+        message = f"There is no command '{found[1]}'."
+        hint = f"{_likely_command(found[1], context)}{hint}"
+    elif context and message.startswith("Missing "):
+        hint = f"{_example(context.command)}{hint}"
     return Ending(
         code=error.exit_code,
         kind="usage",
@@ -228,10 +235,34 @@ def _in_ours(message: str) -> str:
 
 def _likely(unknown: str, error: TyperException) -> str:
     """Return what an option that is not known was most likely meant to be."""
-    if unknown in _SIZES and getattr(getattr(error, "ctx", None), "info_name", "") in _BY_RECIPE:
-        return "A size stands in the recipe's name, as in 'rocky9-4c2g15g', or in its file. "
-    near = difflib.get_close_matches(unknown, getattr(error, "possibilities", None) or (), n=1)
+    context = getattr(error, "ctx", None)
+    known = [word for option in getattr(getattr(context, "command", None), "params", ()) for word in option.opts]
+    if meant := meant_option(unknown, getattr(context, "info_name", "") or "", known):
+        return meant
+    near = difflib.get_close_matches(unknown, getattr(error, "possibilities", None) or (), n=1, cutoff=_NEAR)
     return f"Did you mean '{near[0]}'? " if near else ""
+
+
+def _likely_command(unknown: str, context: Any) -> str:  # noqa: ANN401 (typer has its own copy of click)
+    root = context.find_root()
+    if meant := meant_commands(unknown, root.info_name or "imgpipe", root.command):
+        return meant
+    near = difflib.get_close_matches(unknown, getattr(context.command, "commands", {}), n=1)
+    return f"Did you mean '{context.command_path} {near[0]}'? " if near else ""
+
+
+def _of_a_word_too_many(message: str, context: Any) -> str:  # noqa: ANN401
+    """Return what a word behind a template was most likely meant to be: seconds to wait for, or a name."""
+    if context.params.get("wait") and (found := re.search(r"'([1-9][0-9]*)'", message)):
+        return f"How long is waited is '--wait --wait-seconds {found[1]}'. "
+    return "" if context.params.get("name") else "The machines' name is an option: '--name NAME'. "
+
+
+def _example(command: Any) -> str:  # noqa: ANN401
+    """Return the first example of a command's help, which stands there in paragraphs of its own."""
+    lines = f"{command.help or ''}\n{command.epilog or ''}".replace("Example: ", "").splitlines()
+    found = next((line.strip() for line in lines if line.strip().startswith("imgpipe ")), "")
+    return f"Such as '{found.partition(';')[0]}'. " if found else ""
 
 
 def _of_bug(error: BaseException) -> Ending:

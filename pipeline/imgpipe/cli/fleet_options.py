@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from imgpipe.cli.virt_words import refuse_values_of_virt_install
 from imgpipe.errors import RecipeError
 from imgpipe.home import in_home
 
@@ -34,11 +35,8 @@ def asked_for(options: DeployOptions, plugs: Callable[[str], Sequence[SourceNic]
     """
     from imgpipe.deploy.fleet_files import Flags
 
-    template = options.what
-    if options.import_disk:
-        template = str(in_home(options.import_disk).absolute())
-    if not template:
-        raise RecipeError("A deploy takes a template or a fleet's file.", hint="'imgpipe images list' shows images.")
+    refuse_values_of_virt_install(options.disk, options.network)
+    template = _template(options)
     if not options.name:
         raise RecipeError("The machines have no name.", hint=f"Such as 'imgpipe deploy {quote(template)} --name web'.")
     return Flags(
@@ -67,6 +65,13 @@ def asked_for(options: DeployOptions, plugs: Callable[[str], Sequence[SourceNic]
         cache=options.cache,
         cache_reason=options.cache_reason,
     )
+
+
+def _template(options: DeployOptions) -> str:
+    template = str(in_home(options.import_disk).absolute()) if options.import_disk else options.what
+    if not template:
+        raise RecipeError("A deploy takes a template or a fleet's file.", hint="'imgpipe images list' shows images.")
+    return template
 
 
 def refuse_fleet_options(options: DeployOptions) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from imgpipe.cli import context, output
 from imgpipe.cli.completion import complete_bridge, complete_machine, complete_network
+from imgpipe.cli.virt_words import refuse_values_of_virt_install
 from imgpipe.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ def _settings(machine: ExistingMachine, options: SetOptions, key: bytes) -> OwnS
     from imgpipe.deploy.fleet_files import Flags, shape_of_flags
     from imgpipe.deploy.own_settings import OwnSettings, parsed
 
+    refuse_values_of_virt_install(options.disk, options.network)
     before = OwnSettings()
     if not options.reset:
         try:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from imgpipe.schema_rules import INTERFACE_WITH_PREFIX, RANGE
-from imgpipe.usable_addresses import Written, unusable, unusable_in
+from imgpipe.schema_rules import RANGE
+from imgpipe.usable_addresses import unusable, unusable_in
 
 DHCP = "dhcp"
 """What a command line says where a NIC has no addresses."""
@@ -67,20 +67,12 @@ def _is_range(text: str) -> str:
     return text
 
 
-def _with_prefix(value: object) -> object:
-    if isinstance(value, str) and "/" not in value:
-        raise ValueError("needs the network's prefix, such as '10.100.1.10/24'")
-    return value
-
-
 RangeText = Annotated[
     str,
     AfterValidator(_is_range),
     WithJsonSchema(RANGE),
     Field(description="Addresses for the machines, in order: '10.100.1.10-10.100.1.59/24'."),
 ]
-Interface = Annotated[IPv4Interface, Written, BeforeValidator(_with_prefix), WithJsonSchema(INTERFACE_WITH_PREFIX)]
-"""An address with its prefix, which must be said: '10.100.1.10/24'."""
 
 
 def misuse(interface: IPv4Interface, gateway: IPv4Address | None, dns: Iterable[IPv4Address] = ()) -> str:

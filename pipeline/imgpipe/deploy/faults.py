@@ -45,8 +45,10 @@ def fleet_faults(given: Circumstances) -> Iterator[str]:
 
 
 def _shape_faults(given: Circumstances, shape: Group, names: tuple[str, ...], key: str, why: str = "") -> Iterator[str]:
-    if shape.cache not in (None, "writeback") and not shape.cache_reason:
-        yield f"{key}.cache: '{shape.cache}' departs from the policy; say why in cache_reason"
+    template = given.templates.get(shape.template or "")
+    # Where the template is missing, which is told, nobody knows what its policy is.
+    if template and shape.cache not in (None, template.cache, "writeback") and not shape.cache_reason:
+        yield f"{key}.cache: '{shape.cache}' departs from the policy, '{template.cache}'; say why in cache_reason"
     for index, nic in enumerate(shape.nics):
         yield from _plug_faults(given, nic, f"{key}.nics.{index}", why)
         yield from _fixed_faults(names, nic, f"{key}.nics.{index}")
@@ -98,7 +100,8 @@ def _of_nobody(where: str) -> str:
 def _plug_faults(given: Circumstances, nic: GroupNic, key: str, why: str) -> Iterator[str]:
     facts = given.facts
     if nic.bridge and facts.bridges is not None and nic.bridge not in facts.bridges:
-        yield f"{key}.bridge: the host has no bridge '{nic.bridge}'{why}{_choice(facts.bridges)}"
+        known = _choice(facts.bridges) or "; 'imgpipe host network plan' says how bridges are made"
+        yield f"{key}.bridge: the host has no bridge '{nic.bridge}'{why}{known}"
     if nic.network and nic.network not in facts.networks:
         known = _choice(facts.networks) or f"; 'virsh net-start {quote(nic.network)}' starts it where it is defined"
         yield f"{key}.network: libvirt has no active network '{nic.network}'{why}{known}"

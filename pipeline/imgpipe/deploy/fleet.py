@@ -14,14 +14,14 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from imgpipe.deploy.addresses import AddressRange, Interface, RangeText, misuse, parse_range
+from imgpipe.deploy.addresses import AddressRange, RangeText, misuse, parse_range
 from imgpipe.deploy.names import Label, NamePattern, default_pattern, is_label, numbered
 from imgpipe.model_faults import spelled
 from imgpipe.recipe import HostName, Identifier, InterfaceName, Line, Root, Table, User
 from imgpipe.schema_rules import default_or_each, exactly_one, needs, not_both, together
 from imgpipe.sizes import Bytes
 from imgpipe.source_nics import SourceNic
-from imgpipe.usable_addresses import UsableAddress, unusable_in
+from imgpipe.usable_addresses import Interface, UsableAddress, unusable_in
 
 AnyTable = TypeVar("AnyTable", bound=Table)
 
@@ -198,7 +198,7 @@ class Shape(Table):
     autostart: bool = Field(default=False, description="Start with the host.")
     start: bool = Field(default=True, description="Start when it is deployed; false leaves it as it is.")
     cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] | None = Field(
-        default=None, description="Overrides the cache policy of the operating system; needs cache_reason."
+        default=None, description="Instead of the policy of the operating system; cache_reason says why."
     )
     cache_reason: Line | None = None
 

@@ -183,7 +183,8 @@ _PLACE = re.compile(r"\.?(?:groups\.[a-z0-9-]+\.)?(?:root\.|nics\.\d+\.)?([a-z_]
 def _as_option(fault: str) -> str:
     found = _PLACE.match(fault)
     option = _OPTIONS.get(found[1]) if found else None
-    return f"{option}: {fault[found.end() :]}" if found and option else fault
+    rest = fault[found.end() :].replace("cache_reason", "--cache-reason") if found else ""
+    return f"{option}: {rest}" if option else fault
 
 
 def _check_name(flags: Flags) -> None:

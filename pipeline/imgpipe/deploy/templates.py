@@ -72,6 +72,8 @@ def _with_hint(error: RecipeError, reference: str, is_recipe: Callable[[str], bo
     """Return the error about an image that is not there, with what makes it, or how what was meant is written."""
     if is_recipe(reference):
         hint = f"Build it: 'imgpipe build {quote(reference)}'."
+    elif is_disk(reference):
+        hint = "Name a disk that is there: a qcow2 or raw file."
     elif Path(reference).suffix in _DISKS:
         hint = f"A disk is given with its folder, './{reference}', or as '--import {quote(reference)}'."
     else:

@@ -75,3 +75,25 @@ def test_a_url_with_a_sign_that_would_end_it_is_no_url(tmp_path, sign):
     assert [line.split(":")[0] for line in caught.value.details] == ["install.proxy"]
     (tmp_path / "r.toml").write_text("os = \"rocky9\"\n[install]\nproxy = 'http://me:s3%22cr~e!t@[::1]:3128/?x=1#y'\n")
     assert RecipeFolders((tmp_path,)).load("r").install.proxy
+
+
+def test_a_recipe_in_the_current_folder_is_named_by_its_file(folders, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text('os = "rocky9"\n')
+    with pytest.raises(RecipeError, match="There is no recipe 'mine'") as caught:
+        RecipeFolders(()).load("mine")
+    assert caught.value.hint.startswith("A recipe of your own is named by its file: ./mine.toml. ")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("win2k16", "Did you mean win2016? 'imgpipe os list' shows all."),
+        ("rocky", "Did you mean rocky9, rocky8, rocky10? 'imgpipe os list' shows all."),
+        ("freebsd", "'imgpipe os list' shows all."),
+    ],
+)
+def test_an_unknown_system_is_answered_with_what_was_meant(plugins, name, hint):
+    with pytest.raises(RecipeError) as caught:
+        plugins.system(name)
+    assert caught.value.hint == hint

@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import pytest
-from sample_fleets import TEMPLATE, fleet, plan
+from sample_fleets import FACTS, TEMPLATE, fleet, plan
 from test_template import edited
 
 from imgpipe.deploy.default_nics import with_default_nics
@@ -133,6 +133,15 @@ def test_a_bridge_of_the_import_that_this_host_has_not_is_a_fault_that_says_whos
     assert told.value.details == (
         f"groups.web.nics.0.bridge: the host has no bridge 'vmbr9', which {WHERE} has; '--bridge', or 'nics' in a "
         "fleet's file, name another; there are 'br1', 'br2'",
+    )
+
+
+def test_a_host_without_bridges_is_told_how_they_are_made():
+    asked = fleet('name = "shop"\n[groups.web]\ntemplate = "rocky9"\ncount = 1\n[[groups.web.nics]]\nbridge = "br1"\n')
+    with pytest.raises(RecipeError) as told:
+        plan(asked, dataclasses.replace(FACTS, bridges=frozenset()))
+    assert told.value.details == (
+        "groups.web.nics.0.bridge: the host has no bridge 'br1'; 'imgpipe host network plan' says how bridges are made",
     )
 
 

@@ -101,6 +101,12 @@ def test_no_machine_gets_less_memory_than_was_meant_or_its_system_needs(run, hos
     assert host.applied == []
 
 
+def test_what_a_fault_says_to_write_is_an_option_where_options_were_given(run, host, shop_toml):
+    with pytest.raises(RecipeError) as caught:
+        run("deploy", "rocky9", "--name", "app", "--cache", "unsafe")
+    assert caught.value.details == ("--cache: 'unsafe' departs from the policy, 'none'; say why in --cache-reason",)
+
+
 def test_an_unknown_image_is_told_with_the_nearest_name(run, host, shop_toml):
     with pytest.raises(RecipeError) as caught:
         run("deploy", "rokcy9", "--name", "x")

@@ -347,6 +347,13 @@ def test_a_pool_out_of_reach_takes_only_templates_that_were_prepared():
     assert "out of reach" in told[0]
 
 
+def test_a_cache_mode_that_is_the_policy_needs_no_reason():
+    assert {machine.cache for machine in plan(fleet(cache="none")).machines} == {"none"}
+    assert faults(fleet(template="win2016", cache="none"))[0] == (
+        "groups.web.cache: 'none' departs from the policy, 'writeback'; say why in cache_reason"
+    )
+
+
 def test_windows_gets_its_own_cache_mode_by_policy():
     assert {machine.cache for machine in plan(fleet(template="win2016")).machines} == {WINDOWS.cache} == {"writeback"}
 

@@ -43,6 +43,14 @@ def test_nobodys_address_is_refused_everywhere(address, reason):
     assert [reason in detail for detail in caught.value.details] == [True] * 3
 
 
+def test_an_address_without_its_prefix_is_refused_everywhere():
+    reason = "needs the network's prefix, such as '10.100.1.10/24'"
+    with pytest.raises(ValidationError, match=reason):
+        Nic(name="eth0", address="10.1.0.5")
+    with pytest.raises(ValidationError, match=reason):
+        GroupNic(bridge="br1", fixed={"a": "10.1.0.5"})
+
+
 @pytest.mark.parametrize(("gateway", "reason"), WRONG_GATEWAYS.items())
 def test_a_gateway_that_cannot_be_one_is_refused(gateway, reason):
     with pytest.raises(ValidationError, match=reason):

@@ -34,6 +34,12 @@ def test_unknown_keys_and_bad_values_are_told_at_once():
     assert "inside.vlan: must be at most 4094" in said
 
 
+def test_an_address_without_its_prefix_is_not_taken_for_a_network_of_one():
+    said = faults(outside={"nic": "eth0", "stp": False}, inside={"nic": "eth1", "address": "10.100.1.1"})
+    assert "outside.stp: is no key" in said
+    assert "inside.address: needs the network's prefix, such as '10.100.1.10/24'" in said
+
+
 def test_all_contradictions_are_told_at_once():
     said = faults(
         outside={"nic": "eth0", "bridge": "br0", "gateway": "10.0.0.1"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,9 +12,9 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from imgpipe.errors import RecipeError
 from imgpipe.recipe import InterfaceName, Table
 from imgpipe.recipe_files import parse
-from imgpipe.schema_rules import ADDRESS, INTERFACE, needs
+from imgpipe.schema_rules import ADDRESS, needs
 from imgpipe.toml_file import read_toml
-from imgpipe.usable_addresses import Written, unusable, unusable_in
+from imgpipe.usable_addresses import Interface, Written, unusable, unusable_in
 
 # That nobody can have one is told with all else that contradicts itself.
 _Address = Annotated[IPv4Address, Written, WithJsonSchema(ADDRESS)]
@@ -37,9 +37,7 @@ class Segment(Table):
     vlan: Annotated[int, Field(ge=1, le=4094)] | None = Field(
         default=None, description="The bridge carries this VLAN of the NIC, untagged."
     )
-    address: Annotated[IPv4Interface, Written, WithJsonSchema(INTERFACE)] | None = Field(
-        default=None, description="Static: '10.100.1.1/24'; absent: DHCP."
-    )
+    address: Interface | None = Field(default=None, description="Static: '10.100.1.1/24'; absent: DHCP.")
     gateway: _Address | None = None
     dns: tuple[_Address, ...] = ()
 

@@ -21,6 +21,7 @@ from imgpipe.deploy.fleet import Fleet, FleetRoot, GroupNic, Shape, filled
 from imgpipe.errors import RecipeError
 from imgpipe.recipe import SecretSource, SshKey, Table
 from imgpipe.sizes import Bytes
+from imgpipe.source_nics import MOST_NICS
 
 
 class OwnSettings(Table):
@@ -32,7 +33,7 @@ class OwnSettings(Table):
     cpus: Annotated[int, Field(ge=1, le=512)] | None = None
     memory: Bytes | None = None
     disk: Bytes | None = None
-    nics: Annotated[tuple[GroupNic, ...], Field(max_length=16)] | None = None
+    nics: Annotated[tuple[GroupNic, ...], Field(max_length=MOST_NICS)] | None = None
     keys: tuple[SshKey, ...] | None = None
     password: SecretSource | None = None
 

@@ -2,12 +2,14 @@
 
 import json
 import tomllib
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from sample_fleets import HASH, KEY, with_machines
 from stand_in_host import FLEET, changed
 
+from imgpipe.deploy import bring_up
 from imgpipe.deploy.changes import Keep, Modify
 from imgpipe.deploy.fleet_records import Description, recall, remember
 from imgpipe.deploy.fleet_text import as_toml
@@ -54,6 +56,23 @@ def test_what_is_set_later_is_added_and_reset_gives_all_back(run, deployed, shop
     assert told == "web-02: it is as its fleet says\n"
     assert (machine(deployed, "web-02").memory, machine(deployed, "web-02").cpus) == (2 * GIB, 2)
     assert machine(deployed, "web-02").record.settings == ""
+
+
+def test_a_deploy_that_was_waited_for_is_not_undone(run, host, shop_toml, monkeypatch):
+    run("deploy", "rocky9", "--name", "db", "--memory", "4G", "--yes")
+
+    lock = bring_up.fleet_lock
+
+    @contextmanager
+    def after_a_deploy(*given):
+        monkeypatch.setattr(bring_up, "fleet_lock", lock)
+        run("deploy", "rocky9", "--name", "db", "--memory", "8G", "--yes")
+        with lock(*given):
+            yield
+
+    monkeypatch.setattr(bring_up, "fleet_lock", after_a_deploy)
+    run("machines", "set", "db", "--vcpus", 4, "--yes")
+    assert (machine(host, "db").memory, machine(host, "db").cpus) == (8 * GIB, 4)
 
 
 def test_a_plan_is_shown_and_nothing_is_done(run, deployed):

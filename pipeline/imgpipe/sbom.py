@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -19,7 +19,9 @@ from imgpipe.description import own_version
 from imgpipe.disclosure import one_line, printable
 
 if TYPE_CHECKING:
+    from cyclonedx.model.bom import Bom
     from cyclonedx.model.component import Component
+    from cyclonedx.model.dependency import Dependable, Dependency
     from cyclonedx.model.license import License
     from packageurl import PackageURL
 
@@ -60,9 +62,32 @@ def render(name: str, version: str, sha256: str, created: datetime, state: Seale
         ),
         components=[system, *packages],
     )
+    bom.register_dependency = _Register(bom)  # type: ignore[method-assign]
     bom.register_dependency(image, [system])
     bom.register_dependency(system, packages)
     return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
+
+
+class _Register:
+    """What a BOM registers dependencies by, its own word for it being a search of all that it has, for each package.
+
+    Thousands of packages would take minutes; and the BOM registers every one again while it is written.
+    """
+
+    def __init__(self, bom: Bom) -> None:
+        self._bom = bom
+        self._known: dict[int, Dependency] = {}
+
+    def __call__(self, target: Dependable, depends_on: Iterable[Dependable] | None = None) -> None:
+        from cyclonedx.model.dependency import Dependency  # noqa: PLC0415
+
+        below = tuple(depends_on or ())
+        if (found := self._known.get(id(target.bom_ref))) is None:
+            found = self._known[id(target.bom_ref)] = Dependency(target.bom_ref)
+            self._bom.dependencies.add(found)
+        found.dependencies.update(Dependency(one.bom_ref) for one in below)
+        for one in below:
+            self(one)
 
 
 def _image(name: str, version: str, sha256: str, state: SealedState) -> Component:
@@ -117,7 +142,9 @@ def _packages(state: SealedState) -> Iterator[Component]:
     from cyclonedx.model.contact import OrganizationalEntity  # noqa: PLC0415
 
     # A package may be installed more than once in different versions (kernels), but not twice in the same.
-    packages = sorted(set(state.packages), key=lambda item: (item.name, item.version, item.arch))
+    # What has no name that a purl can have is nothing that an advisory could be about.
+    named = {package for package in state.packages if printable(package.name, 200).strip(" /")}
+    packages = sorted(named, key=lambda item: (item.name, item.version, item.arch))
     for locator, package in {str(_locator(package, state)): package for package in packages}.items():
         supplier = one_line(package.supplier, 200)
         yield Component(

@@ -14,6 +14,8 @@ from imgpipe.libvirt_words import described
 from imgpipe.recipe import Identifier, InterfaceName
 
 Plug = Literal["bridge", "network", "user"]
+MOST_NICS = 16
+"""How many NICs a machine of a fleet may have."""
 _NAMES: tuple[tuple[Plug, TypeAdapter[str]], ...] = (
     ("bridge", TypeAdapter(InterfaceName)),
     ("network", TypeAdapter(Identifier)),
@@ -43,6 +45,17 @@ class SourceNic:
         return f"the {self.plug} '{self.source}'" if self.source else "QEMU's own NAT"
 
 
+def known(nic: SourceNic) -> SourceNic:
+    """Return the NIC; raises ValueError where its source can be no name of what it is plugged into."""
+    for plug, name in _NAMES:
+        if nic.plug == plug:
+            try:
+                name.validate_python(nic.source)
+            except ValidationError:
+                raise ValueError(f"must be the name of a {plug}") from None
+    return nic
+
+
 def source_nics(xml: str) -> tuple[tuple[SourceNic, ...], tuple[str, ...]]:
     """Return a definition's NICs in order, and sentences about those that no deploy could make.
 
@@ -52,7 +65,9 @@ def source_nics(xml: str) -> tuple[tuple[SourceNic, ...], tuple[str, ...]]:
     without: list[str] = []
     for number, element in enumerate(described(xml).iterfind("devices/interface"), 1):
         nic = _nic(element)
-        if nic:
+        if nic and len(nics) == MOST_NICS:
+            without.append(f"NIC {number} is not taken over: a machine may have at most {MOST_NICS}.")
+        elif nic:
             nics.append(nic)
         else:
             without.append(f"NIC {number} is not taken over: {', '.join(_words(element))}.")

@@ -283,11 +283,12 @@ def _finish(plan: DeployPlan, shop: Workshop, options: DeployOptions, reports: d
     """Say what there is now: the machines of the fleet on stdout, in the form that was asked for."""
     from imgpipe.cli import machine_views
 
-    mine = tuple(one for one in shop.machines.list() if one.record and one.record.fleet == plan.fleet.name)
+    every = shop.machines.list()
+    mine = tuple(one for one in every if one.record and one.record.fleet == plan.fleet.name)
     if options.as_json:
         told = [machine_views.values(machine) for machine in mine]
         output.show_line(json.dumps({"event": "deployed", "fleet": plan.fleet.name, "machines": told}))
         return
     if reports:
         output.tell(f"{len(reports)} machines are up, as asked for, and no two are alike.")
-    machine_views.show(mine, options.output, as_json=False)
+    machine_views.show(mine, options.output, every, as_json=False)

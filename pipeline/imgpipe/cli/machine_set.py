@@ -94,7 +94,8 @@ def set_machine(options: SetOptions) -> None:
             _show(*_planned(described, options, hypervisor), options)
             return
         with fleet_lock(context.store(), _fleet_of(machine), hear):
-            _carry_out(described, options, hypervisor)
+            # Looked at again: a deploy may have changed what the fleet is, before the lock was ours.
+            _carry_out(_described(machine, options), options, hypervisor)
 
 
 def _carry_out(described: Description, options: SetOptions, hypervisor: Hypervisor) -> None:

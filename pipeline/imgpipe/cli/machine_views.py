@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 Form = Literal["ansible", "ssh-config"]
 
 
-def show(machines: Iterable[ExistingMachine], form: Form | None, *, as_json: bool) -> None:
-    """Print machines that imgpipe made, as they were asked for."""
+def show(
+    machines: Iterable[ExistingMachine],
+    form: Form | None,
+    beside: Iterable[ExistingMachine] = (),
+    *,
+    as_json: bool,
+) -> None:
+    """Print machines that imgpipe made, as they were asked for; `beside` are all that libvirt has."""
     every = tuple(machines)
     ours = tuple(machine for machine in every if machine.record)
     told = tuple(machine for machine in every if machine.record or machine.stranger)
     if as_json:
         output.show_json([values(machine) for machine in told])
     elif form:
-        _show_inventory(ours, form)
+        _show_inventory(ours, form, beside)
     else:
         output.show_table([row(machine) for machine in told], right=("used",))
         for machine in told:
@@ -33,15 +39,19 @@ def show(machines: Iterable[ExistingMachine], form: Form | None, *, as_json: boo
                 output.tell(f"note: '{machine.name}' is not imgpipe's: {machine.stranger}.")
 
 
-def _show_inventory(machines: tuple[ExistingMachine, ...], form: Form) -> None:
+def _show_inventory(machines: tuple[ExistingMachine, ...], form: Form, beside: Iterable[ExistingMachine]) -> None:
     from imgpipe.cli.inventories import ansible, is_plain, ssh_config
-    from imgpipe.cli.ssh_access import host_keys, tell_unknown
+    from imgpipe.cli.ssh_access import host_keys, owners_of, tell_unknown
+    from imgpipe.deploy.disputed import disputes, undisputed
 
-    plain = tuple(machine for machine in machines if is_plain(machine))
-    known = host_keys(plain)
+    owned = owners_of({machine.uuid: machine for machine in (*beside, *machines)}.values())
+    plain = tuple(undisputed(machine, owned) for machine in machines if is_plain(machine))
+    known = host_keys(plain, owned)
     output.show_lines(ansible(plain, known).splitlines() if form == "ansible" else ssh_config(plain, known))
     tell_unknown(plain, known)
     for machine in machines:
+        if others := disputes(machine, owned):
+            output.tell(f"warning: The guest of '{machine.name}' says that it is at {', '.join(others)}: left out.")
         if not is_plain(machine):
             output.tell(f"note: '{machine.name}' is left out: its name means something to ssh and Ansible.")
 

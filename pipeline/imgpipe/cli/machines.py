@@ -68,7 +68,7 @@ def list_machines(
     found = chosen(every, choice)
     if choice.is_empty:
         found += tuple(machine for machine in every if machine.stranger)
-    machine_views.show(found, form, as_json=as_json)
+    machine_views.show(found, form, every, as_json=as_json)
     if not found and not as_json:
         output.tell("There is no machine of imgpipe's here.")
 

@@ -52,6 +52,7 @@ def show_fields(fields: Mapping[str, str]) -> None:
 
 
 _documents: list[str] = []
+_ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 def has_shown_a_document() -> bool:
@@ -106,4 +107,18 @@ def confirm(question: str, *, yes: bool) -> None:
         raise RecipeError("Nobody can be asked here.", hint="Answer in advance with '--yes'.", details=(question,))
     import typer
 
-    typer.confirm(one_line(question), err=True, abort=True)
+    # Not typer's own question: it puts a blank on stdout, where data stands.
+    answer = "?"
+    while answer not in _ANSWERS:
+        sys.stderr.write(f"{one_line(question)} [y/N]: ")
+        sys.stderr.flush()
+        try:
+            line = sys.stdin.readline()
+        except KeyboardInterrupt:
+            line = ""
+        if not line:
+            # The question's line is still open.
+            sys.stderr.write("\n")
+        answer = line.strip().lower()
+    if not _ANSWERS[answer]:
+        raise typer.Abort

@@ -12,6 +12,7 @@ from imgpipe.errors import HostError
 
 if TYPE_CHECKING:
     from imgpipe.adapters.machines import Machines
+    from imgpipe.deploy.disputed import Owners
     from imgpipe.deploy.existing import ExistingMachine
     from imgpipe.deploy.host_keys import HostKeys
 
@@ -20,14 +21,24 @@ _GUESTS_SECONDS = 30
 """How long a guest that never told its keys may take: it says them every few seconds once somebody listens."""
 
 
-def host_keys(machines: Iterable[ExistingMachine]) -> dict[str, HostKeys]:
+def owners_of(every: Iterable[ExistingMachine]) -> Owners:
+    """Return who has which addresses and host keys: `every` machine of libvirt's, and this host."""
+    from imgpipe.adapters.host_facts import addresses_here
+    from imgpipe.adapters.ssh_keyscan import own_keys
+    from imgpipe.deploy.disputed import owners
+    from imgpipe.deploy.host_keys import fingerprint
+
+    return owners(every, addresses_here() or (), tuple(map(fingerprint, own_keys())))
+
+
+def host_keys(machines: Iterable[ExistingMachine], known: Owners) -> dict[str, HostKeys]:
     """Return by name what is known of the machines' host keys; nothing of it where servers cannot be asked."""
     from imgpipe.adapters.ssh_keyscan import scan
     from imgpipe.deploy.host_keys import HostKeys, known_host_keys
 
     every = tuple(machines)
     try:
-        return known_host_keys(every, context.store(), scan)
+        return known_host_keys(every, context.store(), scan, known.of_key)
     except (HostError, OSError) as error:
         why = f"they cannot be asked for or kept: {str(error).rstrip('.')}"
         return {machine.name: HostKeys(why=why) for machine in every}
@@ -38,15 +49,25 @@ def ssh_command(machine: ExistingMachine, machines: Machines, user: str | None, 
 
     Raises HostError where no address is known, or something else answers there.
     """
+    from imgpipe.deploy.disputed import disputes, undisputed
     from imgpipe.deploy.host_keys import told_fingerprints
     from imgpipe.deploy.reachable import addresses_of
 
-    reached = machine
-    known = host_keys([reached])[machine.name] if addresses_of(reached) else None
+    owned = owners_of(machines.list(sizes=False))
+    reached = undisputed(machine, owned)
+    known = host_keys([reached], owned)[machine.name] if addresses_of(reached) else None
+    told = machine
     if known is None or known.foreign or not told_fingerprints(reached.record):
-        reached, known = _asked(machine, machines)
+        told = _asked(machine, machines)
+        reached = undisputed(told, owned)
+        known = host_keys([reached], owned)[machine.name]
     addresses = addresses_of(reached)
     if not addresses:
+        if others := disputes(told, owned):
+            raise HostError(
+                f"The guest of '{machine.name}' says that it is at {', '.join(others)}.",
+                hint=f"Find out whose it is; 'imgpipe machines console {quote(machine.name)}' shows the machine.",
+            )
         raise HostError(
             f"No address is known at which '{machine.name}' can be reached.",
             hint="It is behind QEMU's own NAT, or has not said what DHCP gave it: 'imgpipe deploy --wait' asks.",
@@ -59,8 +80,8 @@ def ssh_command(machine: ExistingMachine, machines: Machines, user: str | None, 
     if known.why:
         output.tell(f"note: The SSH host keys of '{machine.name}' are not known: {known.why}. So ssh itself asks.")
     words = list(command)
-    told = [word for option in options(machine, known) for word in ("-o", option)]
-    return ["ssh", *told, "-l", user or user_of(machine), str(addresses[0]), *(("--", *words) if words else ())]
+    known_by = [word for option in options(machine, known) for word in ("-o", option)]
+    return ["ssh", *known_by, "-l", user or user_of(machine), str(addresses[0]), *(("--", *words) if words else ())]
 
 
 def user_of(machine: ExistingMachine) -> str:
@@ -110,9 +131,8 @@ def tell_unknown(machines: Iterable[ExistingMachine], known: Mapping[str, HostKe
             )
 
 
-def _asked(machine: ExistingMachine, machines: Machines) -> tuple[ExistingMachine, HostKeys]:
+def _asked(machine: ExistingMachine, machines: Machines) -> ExistingMachine:
     from imgpipe.deploy.asking import ask
 
     output.tell(f"note: The guest of '{machine.name}' is asked for its SSH host keys and addresses.")
-    reached = ask(machine, machines, _GUESTS_SECONDS)
-    return reached, host_keys([reached])[machine.name]
+    return ask(machine, machines, _GUESTS_SECONDS)

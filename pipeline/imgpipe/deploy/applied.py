@@ -71,5 +71,5 @@ def parsed(text: str) -> Applied | None:
             autostart=told["autostart"] is True,
             nics=tuple((str(kind), str(source)) for kind, source in told["nics"]),
         )
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None

@@ -8,7 +8,7 @@ from dataclasses import replace
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy.definitions import REPORT_PORT
 from imgpipe.deploy.existing import ExistingMachine, Proven
-from imgpipe.errors import HostError
+from imgpipe.errors import HostError, RecipeError
 from imgpipe.identity.report import LONGEST_LINE, Report, last_report
 
 _POLL_SECONDS = 0.2
@@ -20,7 +20,10 @@ def ask(machine: ExistingMachine, machines: Machines, seconds: float) -> Existin
     The fingerprints are kept in the machine's metadata. A guest that says nothing within `seconds`, such as one of
     Windows, leaves all as it was.
     """
-    record, report = machine.record, _heard(machine.name, machines, seconds)
+    report = _heard(machine.name, machines, seconds)
+    # Looked at again: meanwhile it may have been changed, or removed, and its name given to another one.
+    now = _now(machine, machines)
+    record = now.record if now else None
     if record is None or report is None:
         return machine
     if report.host_keys and report.host_keys != record.host_keys:
@@ -33,6 +36,15 @@ def ask(machine: ExistingMachine, machines: Machines, seconds: float) -> Existin
         addresses=report.addresses,
     )
     return replace(machine, record=replace(record, proven=told, host_keys=report.host_keys))
+
+
+def _now(machine: ExistingMachine, machines: Machines) -> ExistingMachine | None:
+    """Return the machine as it is now; None where its name is nobody's, or another one's."""
+    try:
+        found = machines.find(machine.name)
+    except RecipeError:
+        return None
+    return found if found.uuid == machine.uuid else None
 
 
 def _heard(name: str, machines: Machines, seconds: float) -> Report | None:

@@ -202,6 +202,10 @@ def _repeated(order: CloneOrder, source: ExistingMachine | None) -> Iterator[str
 
 
 def _network_faults(order: CloneOrder, source: Source) -> Iterator[str]:
+    asked = {"--addresses": order.ranges, "--dhcp": order.dhcp, "--same-addresses": order.same_addresses}
+    said = [f"'{option}'" for option, there in asked.items() if there]
+    if len(said) > 1:
+        yield f"{' and '.join(said)} contradict one another: give one"
     if len(order.ranges) > len(source.macs):
         yield f"there are {len(order.ranges)} ranges of addresses for {len(source.macs)} NICs"
     if order.gateway and not any(order.gateway in one.network for one in order.networks):

@@ -20,7 +20,7 @@ from imgpipe.model_faults import spelled
 from imgpipe.recipe import HostName, Identifier, InterfaceName, Line, Root, Table, User
 from imgpipe.schema_rules import default_or_each, exactly_one, needs, not_both, together
 from imgpipe.sizes import Bytes
-from imgpipe.source_nics import SourceNic
+from imgpipe.source_nics import MOST_NICS, SourceNic
 from imgpipe.usable_addresses import Interface, UsableAddress, unusable_in
 
 AnyTable = TypeVar("AnyTable", bound=Table)
@@ -187,7 +187,7 @@ class Shape(Table):
     cpus: Annotated[int, Field(ge=1, le=512)] | None = None
     memory: Bytes | None = None
     disk: Bytes | None = Field(default=None, description="At least the template's; the guest's file system grows too.")
-    nics: Annotated[tuple[GroupNic, ...], Field(max_length=16)] = (GroupNic(user=True),)
+    nics: Annotated[tuple[GroupNic, ...], Field(max_length=MOST_NICS)] = (GroupNic(user=True),)
     domain: HostName | None = Field(default=None, description="What follows the machine's name in its host name.")
     root: FleetRoot = FleetRoot()
     users: tuple[FleetUser, ...] = ()

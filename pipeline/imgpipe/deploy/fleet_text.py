@@ -7,12 +7,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from imgpipe.disclosure import printable
+
+# A comment of TOML has no control characters.
+_LONGEST_HEADING = 8192
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def as_toml(table: Mapping[str, Any], heading: str) -> str:
     """Return a fleet's table as a file that is read as the same table; `heading` are its comments."""
-    lines = [*(f"# {line}".rstrip() for line in heading.splitlines()), *_pairs(table, ("groups",))]
+    lines = [
+        *(f"# {line}".rstrip() for line in printable(heading, _LONGEST_HEADING).splitlines()),
+        *_pairs(table, ("groups",)),
+    ]
     for name, group in table.get("groups", {}).items():
         lines += ["", f"[groups.{_key(name)}]", *_pairs(group, ("nics",))]
         for nic in group.get("nics", ()):

@@ -23,6 +23,7 @@ from imgpipe.store import Store, finished_file, lock
 # What is no pattern, list or option to ssh; a machine may have been renamed to anything.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 Scan = Callable[[Iterable[str]], Mapping[str, Sequence[str]]]
+Other = Callable[[str, ExistingMachine], str]
 _LONGEST = 256 * 1024
 # They would be more than a path in ssh's configuration, or in Ansible's templates, and nothing escapes them there.
 _NO_PATH = frozenset("\"'\\${}\n")
@@ -56,11 +57,14 @@ def told_fingerprints(record: MachineRecord | None) -> tuple[str, ...]:
     return record.host_keys or (record.proven.host_keys if record.proven else ())
 
 
-def known_host_keys(machines: Iterable[ExistingMachine], store: Store, scan: Scan) -> dict[str, HostKeys]:
+def known_host_keys(
+    machines: Iterable[ExistingMachine], store: Store, scan: Scan, other: Other = lambda *_: ""
+) -> dict[str, HostKeys]:
     """Return by name what is known of the host keys of machines, and keep it in the data root for ssh.
 
     Servers are asked, all at once, only for what is not there yet; nothing that they say is taken for known unless
-    the guest has told the same. Raises HostError where they cannot be asked, or the data root cannot be written.
+    the guest has told the same, and nobody else: `other` says who, by fingerprint. Whoever was known before another
+    guest told his keys stays so. Raises HostError where they cannot be asked, or the data root cannot be written.
     """
     found: dict[str, HostKeys] = {}
     asked: list[tuple[ExistingMachine, str]] = []
@@ -78,7 +82,7 @@ def known_host_keys(machines: Iterable[ExistingMachine], store: Store, scan: Sca
             found[machine.name] = HostKeys(why="no address is known at which it could be asked for them")
     answers = scan(address for _, address in asked)
     return found | {
-        machine.name: _checked(machine, address, answers.get(address, ()), store) for machine, address in asked
+        machine.name: _checked(machine, address, answers.get(address, ()), store, other) for machine, address in asked
     }
 
 
@@ -107,12 +111,14 @@ def _unasked(machine: ExistingMachine, file: Path) -> str:
     return ""
 
 
-def _checked(machine: ExistingMachine, address: str, keys: Sequence[str], store: Store) -> HostKeys:
+def _checked(machine: ExistingMachine, address: str, keys: Sequence[str], store: Store, other: Other) -> HostKeys:
     if not keys:
         return HostKeys(why=f"no SSH server answers at {address}")
     own = tuple(key for key in keys if fingerprint(key) in told_fingerprints(machine.record))
     if not own:
         return HostKeys(why=f"what answers at {address} has others than its guest told", foreign=True)
+    if owner := next(filter(None, (other(fingerprint(key), machine) for key in own)), ""):
+        return HostKeys(why=f"what answers at {address} has keys that {owner} has too", foreign=True)
     file = _file(store, machine)
     own_folder(store.root, "ssh", 0o755)
     with lock(store.lock_file("ssh")), finished_file(file) as partial:

@@ -21,6 +21,7 @@ from imgpipe.deploy.fleet import Fleet, FleetRoot, GroupNic, Shape, filled
 from imgpipe.errors import RecipeError
 from imgpipe.recipe import SecretSource, SshKey, Table
 from imgpipe.sizes import Bytes
+from imgpipe.source_nics import MOST_NICS
 
 
 class OwnSettings(Table):
@@ -32,7 +33,7 @@ class OwnSettings(Table):
     cpus: Annotated[int, Field(ge=1, le=512)] | None = None
     memory: Bytes | None = None
     disk: Bytes | None = None
-    nics: Annotated[tuple[GroupNic, ...], Field(max_length=16)] | None = None
+    nics: Annotated[tuple[GroupNic, ...], Field(max_length=MOST_NICS)] | None = None
     keys: tuple[SshKey, ...] | None = None
     password: SecretSource | None = None
 
@@ -76,7 +77,7 @@ def parsed(text: str, uuid: str, key: bytes) -> OwnSettings:
         settings.shape  # noqa: B018 (for its faults)
     except (ValueError, AttributeError, TypeError, RecursionError):
         raise RecipeError("what 'machines set' keeps in its metadata cannot be read") from None
-    if settings.password is not None and not hmac.compare_digest(str(seal), _seal(settings.password, uuid, key)):
+    if settings.password is not None and not _is_sealed(seal, _seal(settings.password, uuid, key)):
         raise RecipeError("its metadata names a password's file or variable, which was not written from this data root")
     return settings
 
@@ -107,7 +108,7 @@ def said_in(text: str) -> tuple[str, ...]:
     """Return what the settings of a record say, by their keys; nothing where they cannot be read."""
     try:
         return OwnSettings.model_validate({key: value for key, value in json.loads(text).items() if key != "seal"}).said
-    except (ValidationError, ValueError, AttributeError):
+    except (ValidationError, ValueError, AttributeError, TypeError, RecursionError):
         return ()
 
 
@@ -125,6 +126,11 @@ def _over(shape: Shape | None, under: Shape) -> Shape:
     root = filled(shape.root, under.root)
     both = filled(shape, under)
     return both.model_copy(update={"root": root}) if "root" in both.model_fields_set else both
+
+
+def _is_sealed(seal: object, right: str) -> bool:
+    # compare_digest takes bytes of any kind, but of texts only those in ASCII.
+    return hmac.compare_digest(str(seal).encode(errors="replace"), right.encode())
 
 
 def _seal(source: SecretSource, uuid: str, key: bytes) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from imgpipe.deploy.wanted import Template
 from imgpipe.errors import HostError
@@ -14,7 +14,7 @@ from imgpipe.logins import Login
 from imgpipe.model_faults import faults
 from imgpipe.os_family import CacheMode, Hardware, Personalise
 from imgpipe.recipe import Machine
-from imgpipe.source_nics import SourceNic
+from imgpipe.source_nics import MOST_NICS, SourceNic, known
 
 FIRST_BOOT = "first-boot-identity"
 """The sysprep operation that puts in the unit which applies an identity at first boot."""
@@ -34,7 +34,9 @@ _OS_IDS = {
     "win": "http://microsoft.com/win/",
 }
 _LOGINS: TypeAdapter[tuple[Login, ...] | None] = TypeAdapter(tuple[Login, ...] | None)
-_NICS: TypeAdapter[tuple[SourceNic, ...]] = TypeAdapter(tuple[SourceNic, ...])
+_NICS: TypeAdapter[tuple[SourceNic, ...]] = TypeAdapter(
+    Annotated[tuple[Annotated[SourceNic, AfterValidator(known)], ...], Field(max_length=MOST_NICS)]
+)
 _SHORT_ID = re.compile(r"([a-z-]+)([0-9][0-9a-z.]*)")
 
 

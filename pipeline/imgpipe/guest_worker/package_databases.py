@@ -11,23 +11,15 @@ from __future__ import annotations
 import re
 import sqlite3
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from itertools import islice
+from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
-
-DPKG = "/var/lib/dpkg/status"
-APK = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
-RPM_FOLDERS = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
-
-# A hostile disk may hold anything; a full desktop's database is a tenth of it.
-MOST_BYTES = 2**29
-MOST_PACKAGES = 50_000
+from typing import NamedTuple
 
 _SOURCE = re.compile(r"(\S+)(?:\s+\(([^)]+)\))?")
 _PERSON = re.compile(r"\s*<[^>]*>\s*$")
+_FIELDS = frozenset({"Package", "Status", "Version", "Architecture", "Source", "Maintainer", *"PVAomL"})
 _TAGS = {1000: "name", 1001: "version", 1002: "release", 1003: "epoch", 1011: "vendor", 1014: "licence",
          1022: "arch", 1044: "source"}  # fmt: skip
 _INT32, _STRING, _I18N = 4, 6, 9
@@ -50,44 +42,8 @@ class Package(NamedTuple):
     licence: str = ""
 
 
-class Found(NamedTuple):
-    """What a database holds; `kind` is 'rpm', 'deb' or 'apk'."""
-
-    kind: str
-    packages: list[Package]
-
-
 class UnreadableError(Exception):
     """A database that is damaged, or of a format that is not known here."""
-
-
-def read_databases(g: Any) -> Found | None:  # noqa: ANN401 (libguestfs has no types)
-    """Return the packages of the fullest database of a mounted guest; None where there is none that can be read.
-
-    A Debian may have an empty database of rpm beside its own, and the other way round.
-    """
-    found = []
-    with TemporaryDirectory(prefix="imgpipe-packages-") as folder:
-        for kind, paths, parse in _KINDS:
-            for path in paths:
-                copies = _copied(g, path, Path(folder))
-                try:
-                    packages = list(islice(parse(copies[0]), MOST_PACKAGES + 1)) if copies else []
-                except (UnreadableError, sqlite3.Error, struct.error, IndexError, ValueError):
-                    continue
-                if 0 < len(packages) <= MOST_PACKAGES:
-                    found.append(Found(kind, packages))
-    return max(found, key=lambda one: len(one.packages), default=None)
-
-
-def _copied(g: Any, path: str, folder: Path) -> list[Path]:  # noqa: ANN401
-    """Copy a file out of the guest, and what SQLite has not merged into it yet; return what was there."""
-    copies = []
-    for name in (path, f"{path}-wal"):
-        if g.is_file(name, followsymlinks=True) and int(g.filesize(name)) <= MOST_BYTES:
-            copies.append(folder / name.strip("/").replace("/", "_"))
-            g.download(name, str(copies[-1]))
-    return copies
 
 
 def dpkg_packages(path: Path) -> Iterator[Package]:
@@ -115,10 +71,10 @@ def _paragraphs(path: Path, mark: str) -> Iterator[dict[str, str]]:
     """Yield paragraphs of lines 'KEY, mark, value' that have a package's name; lines that go on are left out."""
     fields: dict[str, str] = {}
     with path.open(encoding="utf-8", errors="replace") as file:
-        for line in (*file, "\n"):
+        for line in chain(file, ("\n",)):
             if line.strip():
                 key, there, value = line.rstrip("\n").partition(mark)
-                if there and not line[0].isspace():
+                if there and key in _FIELDS:
                     fields.setdefault(key, value.strip())
                 continue
             if fields.keys() & {"Package", "P"}:
@@ -148,6 +104,9 @@ def sqlite_headers(path: Path) -> Iterator[bytes]:
     """Yield the headers in an rpmdb.sqlite."""
     with closing(sqlite3.connect(path)) as database:
         for (blob,) in database.execute("SELECT blob FROM Packages ORDER BY hnum"):
+            # SQLite keeps values of any type in any column.
+            if not isinstance(blob, bytes):
+                raise UnreadableError
             yield blob
 
 
@@ -204,8 +163,6 @@ def header_fields(header: bytes) -> dict[str, str]:
     return told
 
 
-_KINDS = (
-    ("deb", (DPKG,), dpkg_packages),
-    ("apk", APK, apk_packages),
-    ("rpm", tuple(f"{folder}/{name}" for folder in RPM_FOLDERS for name in ("rpmdb.sqlite", "Packages")), rpm_packages),
-)
+FORMATS: dict[str, Callable[[Path], Iterator[Package]]] = {
+    "deb": dpkg_packages, "apk": apk_packages, "rpm": rpm_packages,
+}  # fmt: skip

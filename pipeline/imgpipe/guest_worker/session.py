@@ -11,8 +11,8 @@ import guestfs
 from imgpipe.guest_worker.appliance import Drive, launch
 from imgpipe.guest_worker.edits import Edits
 from imgpipe.guest_worker.files import Files
-from imgpipe.guest_worker.package_databases import read_databases
-from imgpipe.guest_worker.text import WorkerError
+from imgpipe.guest_worker.package_reading import MOST_PACKAGES, MOST_TEXT, read_databases
+from imgpipe.guest_worker.text import WorkerError, printable
 
 # Augeas type-checks its 230 lenses at start: 8 s of inspection without KVM. Inspection itself needs only these.
 LENSES = "fstab sep util rx build quote shellvars hostname hosts mdadm_conf inifile"
@@ -109,10 +109,16 @@ class Session:
     def _listed(self) -> list[list[str]]:
         """Return name, version and architecture of each package as libguestfs lists them."""
         found = []
-        for app in self.g.inspect_list_applications2(self.root):
+        try:
+            listed = self.g.inspect_list_applications2(self.root)
+        except RuntimeError:
+            # A damaged database keeps no image from being made.
+            return []
+        for app in listed[:MOST_PACKAGES]:
             epoch = f"{app['app2_epoch']}:" if app["app2_epoch"] else ""
             release = f"-{app['app2_release']}" if app["app2_release"] else ""
-            found.append([app["app2_name"], f"{epoch}{app['app2_version']}{release}", app["app2_arch"]])
+            texts = (app["app2_name"], f"{epoch}{app['app2_version']}{release}", app["app2_arch"])
+            found.append([printable(text)[:MOST_TEXT] for text in texts])
         return found
 
     def trim(self) -> list[str]:

@@ -17,6 +17,14 @@ def test_a_terminal_that_is_lost_twice_interrupts_once():
         signal.signal(signal.SIGHUP, before)
 
 
+def test_what_asks_another_program_to_complete_is_nothing_to_this_one(monkeypatch):
+    # It would run silently, and for two seconds.
+    monkeypatch.setenv("FOO_COMPLETE", "1")
+    assert not main._completing()
+    monkeypatch.setenv("_IMGPIPE_COMPLETE", "complete_bash")
+    assert main._completing()
+
+
 def test_a_second_request_to_end_interrupts_the_clearing_up():
     before = signal.signal(signal.SIGTERM, main._stop)
     try:

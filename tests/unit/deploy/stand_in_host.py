@@ -17,7 +17,7 @@ from imgpipe.deploy.changes import Remove
 from imgpipe.deploy.definition_files import NamedFiles
 from imgpipe.deploy.definitions import HostPolicy
 from imgpipe.deploy.workshop import Workshop
-from imgpipe.errors import HostError
+from imgpipe.errors import HostError, RecipeError
 from imgpipe.images.disk_uses import DiskUses
 
 FLEET = f"""
@@ -70,7 +70,10 @@ class Host:
         return self.facts.machines
 
     def find(self, name):
-        return next(one for one in self.facts.machines if one.name == name)
+        for one in self.facts.machines:
+            if one.name == name:
+                return one
+        raise RecipeError(f"There is no machine '{name}'.")
 
     def set_record(self, name, record):
         changed(self, name, record=record)

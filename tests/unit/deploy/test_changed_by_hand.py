@@ -64,7 +64,9 @@ def test_what_the_file_says_by_now_is_noted_and_then_kept():
     assert isinstance(again.changes[0], Keep)
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", '{"cpus": "x"}', '{"cpus": 2}', "[" * 100_000])
+@pytest.mark.parametrize("note", [
+    "", "{", "[]", '{"cpus": "x"}', '{"cpus": 2}', "[" * 100_000, '{"cpus": 1e999, "memory": 1}',
+])  # fmt: skip
 def test_where_no_note_is_nobody_knows_and_that_is_said(note):
     change = one(cpus=4, applied=note)
     assert change.told == ("2 vCPU instead of 4 (perhaps changed by hand)",)

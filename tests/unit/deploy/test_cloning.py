@@ -124,6 +124,18 @@ def test_static_addresses_are_not_repeated_in_silence():
         assert planned("vm005", facts=there, **said)
 
 
+@pytest.mark.parametrize(
+    ("said", "options"),
+    [
+        ({"dhcp": True, "same_addresses": True}, "'--dhcp' and '--same-addresses'"),
+        ({"addresses": ["10.1.0.20/24"], "same_addresses": True}, "'--addresses' and '--same-addresses'"),
+        ({"addresses": ["10.1.0.20/24"], "dhcp": True}, "'--addresses' and '--dhcp'"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(said, options):
+    assert f"{options} contradict one another: give one" in faults("vm005", **said)
+
+
 def test_all_faults_are_told_at_once():
     told = faults("vm006", "vm006", "web-01", "vm009", used=50 * MIB, addresses=["10.1.0.7/24"], gateway="10.2.0.1")
     assert "'vm006' is asked for twice" in told

@@ -73,6 +73,12 @@ def test_what_no_deploy_could_make_is_left_out_and_told(element, words):
     assert without == (f"NIC 1 is not taken over: {words}.",)
 
 
+def test_no_more_nics_are_taken_over_than_a_machine_may_have():
+    nics, without = source_nics(definition(*[interface("user")] * 18))
+    assert len(nics) == 16
+    assert without[-1] == "NIC 18 is not taken over: a machine may have at most 16."
+
+
 def test_an_import_carries_them_into_the_manifest_and_other_plans_say_nothing_of_them(add_image, store):
     built = sample_plan()
     xml = definition(interface("bridge", "<source bridge='br2'/>"), interface("network", "<source network='default'/>"))
@@ -95,9 +101,19 @@ def test_an_import_with_other_nics_is_another_image_and_a_build_is_the_same_as_e
     assert dataclasses.replace(built, source_nics=NICS).seal_key("1") == built.seal_key("1")
 
 
-@pytest.mark.parametrize(("plug", "source"), [("wifi", ""), ("bridge", ""), ("network", "a b"), ("bridge", 7)])
-def test_a_manifest_whose_nics_are_none_is_damaged(add_image, store, plug, source):
-    wrong = [{"kind": "SourceNic", "plug": plug, "source": source}]
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [{"kind": "SourceNic", "plug": "wifi", "source": ""}],
+        [{"kind": "SourceNic", "plug": "bridge", "source": ""}],
+        [{"kind": "SourceNic", "plug": "bridge", "source": "br1 or none"}],
+        [{"kind": "SourceNic", "plug": "network", "source": "../default"}],
+        [{"kind": "SourceNic", "plug": "network", "source": "a b"}],
+        [{"kind": "SourceNic", "plug": "bridge", "source": 7}],
+        [{"kind": "SourceNic", "plug": "user", "source": ""}] * 17,
+    ],
+)
+def test_a_manifest_whose_nics_are_none_is_damaged(add_image, store, wrong):
     image = edited(add_image("rocky9", "20260301.1"), store, lambda told: told["plan"].update(source_nics=wrong))
     with pytest.raises(HostError, match="does not say what its clones need"):
         of_image(image)

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+from ipaddress import IPv4Address
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fake_libvirt import FakePool, Fakes
@@ -356,6 +358,74 @@ def test_ssh_knows_a_machine_by_the_keys_that_its_guest_told_and_asks_nothing(ru
     run("machines", "ssh", "web-01")
     assert became[1] == ("ssh", *given, "-l", "root", "10.100.1.10")
     assert servers["asked"] == ["10.100.1.10"]
+
+
+@pytest.mark.parametrize("whose", ["web-02", "this host"])
+def test_a_guest_that_tells_keys_of_somebody_else_is_not_logged_in_to(
+    run, host, three, became, servers, *, here, whose
+):
+    # It hands connections on: so it is the other one who answers, with the right key.
+    servers["10.100.1.10"] = [SERVERS_KEY]
+    told(host, "web-01", SERVERS_PRINT)
+    if whose == "web-02":
+        told(host, "web-02", SERVERS_PRINT)
+    else:
+        here[1].append(f"{SERVERS_KEY} root@host")
+    with pytest.raises(HostError, match=f"has keys that '?{whose}'? has too"):
+        run("machines", "ssh", "web-01")
+    assert became == []
+    config = run("machines", "list", "--output", "ssh-config").stdout
+    assert "UserKnownHostsFile" not in config
+
+
+def test_who_was_known_before_somebody_told_his_keys_stays_known(run, host, three, became, servers):
+    servers["10.100.1.11"] = servers["10.100.1.10"] = [SERVERS_KEY]
+    told(host, "web-02", SERVERS_PRINT)
+    run("machines", "ssh", "web-02")
+    told(host, "web-01", SERVERS_PRINT)
+    run("machines", "ssh", "web-02")
+    assert [words[-1] for words in became] == ["10.100.1.11", "10.100.1.11"]
+
+
+@pytest.mark.parametrize(("address", "whose"), [("10.100.1.11", "'web-02'"), ("10.100.1.1", "this host")])
+def test_a_guest_that_says_it_is_at_somebody_elses_address_is_not_reached_there(
+    run, host, three, became, servers, *, here, address, whose
+):
+    here[0][IPv4Address("10.100.1.1")] = "br1"
+    servers[address] = [SERVERS_KEY]
+    proven = Proven(hostname="", machine_id="", host_keys=(SERVERS_PRINT,), macs=(), addresses=(f"{address}/24",))
+    (machine,) = [one for one in host.facts.machines if one.name == "web-01"]
+    changed(host, "web-01", record=dataclasses.replace(machine.record, addresses=(), proven=proven))
+    with pytest.raises(HostError, match=f"says that it is at {address}, which {whose} has too"):
+        run("machines", "ssh", "web-01")
+    assert became == []
+    listed = run("machines", "list", "--output", "ansible", "web-01")
+    assert address not in listed.stdout
+    assert f"{address}, which {whose} has too" in listed.stderr
+
+
+@pytest.mark.parametrize("meanwhile", ["changed", "gone", "another"])
+def test_what_happened_to_a_machine_while_its_guest_was_asked_is_not_undone(
+    run, host, three, became, servers, meanwhile
+):
+    before = host.find("web-01")
+
+    def read():
+        if meanwhile == "gone":
+            host.facts = dataclasses.replace(host.facts, machines=host.facts.machines[1:])
+        elif meanwhile == "another":
+            changed(host, "web-01", uuid="0" * 32, record=None)
+        else:
+            changed(host, "web-01", record=dataclasses.replace(before.record, settings="{}", complete=False))
+        return reported(host_keys=[SERVERS_PRINT])
+
+    host.open_port = lambda name, port: SimpleNamespace(read=read, ended=False, close=lambda: None)
+    run("machines", "ssh", "web-01")
+    if meanwhile == "changed":
+        record = host.find("web-01").record
+        assert (record.settings, record.complete, record.host_keys) == ("{}", False, (SERVERS_PRINT,))
+    elif meanwhile == "another":
+        assert host.find("web-01").record is None
 
 
 def test_a_guest_that_told_nothing_yet_is_asked_before_ssh(run, host, three, became, servers, store):

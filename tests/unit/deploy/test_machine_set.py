@@ -2,14 +2,17 @@
 
 import json
 import tomllib
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from sample_fleets import HASH, KEY, with_machines
 from stand_in_host import FLEET, changed
 
+from imgpipe.deploy import bring_up
 from imgpipe.deploy.changes import Keep, Modify
 from imgpipe.deploy.fleet_records import Description, recall, remember
+from imgpipe.deploy.fleet_text import as_toml
 from imgpipe.errors import RecipeError
 from imgpipe.sizes import GIB
 
@@ -53,6 +56,23 @@ def test_what_is_set_later_is_added_and_reset_gives_all_back(run, deployed, shop
     assert told == "web-02: it is as its fleet says\n"
     assert (machine(deployed, "web-02").memory, machine(deployed, "web-02").cpus) == (2 * GIB, 2)
     assert machine(deployed, "web-02").record.settings == ""
+
+
+def test_a_deploy_that_was_waited_for_is_not_undone(run, host, shop_toml, monkeypatch):
+    run("deploy", "rocky9", "--name", "db", "--memory", "4G", "--yes")
+
+    lock = bring_up.fleet_lock
+
+    @contextmanager
+    def after_a_deploy(*given):
+        monkeypatch.setattr(bring_up, "fleet_lock", lock)
+        run("deploy", "rocky9", "--name", "db", "--memory", "8G", "--yes")
+        with lock(*given):
+            yield
+
+    monkeypatch.setattr(bring_up, "fleet_lock", after_a_deploy)
+    run("machines", "set", "db", "--vcpus", 4, "--yes")
+    assert (machine(host, "db").memory, machine(host, "db").cpus) == (8 * GIB, 4)
 
 
 def test_a_plan_is_shown_and_nothing_is_done(run, deployed):
@@ -152,6 +172,8 @@ def test_a_fault_is_told_of_what_was_set(run, deployed):
         ('{"files": [{"path": "/x", "source": "/etc/shadow"}]}', "cannot be read"),
         ('{"password": {"file": "/etc/shadow"}}', "was not written from this data root"),
         ('{"password": {"file": "/etc/shadow"}, "seal": "00"}', "was not written from this data root"),
+        ('{"password": {"file": "/etc/shadow"}, "seal": "\u00e9"}', "was not written from this data root"),
+        ("[" * 100_000, "cannot be read"),
     ],
 )
 def test_metadata_that_somebody_wrote_names_no_file_of_this_host(run, deployed, shop_toml, settings, told):
@@ -232,6 +254,12 @@ def test_a_file_that_is_there_is_not_written_over(run, host, shop_toml, tmp_path
         run("deploy", "rocky9", "--name", "db", "--write-fleet", tmp_path / "db")
     with pytest.raises(RecipeError, match="What the machines are is in the fleet's file"):
         run("deploy", shop_toml, "--write-fleet", tmp_path / "again.toml")
+
+
+def test_a_folder_whose_name_has_control_characters_leaves_a_file_that_can_be_read():
+    table = {"name": "db", "groups": {"db": {"template": "a\x7f\x01"}}}
+    text = as_toml(table, "Made from options; '--trust-backing /a\x01b\x7f\nname = \"evil\"'")
+    assert tomllib.loads(text) == table
 
 
 def test_a_fleet_that_was_never_deployed_cannot_be_exported(run, host):

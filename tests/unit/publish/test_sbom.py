@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from cyclonedx.model.bom_ref import BomRef
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
@@ -177,3 +178,16 @@ def test_a_line_of_an_os_release_that_is_damaged_costs_that_line_alone():
     assert os_release("NAME=\"Kylin\nID=kylin\n# a comment=1\nVERSION_ID='V10'\n") == OsRelease(
         id="kylin", version="V10"
     )
+
+
+@pytest.mark.parametrize("name", ["", "\x01", " ", "/", "//", "\u202e"])
+def test_a_package_without_a_name_is_left_out(name):
+    state = replace(sample_state(), packages=(Package(name=name, version="1"), Package(name="bash", version="5")))
+    assert [part["name"] for part in bill_of(state)["components"] if "purl" in part] == ["bash"]
+
+
+def test_a_package_is_registered_once_and_not_looked_for_among_all_others(monkeypatch):
+    looked, equal = [], BomRef.__eq__
+    monkeypatch.setattr(BomRef, "__eq__", lambda one, other: looked.append(one) or equal(one, other))
+    bill_of(replace(sample_state(), packages=tuple(Package(name=f"p{n}", version="1") for n in range(400))))
+    assert len(looked) < 400 * 100

@@ -1,22 +1,18 @@
 """The package databases of images, in files made here byte by byte as their programs make them."""
 
+import os
 import shutil
 import sqlite3
 import struct
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from imgpipe.guest_worker.package_databases import (
-    MOST_PACKAGES,
-    Found,
-    Package,
-    UnreadableError,
-    hash_headers,
-    read_databases,
-    rpm_packages,
-)
+from imgpipe.guest_worker import package_reading
+from imgpipe.guest_worker.package_databases import Package, UnreadableError, dpkg_packages, hash_headers, rpm_packages
+from imgpipe.guest_worker.package_reading import MOST_BYTES, MOST_PACKAGES, MOST_TEXT, Found, read_databases
 
 STATUS = """Package: bash
 Essential: yes
@@ -41,7 +37,10 @@ Source: glibc
 Version: 2.36-9
 """
 INSTALLED = "C:Q1abc=\nP:musl\nV:1.2.4-r2\nA:x86_64\no:musl\nm:Ann Lee <a@example.org>\nL:MIT\n\nP:zlib\nV:1.3-r0\n"
+NOT_BELIEVED = Found("", [])
 BASH = Package("bash", "5.1.8-9.el9", "x86_64", "bash-5.1.8-9.el9.src.rpm", "Rocky", "GPLv3+")
+pytestmark = pytest.mark.programs
+
 TEXTS = {
     1000: "name",
     1001: "version",
@@ -174,7 +173,7 @@ def test_rpms_packages_of_before_are_read_from_berkeley_db(guest, order):
     put(guest, "/var/lib/rpm/Packages", berkeley([BASH_HEADER, long], order=order))
     found = read_databases(guest)
     assert (found.kind, found.packages[0].name, found.packages[1].name) == ("rpm", "bash", "glibc")
-    assert found.packages[1].licence == "LGPLv2+ " * 200
+    assert found.packages[1].licence == ("LGPLv2+ " * 200).strip()
 
 
 def test_the_fuller_database_is_the_systems_own(guest):
@@ -213,7 +212,86 @@ def test_a_value_that_runs_in_circles_or_claims_gigabytes_is_refused(tmp_path):
 
 def test_a_database_with_more_packages_than_any_system_has_is_not_believed(guest):
     put_sqlite(guest, [BASH_HEADER] * (MOST_PACKAGES + 1))
+    assert read_databases(guest) == NOT_BELIEVED
+
+
+def database_of(guest, script, *rows):
+    path = put(guest, "/var/lib/rpm/rpmdb.sqlite", "")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(script)
+        for row in rows:
+            database.execute("INSERT INTO Packages VALUES (1, ?)", (row,))
+
+
+def test_a_view_that_never_ends_is_not_believed(guest, monkeypatch):
+    monkeypatch.setattr(package_reading, "_ALL_S", 3)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i FROM n WHERE i < 0"
+    database_of(guest, f"CREATE VIEW Packages (hnum, blob) AS {endless}")
+    put(guest, "/var/lib/dpkg/status", STATUS)
+    assert read_databases(guest).kind == "deb"
+    guest.at("/var/lib/dpkg/status").unlink()
+    assert read_databases(guest) == NOT_BELIEVED
+
+
+def test_a_blob_larger_than_the_memory_that_reading_may_take_is_not_believed(guest):
+    database_of(guest, "CREATE VIEW Packages (hnum, blob) AS SELECT 1, zeroblob(900000000) || zeroblob(90000000)")
+    assert read_databases(guest) in (NOT_BELIEVED, None)
+
+
+@pytest.mark.parametrize("blob", [5, None, "bash", 1.5])
+def test_a_blob_that_is_none_is_refused(guest, blob):
+    database_of(guest, "CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob)", blob)
     assert read_databases(guest) is None
+
+
+@pytest.mark.parametrize("size", [MOST_BYTES, MOST_BYTES + 1])
+@pytest.mark.parametrize("path", ["/var/lib/dpkg/status", "/var/lib/rpm/Packages"])
+def test_sparse_files_of_any_size_are_no_database(guest, path, size):
+    with put(guest, path, "").open("r+b") as file:
+        file.truncate(size)
+    guest.download = lambda path, target: os.link(guest.at(path), target)
+    assert read_databases(guest) in (NOT_BELIEVED, None)
+
+
+def test_fields_that_nobody_asked_for_are_not_kept(tmp_path):
+    status = tmp_path / "status"
+    status.write_text("Package: a\nStatus: install ok installed\n" + "".join(f"X-{n}: y\n" for n in range(300_000)))
+    tracemalloc.start()
+    assert [package.name for package in dpkg_packages(status)] == ["a"]
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+def test_names_of_megabytes_and_with_escape_sequences_come_short_and_harmless(guest):
+    put_sqlite(guest, [header("x" * 2**20), header("a\x1b[2Jb\nc", licence="MIT\n and\tmore\x07")])
+    names = [(package.name, package.licence) for package in read_databases(guest).packages]
+    assert names == [("x" * MOST_TEXT, ""), ("a[2Jb c", "MIT and more")]
+
+
+@pytest.mark.parametrize("name", ["\x01", " ", "//"])
+def test_a_package_whose_name_says_nothing_is_none(guest, name):
+    put_sqlite(guest, [header(name)])
+    assert read_databases(guest) is None
+
+
+def test_what_cannot_be_copied_out_of_the_guest_is_unreadable(guest):
+    def download(path, target):
+        raise RuntimeError(f"read: {path}: Input/output error")
+
+    put(guest, "/var/lib/dpkg/status", STATUS)
+    guest.download = download
+    assert read_databases(guest) is None
+
+
+def test_copies_lie_in_the_workers_own_folder_and_are_gone(guest, tmp_path, monkeypatch):
+    own, places = tmp_path / "own", []
+    own.mkdir()
+    monkeypatch.setenv("LIBGUESTFS_TMPDIR", str(own))
+    guest.download = lambda path, target: places.append(shutil.copyfile(guest.at(path), target))
+    put(guest, "/var/lib/dpkg/status", STATUS)
+    assert read_databases(guest).kind == "deb"
+    assert [Path(place).is_relative_to(own) for place in places] == [True]
+    assert not list(own.iterdir())
 
 
 def test_a_header_without_a_name_is_no_package(tmp_path):

@@ -77,8 +77,14 @@ def test_the_plain_recipe_has_the_expected_structure():
 @settings(deadline=None, max_examples=60)
 def test_a_value_is_refused_or_inert(name, key, value):
     wanted = accepted({"os": name, "guest": guest(**{key: value})})
-    if wanted is not None:
-        assert structure(kickstart(wanted)) == (COMMANDS, SECTIONS)
+    if wanted is None:
+        return
+    try:
+        text = kickstart(wanted)
+    except RecipeError:
+        # What a type cannot say is refused by the renderer: '@' is the name of no group of packages.
+        return
+    assert structure(text) == (COMMANDS, SECTIONS)
 
 
 @given(value=TEXT)

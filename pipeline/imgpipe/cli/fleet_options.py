@@ -77,10 +77,19 @@ def _template(options: DeployOptions) -> str:
 def refuse_fleet_options(options: DeployOptions) -> None:
     """Raise RecipeError for options that a fleet's file says itself: two sources would leave one in doubt."""
     defaults = {field.name: field.default for field in dataclasses.fields(options)}
-    given = [name for name in _SHAPES if getattr(options, name) != defaults[name]]
+    given = [_written(options, name) for name in _SHAPES if getattr(options, name) != defaults[name]]
     if given:
         raise RecipeError(
             "What the machines are is in the fleet's file; options cannot change it.",
             hint="Change the file.",
-            details=[f"--{name.replace('_', '-')}" for name in given],
+            details=given,
         )
+
+
+def _written(options: DeployOptions, name: str) -> str:
+    """Return an option as it was written: '--no-start' and '--full' are what other options' names stand for."""
+    if name == "linked":
+        return "--linked" if options.linked else "--full"
+    if name == "import_disk":
+        return "--import"
+    return f"--{'no-' if name == 'start' else ''}{name.replace('_', '-')}"

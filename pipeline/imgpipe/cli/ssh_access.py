@@ -53,6 +53,7 @@ def ssh_command(machine: ExistingMachine, machines: Machines, user: str | None, 
     from imgpipe.deploy.host_keys import told_fingerprints
     from imgpipe.deploy.reachable import addresses_of
 
+    _refuse_behind_nat(machine)
     owned = owners_of(machines.list(sizes=False))
     reached = undisputed(machine, owned)
     known = host_keys([reached], owned)[machine.name] if addresses_of(reached) else None
@@ -70,7 +71,8 @@ def ssh_command(machine: ExistingMachine, machines: Machines, user: str | None, 
             )
         raise HostError(
             f"No address is known at which '{machine.name}' can be reached.",
-            hint="It is behind QEMU's own NAT, or has not said what DHCP gave it: 'imgpipe deploy --wait' asks.",
+            hint="Its guest has not said what DHCP gave it; is it up? "
+            f"'imgpipe machines console {quote(machine.name)}' shows it.",
         )
     if known.foreign:
         raise HostError(
@@ -82,6 +84,18 @@ def ssh_command(machine: ExistingMachine, machines: Machines, user: str | None, 
     words = list(command)
     known_by = [word for option in options(machine, known) for word in ("-o", option)]
     return ["ssh", *known_by, "-l", user or user_of(machine), str(addresses[0]), *(("--", *words) if words else ())]
+
+
+def _refuse_behind_nat(machine: ExistingMachine) -> None:
+    from imgpipe.deploy.reachable import NOT_FROM_OUTSIDE, is_behind_nat
+
+    if is_behind_nat(machine):
+        name = quote(machine.name)
+        raise HostError(
+            f"'{machine.name}' cannot be reached: {NOT_FROM_OUTSIDE}.",
+            hint=f"'imgpipe machines console {name}' opens its serial console; "
+            f"'imgpipe machines set {name} --bridge br1' plugs it in elsewhere.",
+        )
 
 
 def user_of(machine: ExistingMachine) -> str:
@@ -112,11 +126,13 @@ def options(machine: ExistingMachine, known: HostKeys | None) -> list[str]:
 def tell_unknown(machines: Iterable[ExistingMachine], known: Mapping[str, HostKeys]) -> None:
     """Say of which machines ssh will have to ask whether they are the right ones, and why; all of a reason together."""
     from imgpipe.deploy.faults import listed
+    from imgpipe.deploy.reachable import is_behind_nat
 
+    by_name = {machine.name: machine for machine in machines}
     reasons: dict[HostKeys, list[str]] = {}
-    for machine in machines:
-        if (found := known.get(machine.name)) and found.why:
-            reasons.setdefault(found, []).append(machine.name)
+    for name in by_name:
+        if (found := known.get(name)) and found.why:
+            reasons.setdefault(found, []).append(name)
     for found, names in reasons.items():
         asks = f"'imgpipe machines ssh {quote(names[0])}'"
         if found.foreign:
@@ -124,10 +140,15 @@ def tell_unknown(machines: Iterable[ExistingMachine], known: Mapping[str, HostKe
                 f"warning: Whoever answers for {listed(names)} may be another one: {found.why}. {asks} asks the guest "
                 "again; until then ssh refuses."
             )
+        elif is_behind_nat(by_name[names[0]]):
+            output.tell(
+                f"note: {listed(names)} cannot be reached: {found.why}. 'imgpipe machines console {quote(names[0])}' "
+                "opens a serial console."
+            )
         else:
             output.tell(
-                f"note: The SSH host keys of {listed(names)} are not known: {found.why}. 'imgpipe deploy --wait' or "
-                f"{asks} asks the guest; without that, ssh itself asks whether they are right."
+                f"note: The SSH host keys of {listed(names)} are not known: {found.why}. {asks} asks the guest; "
+                "without that, ssh itself asks whether they are right."
             )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgpipe.deploy.existing import ExistingMachine, MachineRecord
-from imgpipe.deploy.reachable import addresses_of
+from imgpipe.deploy.reachable import NOT_FROM_OUTSIDE, addresses_of, is_behind_nat
 from imgpipe.own_files import own_folder, read_own, write_new
 from imgpipe.store import Store, finished_file, lock
 
@@ -104,6 +104,8 @@ def ssh_path(path: Path) -> str:
 
 
 def _unasked(machine: ExistingMachine, file: Path) -> str:
+    if is_behind_nat(machine):
+        return NOT_FROM_OUTSIDE
     if not told_fingerprints(machine.record):
         return "its guest has not told which it has"
     if _NO_PATH & set(str(file)):

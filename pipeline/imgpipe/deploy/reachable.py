@@ -11,6 +11,15 @@ from imgpipe.deploy.resolving import proven_addresses, static_addresses
 _NAT = IPv4Network("10.0.2.0/24")
 
 
+NOT_FROM_OUTSIDE = "QEMU's own NAT lets nothing in from outside"
+"""Why a machine of which `is_behind_nat` is true has no address, as the end of a sentence."""
+
+
+def is_behind_nat(machine: ExistingMachine) -> bool:
+    """Say whether QEMU's own NAT is all that a machine is plugged into; whatever its guest says leads nowhere then."""
+    return {nic.kind for nic in machine.nics} == {"user"} and not addresses_of(machine)
+
+
 def addresses_of(machine: ExistingMachine) -> tuple[IPv4Address, ...]:
     """Return the addresses that a machine answers on, those that imgpipe gave it first.
 

@@ -78,6 +78,7 @@ def test_options_alone_are_a_fleet(run, host, shop_toml):
         ("rocky9", "--name", "x", "--import", "disk.qcow2"),
         ("shop.toml", "--name", "x"),
         ("shop.toml", "--no-start"),
+        ("shop.toml", "--full"),
         ("no-such-fleet.toml",),
         ("rocky10", "--name", "x"),
     ],
@@ -87,6 +88,12 @@ def test_what_makes_no_sense_is_refused_before_anything_is_done(run, host, shop_
     with pytest.raises(RecipeError):
         run("deploy", *words)
     assert host.applied == []
+
+
+def test_options_beside_a_fleets_file_are_named_as_they_were_written(run, host, shop_toml):
+    with pytest.raises(RecipeError) as caught:
+        run("deploy", shop_toml, "--no-start", "--full", "--key-file", "a.pub")
+    assert caught.value.details == ("--key-file", "--full", "--no-start")
 
 
 @pytest.mark.parametrize(
@@ -481,12 +488,29 @@ def test_inventories_have_the_known_keys_and_say_which_are_not(run, host, three,
 def test_machines_whose_keys_are_not_known_for_one_reason_are_told_of_together(run, host, three, servers):
     said = run("machines", "list", "-o", "ansible").stderr.splitlines()
     (line,) = [line for line in said if "SSH host keys" in line]
-    assert "of 'web-01', 'web-02', 'db' are not known: its guest has not told which it has." in line
+    assert "of 'web-01', 'web-02' are not known: its guest has not told which it has." in line
 
 
-def test_a_machine_without_a_known_address_cannot_be_reached(run, three, servers):
-    with pytest.raises(HostError, match="No address is known"):
+def test_machines_on_qemus_nat_are_told_to_be_out_of_reach_and_not_to_wait_for_their_guest(run, host, three, servers):
+    said = run("machines", "list", "-o", "ssh-config", "db").stderr
+    assert said == (
+        "note: 'db' cannot be reached: QEMU's own NAT lets nothing in from outside. 'imgpipe machines console db' "
+        "opens a serial console.\n"
+    )
+    with pytest.raises(
+        HostError, match="'db' cannot be reached: QEMU's own NAT lets nothing in from outside."
+    ) as caught:
         run("machines", "ssh", "db")
+    assert caught.value.hint.startswith("'imgpipe machines console db' opens its serial console; ")
+
+
+def test_a_machine_without_a_known_address_cannot_be_reached(run, host, three, servers):
+    there = next(one for one in host.facts.machines if one.name == "db")
+    plugged = [dataclasses.replace(nic, kind="bridge", source="br1") for nic in there.nics]
+    changed(host, "db", nics=tuple(plugged))
+    with pytest.raises(HostError, match="No address is known") as caught:
+        run("machines", "ssh", "db")
+    assert "'imgpipe machines console db' shows it" in caught.value.hint
 
 
 def test_a_copied_record_is_listed_as_a_strangers_with_the_reason_and_can_be_forgotten(run, host, three):

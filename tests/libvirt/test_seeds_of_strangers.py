@@ -44,6 +44,18 @@ def test_a_seed_that_a_copy_has_too_stays_when_the_machine_needs_none(site: Site
     assert any("because 'copy' has it too" in str(event) for event in site.heard)
 
 
+def test_a_record_that_calls_a_strangers_volume_its_seed_deletes_nothing(site: Site) -> None:
+    plain(site)
+    (first,) = site.existing()
+    assert first.record
+    strangers = site.folder / "strangers.qcow2"
+    strangers.write_text("theirs")
+    Machines(site.hypervisor).set_record("web-001", replace(first.record, seed=strangers.name))
+    site.deploy(machines(1, site.template, start=False, autostart=True))
+    assert strangers.read_text() == "theirs"
+    assert any("because 'web-001' did not have it" in str(event) for event in site.heard)
+
+
 def test_a_record_that_calls_another_machines_disk_its_seed_deletes_nothing(site: Site) -> None:
     site.deploy(machines(2, site.template, start=False))
     first, other = site.existing()

@@ -68,7 +68,7 @@ def _redefine(change: Modify, shop: Workshop) -> None:
     carried = carried_of(machine)
     record = _kept(record_with_seed(machine, carried, old.pool), old, change)
     pool = shop.pool_of(old.pool)
-    if record.seed and not old.seed:
+    if record.seed and record.seed != old.seed:
         record = _with_new_seed(record, old, change, shop)
     elif record.seed:
         # Also where it says the same: the definition names a seed by its digest, and one of an earlier version has
@@ -80,7 +80,7 @@ def _redefine(change: Modify, shop: Workshop) -> None:
     shop.machines.define(changed(before, wanted))
     if record.mark:
         pool.unmark(record.mark, record.seed)
-    if old.seed and not record.seed:
+    if old.seed and old.seed != record.seed:
         _drop_seed(old.seed, named_files(before), pool, shop)
 
 
@@ -102,7 +102,7 @@ def _drop_seed(seed: str, mine: NamedFiles, pool: Pool, shop: Workshop) -> None:
 
 
 def _with_new_seed(record: MachineRecord, old: MachineRecord, change: Modify, shop: Workshop) -> MachineRecord:
-    """Make the seed of a machine that had none, and return its record; raises HostError where its name is taken.
+    """Make the seed of a machine that has none of this name, and return its record; raises HostError for a taken one.
 
     The mark is in the machine's record first: so the next run knows what one that is killed here has made.
     """

@@ -14,6 +14,7 @@ import private_libvirt
 from deploy_site import Site, machines
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy.wanted import WantedFile
+from imgpipe.errors import HostError
 
 pytestmark = [
     pytest.mark.libvirt,
@@ -42,6 +43,30 @@ def test_a_seed_that_a_copy_has_too_stays_when_the_machine_needs_none(site: Site
     plain(site)
     assert seed.exists()
     assert any("because 'copy' has it too" in str(event) for event in site.heard)
+
+
+def test_a_record_that_calls_a_strangers_volume_its_seed_deletes_nothing(site: Site) -> None:
+    plain(site)
+    (first,) = site.existing()
+    assert first.record
+    strangers = site.folder / "strangers.qcow2"
+    strangers.write_text("theirs")
+    Machines(site.hypervisor).set_record("web-001", replace(first.record, seed=strangers.name))
+    site.deploy(machines(1, site.template, start=False, autostart=True))
+    assert strangers.read_text() == "theirs"
+    assert any("because 'web-001' did not have it" in str(event) for event in site.heard)
+
+
+def test_a_record_that_calls_something_else_its_seed_lets_nobody_be_written_over(site: Site) -> None:
+    plain(site)
+    (first,) = site.existing()
+    assert first.record
+    strangers = site.folder / "web-001-seed.iso"
+    strangers.write_text("theirs")
+    Machines(site.hypervisor).set_record("web-001", replace(first.record, seed="other.iso"))
+    with pytest.raises(HostError, match="web-001-seed"):
+        plain(site, SECRET)
+    assert strangers.read_text() == "theirs"
 
 
 def test_a_record_that_calls_another_machines_disk_its_seed_deletes_nothing(site: Site) -> None:

@@ -66,6 +66,9 @@ def of_element(root: ET.Element) -> MachineRecord | None:
     found["mark"] = found["mark"] if _MARK.fullmatch(found["mark"]) else ""
     if not (found["template"] and found["disk"] and found["pool"]):
         return None
+    # They are deleted with the machine: a path that leads out of the pool is nothing that imgpipe wrote.
+    if any("/" in volume or volume in (".", "..") for volume in (found["disk"], found["seed"])):
+        return None
     proven = element.find(f"{{{NAMESPACE}}}proven")
     return MachineRecord(
         **found,

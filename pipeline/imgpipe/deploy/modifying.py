@@ -9,6 +9,7 @@ from shlex import quote
 from imgpipe.adapters.marks import new_mark
 from imgpipe.adapters.pool import Pool
 from imgpipe.deploy.changes import Modify
+from imgpipe.deploy.definition_files import NamedFiles, named_files
 from imgpipe.deploy.definitions import DISK_TARGETS, changed, definition
 from imgpipe.deploy.existing import MachineRecord
 from imgpipe.deploy.flatten import flatten, require_own_disk
@@ -67,7 +68,7 @@ def _redefine(change: Modify, shop: Workshop) -> None:
     carried = carried_of(machine)
     record = _kept(record_with_seed(machine, carried, old.pool), old, change)
     pool = shop.pool_of(old.pool)
-    if record.seed and not old.seed:
+    if record.seed and record.seed != old.seed:
         record = _with_new_seed(record, old, change, shop)
     elif record.seed:
         # Also where it says the same: the definition names a seed by its digest, and one of an earlier version has
@@ -75,25 +76,33 @@ def _redefine(change: Modify, shop: Workshop) -> None:
         pool.write_small(record.seed, iso_of(carried))
     policy = replace(shop.policy, folder=pool.path)
     wanted = definition(machine, carried.oem_strings, record, policy)
-    shop.machines.define(changed(shop.machines.xml(machine.name), wanted))
+    before = shop.machines.xml(machine.name)
+    shop.machines.define(changed(before, wanted))
     if record.mark:
         pool.unmark(record.mark, record.seed)
-    if old.seed and not record.seed:
-        _drop_seed(old.seed, machine.name, pool, shop)
+    if old.seed and old.seed != record.seed:
+        _drop_seed(old.seed, named_files(before), pool, shop)
 
 
-def _drop_seed(seed: str, name: str, pool: Pool, shop: Workshop) -> None:
-    """Delete a seed that the machine does not have any more, unless another one has it too, such as its copy."""
+def _drop_seed(seed: str, mine: NamedFiles, pool: Pool, shop: Workshop) -> None:
+    """Delete a seed that the machine does not have any more, unless another one has it too, such as its copy.
+
+    `mine` are the files that it had: one that only its metadata names may be anybody's.
+    """
     names = {seed, str(pool.file(seed))}
-    users = [one.name for one in shop.machines.named_files() if one.name != name and names & one.files]
-    if users:
+    users = [one.name for one in shop.machines.named_files() if one.name != mine.name and names & one.files]
+    if not names & mine.files:
+        shop.notify(
+            Note(text=f"The volume '{seed}' stays in the pool '{pool.name}', because '{mine.name}' did not have it.")
+        )
+    elif users:
         shop.notify(Note(text=f"The volume '{seed}' stays in the pool '{pool.name}', because '{users[0]}' has it too."))
     else:
         pool.delete(seed)
 
 
 def _with_new_seed(record: MachineRecord, old: MachineRecord, change: Modify, shop: Workshop) -> MachineRecord:
-    """Make the seed of a machine that had none, and return its record; raises HostError where its name is taken.
+    """Make the seed of a machine that has none of this name, and return its record; raises HostError for a taken one.
 
     The mark is in the machine's record first: so the next run knows what one that is killed here has made.
     """

@@ -10,6 +10,7 @@ from imgpipe.errors import RecipeError
 
 # Everything that is printable and no blank at an end, '<&"' and other alphabets included.
 TEXT = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1).filter(str.isprintable)
+VOLUME = TEXT.filter(lambda text: "/" not in text and text not in {".", ".."})
 TEXTS = st.lists(TEXT, max_size=3).map(tuple)
 PROVEN = st.builds(Proven, hostname=TEXT, machine_id=TEXT, host_keys=TEXTS, macs=TEXTS, addresses=TEXTS)
 RECORDS = st.builds(
@@ -22,8 +23,8 @@ RECORDS = st.builds(
     hostname=TEXT,
     addresses=TEXTS,
     pool=TEXT,
-    disk=TEXT,
-    seed=st.one_of(st.just(""), TEXT),
+    disk=VOLUME,
+    seed=st.one_of(st.just(""), VOLUME),
     uuid=st.one_of(st.just(""), TEXT),
     fleet_id=st.one_of(st.just(""), TEXT),
     complete=st.booleans(),
@@ -69,6 +70,11 @@ def test_a_record_is_found_in_a_whole_domain(record):
         metadata.to_xml(RECORD).replace("machine/1", "machine/2"),
         metadata.to_xml(RECORD).replace("web-1.qcow2", ""),
         metadata.to_xml(RECORD)[:-5],
+        # They are deleted with their machine.
+        metadata.to_xml(replace(RECORD, disk="../../home/ann/thesis.qcow2")),
+        metadata.to_xml(replace(RECORD, seed="../other/seed.iso")),
+        metadata.to_xml(replace(RECORD, seed="/etc/hosts")),
+        metadata.to_xml(replace(RECORD, seed="..")),
     ],
 )
 def test_what_cannot_be_read_is_no_record(text):

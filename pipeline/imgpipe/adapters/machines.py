@@ -291,7 +291,7 @@ class Machines:
         except libvirt.libvirtError as error:
             if is_gone(error):
                 raise RecipeError(
-                    f"There is no machine '{name}'.", hint="'imgpipe machines' lists those that imgpipe made."
+                    f"There is no machine '{name}'.", hint="'virsh list --all' shows all that libvirt has."
                 ) from error
             raise host_error(error, self.uri, f"find the machine '{name}'") from error
 

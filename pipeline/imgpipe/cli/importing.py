@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -67,7 +68,7 @@ def _import_image(options: ImportOptions) -> None:
     from imgpipe.importing import require_image_name
 
     if (options.disk is None) == (options.domain is None):
-        raise RecipeError("An import takes either '--disk' or '--domain'.")
+        raise RecipeError("An import takes either '--disk' or '--domain'.", hint=_ways(options.name))
     if options.domain and options.form:
         raise RecipeError("'--format' is of a '--disk': the format of a machine's disk is in its definition.")
     require_image_name(options.name)
@@ -75,6 +76,14 @@ def _import_image(options: ImportOptions) -> None:
 
 
 import_image = with_options(_import_image, ImportOptions)
+
+
+def _ways(name: str) -> str:
+    """Return how an import is written; a disk where the name belongs was meant as a disk."""
+    path = Path(name)
+    disk = name if "/" in name or path.suffix in {".qcow2", ".raw", ".img"} else "vm001.qcow2"
+    image = quote(path.stem if disk == name else name)
+    return f"Such as 'imgpipe import {image} --disk {quote(disk)}', or 'imgpipe import {image} --domain vm001'."
 
 
 def _import(options: ImportOptions) -> GoldenImage:

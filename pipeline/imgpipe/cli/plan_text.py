@@ -93,7 +93,8 @@ def _boot(plan: Plan) -> Iterator[str]:
     match plan.unattended.boot:
         case KernelBoot(arguments=arguments):
             yield "boot         the installer's kernel, directly"
-            yield f"             {' '.join(arguments)}"
+            # The label is the medium's own, which may not be here yet.
+            yield f"             {' '.join(arguments).replace('{volume_id}', 'LABEL-OF-THE-MEDIUM')}"
         case CdBoot(keys=keys):
             yield f"boot         the medium{', pressing ' + ' '.join(keys) if keys else ''}"
 

@@ -22,10 +22,10 @@ _SYSTEMS = frozenset({"--os-variant", "--osinfo", "--os-type"})
 _ELSEWHERE: Mapping[str, str] = {
     "--cpu": "Every machine has the host's CPU. ",
     "--machine": "Every machine is a q35. ",
-    "--console": "Every machine has a serial console: 'imgpipe machines console --help'. ",
-    "--serial": "Every machine has a serial console: 'imgpipe machines console --help'. ",
+    "--console": "Every machine has a serial console: 'imgpipe machines console web-01'. ",
+    "--serial": "Every machine has a serial console: 'imgpipe machines console web-01'. ",
     "--graphics": "Linux machines have a serial console and no screen, Windows machines have VNC. ",
-    "--noautoconsole": "No console is opened before one is asked for: 'imgpipe machines console --help'. ",
+    "--noautoconsole": "No console is opened: 'imgpipe machines console web-01' does that. ",
     "--extra-args": "Arguments for the installer's kernel stand in the recipe: 'install.kernel_arguments'. ",
     "-x": "Arguments for the installer's kernel stand in the recipe: 'install.kernel_arguments'. ",
     "--mac": "MAC addresses follow from the names of fleet and machine. ",
@@ -33,7 +33,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "--virt-type": "Every machine is one of KVM, or of QEMU where there is no KVM. ",
 }
 """Options of virt-install for what imgpipe decides, or what is said elsewhere."""
-_NO_MEDIA = "An ISO is for a build, which makes a template: 'imgpipe build --help'. "
+_NO_MEDIA = "An ISO is for a build, as in 'imgpipe build rocky9 --media rocky9.iso', which makes a template. "
 _SYSTEM_OF: Mapping[str, str] = {
     "lint": "Did you mean '--os'? ",
     **dict.fromkeys(_BY_RECIPE, "The system is the recipe's: 'imgpipe recipes list' shows them. "),

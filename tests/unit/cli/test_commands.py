@@ -46,7 +46,7 @@ def test_help_and_a_misspelt_word_know_all_commands():
         (("--mac", "52:54:00:00:00:01"), "There is no option '--mac'.", "MAC addresses follow from the names"),
         (("--cpu", "host"), "There is no option '--cpu'.", "Every machine has the host's CPU."),
         (("--graphics", "none"), "There is no option '--graphics'.", "Linux machines have a serial console"),
-        (("--cdrom", "x.iso"), "There is no option '--cdrom'.", "An ISO is for a build"),
+        (("--cdrom", "x.iso"), "There is no option '--cdrom'.", "An ISO is for a build, as in 'imgpipe build rocky9"),
         (("--frob", "1"), "There is no option '--frob'.", "'"),
         (("--count", "0"), "'--count' must be at least 1.", ""),
         (("--first", "x"), "'--first' must be a whole number.", ""),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from imgpipe.cli.plan_text import describe
 from imgpipe.logins import Login, listed
 from imgpipe.passwords import Vault
 from imgpipe.plan import show
@@ -25,6 +26,10 @@ def test_a_plan_says_where_nobody_can_log_in(plan_of):
     plan = plan_of()
     assert plan.logins == ()
     assert plan.notes[0].startswith("Nobody can log in to this image before it is deployed: set IMGPIPE_ROOT_PASSWORD")
+
+
+def test_a_plan_has_no_placeholders_of_imgpipes_own(plan_of):
+    assert "inst.stage2=hd:LABEL=LABEL-OF-THE-MEDIUM " in describe(plan_of())
 
 
 def test_root_with_a_password_of_the_environment_is_not_nobody(plan_of):

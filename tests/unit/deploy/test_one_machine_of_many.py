@@ -76,7 +76,7 @@ def test_a_machine_that_the_fleet_does_not_have_is_told_with_the_nearest():
     [
         ('template = "rocky7"', "machines.web-02.template"),
         ('disk = "1 GiB"', "machines.web-02.disk"),
-        ('cache = "writethrough"', "machines.web-02.cache"),
+        ('cache = "unsafe"', "machines.web-02.cache"),
         ('nics = [{bridge = "br9"}]', "machines.web-02.nics.0.bridge"),
         ('nics = [{bridge = "br1", addresses = "10.100.1.1/24"}]', "machines.web-02.nics.0.addresses"),
         ('nics = [{bridge = "br1", fixed = {web-01 = "10.9.9.9/24"}}]', "machines.web-02.nics.0.fixed"),

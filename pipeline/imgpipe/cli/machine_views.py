@@ -12,6 +12,7 @@ from imgpipe.deploy.reachable import addresses_of
 from imgpipe.sizes import show_bytes
 
 if TYPE_CHECKING:
+    from imgpipe.deploy.disputed import Owners
     from imgpipe.deploy.existing import ExistingMachine
 
 Form = Literal["ansible", "ssh-config"]
@@ -25,33 +26,34 @@ def show(
     as_json: bool,
 ) -> None:
     """Print machines that imgpipe made, as they were asked for; `beside` are all that libvirt has."""
+    from imgpipe.cli.ssh_access import owners_of
+    from imgpipe.deploy.disputed import disputes, undisputed
+
     every = tuple(machines)
-    ours = tuple(machine for machine in every if machine.record)
-    told = tuple(machine for machine in every if machine.record or machine.stranger)
+    owned = owners_of({machine.uuid: machine for machine in (*beside, *every)}.values())
+    told = tuple(undisputed(machine, owned) for machine in every if machine.record or machine.stranger)
     if as_json:
         output.show_json([values(machine) for machine in told])
     elif form:
-        _show_inventory(ours, form, beside)
+        _show_inventory(tuple(machine for machine in told if machine.record), form, owned)
     else:
         output.show_table([row(machine) for machine in told], right=("used",))
-        for machine in told:
-            if machine.stranger:
-                output.tell(f"note: '{machine.name}' is not imgpipe's: {machine.stranger}.")
+    for machine in every:
+        if others := disputes(machine, owned):
+            output.tell(f"warning: The guest of '{machine.name}' says that it is at {', '.join(others)}: left out.")
+        if machine.stranger and not (as_json or form):
+            output.tell(f"note: '{machine.name}' is not imgpipe's: {machine.stranger}.")
 
 
-def _show_inventory(machines: tuple[ExistingMachine, ...], form: Form, beside: Iterable[ExistingMachine]) -> None:
+def _show_inventory(machines: tuple[ExistingMachine, ...], form: Form, owned: Owners) -> None:
     from imgpipe.cli.inventories import ansible, is_plain, ssh_config
-    from imgpipe.cli.ssh_access import host_keys, owners_of, tell_unknown
-    from imgpipe.deploy.disputed import disputes, undisputed
+    from imgpipe.cli.ssh_access import host_keys, tell_unknown
 
-    owned = owners_of({machine.uuid: machine for machine in (*beside, *machines)}.values())
-    plain = tuple(undisputed(machine, owned) for machine in machines if is_plain(machine))
+    plain = tuple(machine for machine in machines if is_plain(machine))
     known = host_keys(plain, owned)
     output.show_lines(ansible(plain, known).splitlines() if form == "ansible" else ssh_config(plain, known))
     tell_unknown(plain, known)
     for machine in machines:
-        if others := disputes(machine, owned):
-            output.tell(f"warning: The guest of '{machine.name}' says that it is at {', '.join(others)}: left out.")
         if not is_plain(machine):
             output.tell(f"note: '{machine.name}' is left out: its name means something to ssh and Ansible.")
 

@@ -28,7 +28,12 @@ def owners_of(every: Iterable[ExistingMachine]) -> Owners:
     from imgpipe.deploy.disputed import owners
     from imgpipe.deploy.host_keys import fingerprint
 
-    return owners(every, addresses_here() or (), tuple(map(fingerprint, own_keys())))
+    try:
+        here = addresses_here() or {}
+    except HostError:
+        # A host that cannot be asked for its addresses lists its machines nevertheless.
+        here = {}
+    return owners(every, here, tuple(map(fingerprint, own_keys())))
 
 
 def host_keys(machines: Iterable[ExistingMachine], known: Owners) -> dict[str, HostKeys]:

@@ -408,6 +408,7 @@ def test_a_guest_that_says_it_is_at_somebody_elses_address_is_not_reached_there(
     assert became == []
     listed = run("machines", "list", "--output", "ansible", "web-01")
     assert address not in listed.stdout
+    assert json.loads(run("machines", "list", "--json", "web-01").stdout)[0]["addresses"] == []
     assert f"{address}, which {whose} has too" in listed.stderr
 
 

@@ -231,7 +231,8 @@ def rm(
     vague = [reference for reference in references if "@" not in reference]
     if vague:
         known = [image.reference for image in _catalog(vague[0]).images] or [_find(vague[0]).reference]
-        raise RecipeError(f"'{vague[0]}' does not say which version.", hint="Name it: 'NAME@VERSION'.", details=known)
+        hint = f"Name it, such as 'imgpipe images rm {known[0]}'."
+        raise RecipeError(f"'{vague[0]}' does not say which version.", hint=hint, details=known)
     images = [_find(reference) for reference in dict.fromkeys(references)]
     store = context.store()
     output.confirm(f"Remove {', '.join(image.reference for image in images)}?", yes=yes)

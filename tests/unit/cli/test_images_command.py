@@ -121,6 +121,7 @@ def test_removing_wants_an_exact_version(run, two, store):
     with pytest.raises(RecipeError, match="does not say which version") as caught:
         run("rm", "rocky9", "--yes")
     assert caught.value.details == ("rocky9@20260301.1", "rocky9@20260228.1")
+    assert caught.value.hint.startswith("Name it, such as 'imgpipe images rm ")
     assert "removed: rocky9@20260228.1" in run("rm", "rocky9@20260228.1", "--yes").stderr
     assert catalog.versions(store, "rocky9") == ("20260301.1",)
 

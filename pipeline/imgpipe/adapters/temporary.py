@@ -27,13 +27,23 @@ _UNMARKED_S = 24 * 3600
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Yield a folder that only its owner may enter; it is gone after the block."""
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    try:
+    with _locked() as folder:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked() -> Iterator[Path]:
+    """Yield a new folder that is locked; one that was taken for a dead process's before it was is made again."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         with (folder / _MARK).open("x") as mark:
             fcntl.flock(mark, fcntl.LOCK_EX)
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            if os.fstat(mark.fileno()).st_nlink:
+                yield folder
+                return
 
 
 def abandoned() -> tuple[Path, ...]:

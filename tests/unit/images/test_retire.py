@@ -160,6 +160,23 @@ def test_temporary_folders_of_the_dead_go_and_those_of_the_living_and_of_others_
     assert not living.exists()
 
 
+def test_a_temporary_folder_that_is_removed_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(temporary.tempfile, "tempdir", str(tmp_path))
+    lock, removed = fcntl.flock, []
+
+    def late(file, how):
+        if not removed and how == fcntl.LOCK_EX:
+            removed.extend(tmp_path.iterdir())
+            assert temporary.remove_abandoned(removed[0])
+        lock(file, how)
+
+    monkeypatch.setattr(temporary.fcntl, "flock", late)
+    with temporary.temporary_folder() as folder:
+        assert folder.is_dir()
+        assert folder not in removed
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_only_resembles_a_temporary_folder_of_ours_stays(store, tmp_path, monkeypatch):
     place, elsewhere = tmp_path / "tmp", tmp_path / "elsewhere"
     monkeypatch.setattr(temporary.tempfile, "tempdir", str(place))

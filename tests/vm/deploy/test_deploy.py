@@ -78,7 +78,8 @@ def web(at_a_daemon, demo):
     killed.until("progress", phase="machines are made")
     killed.kill()
     yield killed, at_a_daemon(*arguments)
-    at_a_daemon("machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
+    # There are none any more, where the tests went well.
+    at_a_daemon("machines", "destroy", "--fleet", "web", "--yes", "--json").wait()
 
 
 def test_a_deploy_that_was_killed_is_finished_by_the_next_and_all_are_as_asked(web):
@@ -111,9 +112,10 @@ def test_destroy_leaves_nothing(data, at_a_daemon, web):
     assert all(disk.is_file() for disk in disks)
     at_a_daemon("machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
     assert list(disks[0].parent.iterdir()) == []
-    # Twice is fine: what shall be gone is gone.
-    at_a_daemon("machines", "destroy", "--fleet", "web", "--yes", "--json").succeed()
-    assert told(at_a_daemon("machines", "list", "--fleet", "web", "--json").succeed()) == []
+    assert told(at_a_daemon("machines", "list", "--json").succeed()) == []
+    again = at_a_daemon("machines", "destroy", "--fleet", "web", "--yes", "--json")
+    assert again.wait() == 2
+    assert "No machine here is of a fleet 'web'" in again.stderr
     wait_until_gone(data)
 
 

@@ -13,7 +13,7 @@ from private_libvirt import TWO_BRIDGES, lacking, private_libvirt
 
 pytestmark = [pytest.mark.vm, pytest.mark.skipif(bool(lacking()), reason=lacking())]
 
-COUNT = 5
+COUNT = 3
 NAMES = [f"web-{number:02}" for number in range(1, COUNT + 1)]
 PATIENCE = ("--wait", "--wait-seconds", "3000", "--yes", "--json")
 FLEET = """
@@ -72,7 +72,7 @@ def at_a_daemon(data):
 
 @pytest.fixture(scope="module")
 def web(at_a_daemon, demo):
-    """Five machines on user networking; the first run is killed as soon as one of them is made."""
+    """Machines on user networking; the first run is killed as soon as one of them is made."""
     arguments = ("deploy", "demo", "--name", "web", "--count", str(COUNT), *PATIENCE)
     killed = at_a_daemon(*arguments)
     killed.until("progress", phase="machines are made")

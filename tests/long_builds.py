@@ -68,7 +68,7 @@ _EVERY_FAULT = {
     "panic": r"panic",
     # rd.emergency=poweroff, as imgpipe boots installers, makes a power-off of the emergency shell.
     "emergency": r"emergency|switched itself off",
-    "storage": r"storage|lay out the disk|space",
+    "storage": r"storage|lay out the disk|space|disk is too small",
     "package": r"package",
     "script": r"script",
     "ks-missing": r"kickstart|waits for a device",

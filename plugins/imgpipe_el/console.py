@@ -67,6 +67,8 @@ _BOOT = (
     _trouble(
         r"Entering emergency mode|Could not boot\.|Boot has failed\. To debug",
         "The installer's initramfs found no installation medium.",
+        # What it looked for in vain is said behind that, where it is known.
+        general=True,
     ),
     # What dracut lists from 055 on, one hook a line, after it has said that it gives up waiting.
     _trouble(

@@ -40,6 +40,7 @@ addresses = "10.99.0.20/24"
 gateway = "10.99.0.1"
 [groups.lvm]
 template = "static-lvm"
+memory = "2 GiB"
 disk = "11 GiB"
 names = ["lvm"]
 [[groups.lvm.nics]]

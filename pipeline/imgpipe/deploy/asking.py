@@ -9,7 +9,7 @@ from imgpipe.adapters.machines import Machines
 from imgpipe.deploy.definitions import REPORT_PORT
 from imgpipe.deploy.existing import ExistingMachine, Proven
 from imgpipe.errors import HostError, RecipeError
-from imgpipe.identity.report import LONGEST_LINE, Report, last_report
+from imgpipe.identity.report import Report, ReportReader
 
 _POLL_SECONDS = 0.2
 
@@ -28,14 +28,7 @@ def ask(machine: ExistingMachine, machines: Machines, seconds: float) -> Existin
         return machine
     if report.host_keys and report.host_keys != record.host_keys:
         machines.set_record(machine.name, replace(record, host_keys=report.host_keys))
-    told = Proven(
-        hostname=report.hostname,
-        machine_id=report.machine_id,
-        host_keys=report.host_keys,
-        macs=report.macs,
-        addresses=report.addresses,
-    )
-    return replace(machine, record=replace(record, proven=told, host_keys=report.host_keys))
+    return replace(machine, record=replace(record, proven=Proven.by(report), host_keys=report.host_keys))
 
 
 def _now(machine: ExistingMachine, machines: Machines) -> ExistingMachine | None:
@@ -54,14 +47,11 @@ def _heard(name: str, machines: Machines, seconds: float) -> Report | None:
     except HostError:
         # It has no such port, or ended just now.
         return None
-    open_line = b""
+    reports = ReportReader()
     try:
         while time.monotonic() < end and not port.ended:
-            data = port.read()
-            if data and (report := last_report(open_line + data)):
+            if report := reports.hear(port.read()):
                 return report
-            rest = (open_line + data).rpartition(b"\n")[2]
-            open_line = rest if len(rest) <= LONGEST_LINE else b""
             time.sleep(_POLL_SECONDS)
     finally:
         port.close()

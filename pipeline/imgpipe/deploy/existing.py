@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imgpipe.identity.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +20,17 @@ class Proven:
     host_keys: tuple[str, ...]
     macs: tuple[str, ...]
     addresses: tuple[str, ...]
+
+    @classmethod
+    def by(cls, report: Report) -> Proven:
+        """Return what a guest's report proves."""
+        return cls(
+            hostname=report.hostname,
+            machine_id=report.machine_id,
+            host_keys=report.host_keys,
+            macs=report.macs,
+            addresses=report.addresses,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

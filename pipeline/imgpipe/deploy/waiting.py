@@ -18,7 +18,7 @@ from imgpipe.emulated_boot import lateness
 from imgpipe.errors import GuestError, HostError
 from imgpipe.events import Listener, Note, Progress
 from imgpipe.identity.compare import duplicates, faults
-from imgpipe.identity.report import LONGEST_LINE, Report, last_report
+from imgpipe.identity.report import Report, ReportReader
 from imgpipe.watch.boot import BOOT, NO_PROOF
 from imgpipe.watch.classify import Asked, Classifier, Failed
 from imgpipe.watch.console import LineDecoder
@@ -72,7 +72,7 @@ class _Watch:
         self._console: MachineStream | None = None
         self._lines = LineDecoder()
         self._classifier = Classifier(BOOT, NO_PROOF)
-        self._open = b""
+        self._reports = ReportReader()
         self._wrong: tuple[str, ...] = ("it reported nothing",)
 
     def look(self) -> bool:
@@ -82,10 +82,7 @@ class _Watch:
         data = self._port.read() if self._port else b""
         if not data:
             return False
-        report = last_report(self._open + data)
-        # What follows the last line break is the beginning of a line; of one that never ends, nothing is kept.
-        rest = (self._open + data).rpartition(b"\n")[2]
-        self._open = rest if len(rest) <= LONGEST_LINE else b""
+        report = self._reports.hear(data)
         if report is None:
             return False
         self.report = report
@@ -192,13 +189,7 @@ def _remember(watch: _Watch, machines: Machines) -> None:
     record = machines.find(watch.name).record
     report = watch.report
     if record and report:
-        proven = Proven(
-            hostname=report.hostname,
-            machine_id=report.machine_id,
-            host_keys=report.host_keys,
-            macs=report.macs,
-            addresses=report.addresses,
-        )
+        proven = Proven.by(report)
         if proven != record.proven or record.host_keys:
             machines.set_record(watch.name, replace(record, proven=proven, host_keys=()))
 

@@ -77,6 +77,21 @@ def parse_report(line: bytes) -> Report:
         raise GuestError("The guest's report cannot be understood.", details=where[:10]) from None
 
 
+class ReportReader:
+    """Finds whole reports in what comes over a channel, piece by piece."""
+
+    def __init__(self) -> None:
+        self._open = b""
+
+    def hear(self, data: bytes) -> Report | None:
+        """Return the newest whole report that ends in this piece, None if there is none."""
+        report = last_report(self._open + data)
+        # What follows the last line break is the beginning of a line; of one that never ends, nothing is kept.
+        rest = (self._open + data).rpartition(b"\n")[2]
+        self._open = rest if len(rest) <= LONGEST_LINE else b""
+        return report
+
+
 def last_report(data: bytes) -> Report | None:
     """Return the newest whole report in what came over the channel, None if there is none.
 

@@ -62,14 +62,15 @@ def _heading(machine: WantedMachine) -> str:
 
 def _change_lines(change: Change, width: int, *, minted: bool) -> Iterator[str]:
     """Yield a machine's line; its NICs begin there, or follow what is done with a machine that is there."""
-    about = _about(change)
+    words = about(change)
     nics = [] if isinstance(change, Remove) else list(_nics(change, minted=minted))
-    first, *others = [about, *nics] if about or not nics else nics
+    first, *others = [words, *nics] if words or not nics else nics
     yield f"  {_MARKS[type(change)]} {name_of(change):<{width}}  {first}".rstrip()
     yield from (f"    {'':<{width}}  {line}" for line in others)
 
 
-def _about(change: Change) -> str:
+def about(change: Change) -> str:
+    """Return what is done with a machine, in words; empty where its mark says all."""
     match change:
         case Make(leftover=leftover):
             return "what an interrupted run left of it goes first" if leftover else ""

@@ -123,12 +123,12 @@ def _carry_out(described: Description, options: SetOptions, hypervisor: Hypervis
 
 def _tell(plan: DeployPlan) -> None:
     """Say what changes, and whether it runs on meanwhile."""
+    from imgpipe.cli.deploy_views import about
     from imgpipe.deploy.changes import Modify
 
     for change in plan.changes:
         if isinstance(change, Modify):
-            must = " (it must stop for that)" if change.needs_stop else ""
-            output.tell(f"{change.machine.name}: {'; '.join(change.told)}{must}.")
+            output.tell(f"{change.machine.name}: {about(change)}.")
     for warning in plan.warnings:
         output.tell(f"warning: {warning}")
 

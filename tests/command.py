@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,17 +120,23 @@ class Command(Told):
             self.process.wait(timeout=120)
 
 
-def machines_of(data: Path) -> list[str]:
-    """Return the command lines of QEMU processes that use files below `data`."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+def command_lines() -> Iterator[tuple[int, list[str]]]:
+    """Yield the process ids and the command lines, in words, of all processes that are there."""
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            words = path.read_bytes().decode(errors="replace")
+            words = os.fsdecode((folder / "cmdline").read_bytes()).split("\0")
         except OSError:
             continue
-        if "qemu" in words.split("\0")[0] and f"{data}/" in words:
-            found.append(words)
-    return found
+        yield int(folder.name), words
+
+
+def machines_of(data: Path) -> list[str]:
+    """Return the command lines of QEMU processes that use files below `data`."""
+    return [
+        " ".join(words)
+        for _, words in command_lines()
+        if "qemu" in words[0] and any(f"{data}/" in word for word in words)
+    ]
 
 
 def wait_until_gone(data: Path, seconds: float = 30) -> None:

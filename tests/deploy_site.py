@@ -134,6 +134,11 @@ class Site:
         bring_up.remove(self.existing(), self.workshop())
 
 
+def virsh(site: Site, *words: object) -> None:
+    """Do something to a site's libvirt behind imgpipe's back; it must succeed."""
+    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *map(str, words)], check=True, capture_output=True)
+
+
 @contextmanager
 def local_site(tmp: Path, qemu_conf: str = private_libvirt.QEMU_CONF) -> Iterator[Site]:
     """Yield a site whose daemon sees the files of this host."""

@@ -17,9 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from command import command_lines
+
 _SECONDS = 2.0
 _LONGEST = 300
-_DAEMONS = frozenset([b"libvirtd", b"virtqemud", b"virtlogd"])
+_DAEMONS = frozenset(["libvirtd", "virtqemud", "virtlogd"])
 _STAMP = re.compile(r"\[ *(\d+\.\d+)\]")
 _KILLED = ("killed process", "segfault", "trap ", "out of memory")
 
@@ -32,15 +34,8 @@ def _memory_left() -> int:
 
 def _daemons() -> frozenset[str]:
     """Return the host's own daemons of libvirt; those of tests are no '--daemon'."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0].rpartition(b"/")[2] in _DAEMONS and b"--daemon" in words:
-            found.append(f"{os.fsdecode(words[0].rpartition(b'/')[2])} {entry.name}")
-    return frozenset(found)
+    found = ((words[0].rpartition("/")[2], pid) for pid, words in command_lines() if "--daemon" in words)
+    return frozenset(f"{name} {pid}" for name, pid in found if name in _DAEMONS)
 
 
 class HostWatch(threading.Thread):

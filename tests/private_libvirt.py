@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from command import DATA
+from command import DATA, command_lines
 
 STATE = ("/run/libvirt", "/var/lib/libvirt", "/etc/libvirt", "/var/log/libvirt")
 CACHE = DATA / "libvirt-cache"
@@ -136,15 +136,14 @@ class PrivateLibvirt:
 
     def machines(self) -> list[int]:
         """Return the process ids of its QEMU processes: they are in its mount namespace, or use files of its folder."""
-        mark = os.fsencode(self.folder)
         found = []
-        for entry in Path("/proc").glob("[0-9]*"):
+        for pid, words in command_lines():
+            # It may end meanwhile.
             with suppress(OSError):
-                command = (entry / "cmdline").read_bytes()
-                if b"qemu-system" not in command.split(b"\0")[0]:
-                    continue
-                if mark in command or _mounts(int(entry.name)) in self._namespaces:
-                    found.append(int(entry.name))
+                if "qemu-system" in words[0] and (
+                    any(str(self.folder) in word for word in words) or _mounts(pid) in self._namespaces
+                ):
+                    found.append(pid)
         return found
 
     def _wait(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 import deploy_site
 import private_libvirt
-from deploy_site import Site, machines
+from deploy_site import Site, machines, virsh
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy.changes import Keep, Modify
 from imgpipe.deploy.existing import Proven
@@ -29,10 +28,6 @@ pytestmark = [
 def site(tmp_path: Path) -> Iterator[Site]:
     with deploy_site.local_site(tmp_path) as made:
         yield made
-
-
-def virsh(site: Site, *words: str) -> None:
-    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *words], check=True)
 
 
 @pytest.mark.parametrize(

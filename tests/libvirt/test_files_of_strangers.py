@@ -10,7 +10,7 @@ import pytest
 
 import deploy_site
 import private_libvirt
-from deploy_site import Site, machines
+from deploy_site import Site, machines, virsh
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import bring_up
 from imgpipe.deploy.removal import remove_leftover
@@ -53,7 +53,7 @@ def test_a_disk_below_an_overlay_of_another_folder_stays(site: Site, tmp_path: P
 def test_a_leftover_below_an_overlay_of_another_folder_stays(site: Site, tmp_path: Path) -> None:
     base = overlay_elsewhere(site, tmp_path)
     shop = site.workshop()
-    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, "undefine", "web-001"], check=True)
+    virsh(site, "undefine", "web-001")
     with pytest.raises(RecipeError, match="needed by"):
         remove_leftover("web-001.qcow2", shop.machines, shop.pool)
     assert base.exists()
@@ -73,13 +73,9 @@ def test_a_disk_that_was_attached_by_somebody_stays(site: Site) -> None:
     data = site.folder / "data.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", data, "8M"], check=True)
     words = ["attach-disk", "web-001", str(data), "vdb", "--config", "--subdriver", "qcow2"]
-    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *words], check=True)
+    virsh(site, *words)
     site.remove_all()
     assert data.exists()
-
-
-def virsh(site: Site, *words: object) -> None:
-    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *map(str, words)], check=True, capture_output=True)
 
 
 def overlay(path: Path, below: Path) -> Path:

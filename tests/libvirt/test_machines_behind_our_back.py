@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +16,7 @@ import pytest
 
 import deploy_site
 import private_libvirt
-from deploy_site import Site, machines
+from deploy_site import Site, machines, virsh
 from imgpipe.adapters.hypervisor import connect
 from imgpipe.adapters.image_headers import backing_of
 from imgpipe.adapters.machines import Machines
@@ -77,7 +76,7 @@ def test_a_disk_that_another_machine_names_is_not_deleted(site: Site) -> None:
 
 def test_an_external_snapshot_goes_whole(site: Site) -> None:
     words = ["snapshot-create-as", "web-001", "s1", "--disk-only"]
-    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *words], check=True)
+    virsh(site, *words)
     (there, _) = site.existing()
     assert Path(there.disk).name == "web-001.s1"
     pool = site.workshop().pool
@@ -86,10 +85,6 @@ def test_an_external_snapshot_goes_whole(site: Site) -> None:
     pool.refresh()
     assert {name for name in pool.names() if name.startswith("web-")} == {"web-002.qcow2"}
     assert [one.name for one in site.existing()] == ["web-002"]
-
-
-def virsh(site: Site, *words: str) -> None:
-    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *words], check=True)
 
 
 def test_what_a_revert_leaves_of_snapshots_goes_with_the_machine(site: Site) -> None:
@@ -140,7 +135,7 @@ def test_an_overlay_whose_snapshot_libvirt_forgot_keeps_the_disk_below_it(site: 
 
 
 def test_a_renamed_machine_is_still_ours(site: Site) -> None:
-    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, "domrename", "web-001", "new"], check=True)
+    virsh(site, "domrename", "web-001", "new")
     found = Machines(site.hypervisor).find("new")
     assert found.record is not None
     bring_up.remove((found,), site.workshop())
@@ -162,7 +157,7 @@ def test_a_lost_pool_of_our_own_is_made_anew(site: Site) -> None:
     if not site.workshop().pool.local:
         pytest.skip("another host's pool is its owner's")
     for verb in ("pool-destroy", "pool-undefine"):
-        subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, verb, "imgpipe"], check=True)
+        virsh(site, verb, "imgpipe")
     site.remove_all()
     assert site.existing() == ()
     assert list(site.folder.iterdir()) == []
@@ -175,14 +170,14 @@ def test_the_command_that_leads_out_of_a_snapshot_leaves_the_image_as_it_is(tmp_
         image = sha256_of(site.template.disk)
         overlay = tmp_path / "elsewhere.qcow2"
         words = ["snapshot-create-as", "web-001", "s1", "--disk-only", "--diskspec", f"vda,file={overlay}"]
-        subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *words], check=True)
+        virsh(site, *words)
         (there,) = site.existing()
         act = site.remove_all if ask == "destroy" else partial(flatten, there, "vda", site.workshop())
         with pytest.raises(RecipeError) as refused:
             act()
         (command,) = re.findall("'virsh (blockcommit .*?)'", refused.value.hint)
         typed = command.replace("DISK", "vda").split()
-        subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *typed, "--wait"], check=True)
+        virsh(site, *typed, "--wait")
         assert sha256_of(site.template.disk) == image
         assert [one.disk for one in site.existing()] == [str(site.folder / "web-001.qcow2")]
         # virsh leaves the overlay, and nothing tells that all of it is in the disk by now.
@@ -226,7 +221,7 @@ def test_a_machine_that_was_undefined_while_it_runs_is_defined_again(tmp_path: P
     with deploy_site.local_site(tmp_path) as site:
         wanted = machines(1, site.template)
         site.deploy(wanted)
-        subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, "undefine", "web-001"], check=True)
+        virsh(site, "undefine", "web-001")
         (change,) = site.changes(wanted)
         assert isinstance(change, Modify)
         assert change.what == ("it is defined again: it would be gone when it ends",)

@@ -12,7 +12,7 @@ import pytest
 
 import deploy_site
 import private_libvirt
-from deploy_site import VERSION, Site, machines
+from deploy_site import VERSION, Site, machines, virsh
 from forks import shared
 from imgpipe.adapters.machines import Machines
 from imgpipe.deploy import bring_up
@@ -44,10 +44,6 @@ def overlay(path: Path, below: Path) -> Path:
     path.parent.mkdir(exist_ok=True)
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", below, "-F", "qcow2", path], check=True)
     return path
-
-
-def virsh(site: Site, *words: object) -> None:
-    subprocess.run(["virsh", "-q", "-c", site.hypervisor.uri, *map(str, words)], check=True, capture_output=True)
 
 
 def disk(path: Path, form: str = "qcow2") -> str:

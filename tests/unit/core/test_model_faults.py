@@ -51,6 +51,13 @@ def told(kind, table):
     return ()
 
 
+def told_of(kind, place):
+    """Return the one line that is said of a text where it must not stand."""
+    path = tuple(0 if part == "0" else part for part in place.split("."))
+    (line,) = [line for line in told(kind, document(path, "x")) if line.startswith(f"{place}: ")]
+    return line
+
+
 @pytest.fixture(scope="session")
 def kinds(plugins):
     return (Recipe, Fleet, HostNetwork, Settings, *(family.options for family in plugins.families))
@@ -98,9 +105,7 @@ def test_no_error_that_pydantic_may_ever_raise_is_told_in_its_words(kind):
     ],
 )
 def test_an_unknown_key_is_told_with_the_likely_one(kind, place, hint):
-    path = tuple(0 if part == "0" else part for part in place.split("."))
-    (line,) = [line for line in told(kind, document(path, "x")) if line.startswith(f"{place}: ")]
-    assert hint in line
+    assert hint in told_of(kind, place)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +120,7 @@ def test_an_unknown_key_is_told_with_the_likely_one(kind, place, hint):
     ],
 )
 def test_where_a_table_must_stand_it_is_told_with_its_keys(kind, place, said):
-    path = tuple(0 if part == "0" else part for part in place.split("."))
-    (line,) = [line for line in told(kind, document(path, "x")) if line.startswith(f"{place}: ")]
-    assert said in line
+    assert said in told_of(kind, place)
 
 
 def test_a_list_whose_items_are_all_wrong_is_not_told_to_be_empty_as_well():
